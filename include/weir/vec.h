@@ -26,8 +26,8 @@ extern "C" {
 #endif
 
 /* One function does it all. ptr is NULL (old_size 0) or a block from this allocator of old_size bytes and the same
- * align (a power of two). new_size 0 frees the block and returns NULL. Otherwise returns a block of new_size bytes whose
- * first min(old_size, new_size) bytes are the old ones, or NULL when it cannot: then the old block is untouched.
+ * align (a power of two). new_size 0 frees the block and returns NULL. Otherwise returns a block of new_size bytes
+ * whose first min(old_size, new_size) bytes are the old ones, or NULL when it cannot: then the old block is untouched.
  * Shrinking may fail too; callers must live with that. */
 struct weir_allocator {
     void *(*resize)(void *ctx, void *ptr, size_t old_size, size_t new_size, size_t align);
@@ -61,8 +61,7 @@ void *weir_vec_fit(
         size_t cap;                                                                                                    \
         const struct weir_allocator *allocator;                                                                        \
     };                                                                                                                 \
-    __attribute__((unused)) static inline void name##_init(                                                            \
-        struct name *v, const struct weir_allocator *allocator) {                                                      \
+    __attribute__((unused)) static inline void name##_init(struct name *v, const struct weir_allocator *allocator) {   \
         v->data = NULL;                                                                                                \
         v->count = v->cap = 0;                                                                                         \
         v->allocator = allocator;                                                                                      \
@@ -79,42 +78,34 @@ void *weir_vec_fit(
     }                                                                                                                  \
     /* Room for cap elements in all; never shrinks. */                                                                 \
     WEIR_VEC_UNUSED static inline bool name##_reserve(struct name *v, size_t cap) {                                    \
-        if (cap <= v->cap)                                                                                             \
-            return true;                                                                                               \
+        if (cap <= v->cap) return true;                                                                                \
         void *data = weir_vec_grow(v->allocator, v->data, &v->cap, cap, sizeof(T), __alignof__(T));                    \
-        if (!data)                                                                                                     \
-            return false;                                                                                              \
+        if (!data) return false;                                                                                       \
         v->data = (T *)data;                                                                                           \
         return true;                                                                                                   \
     }                                                                                                                  \
     /* New elements are zero bytes. */                                                                                 \
     WEIR_VEC_UNUSED static inline bool name##_resize(struct name *v, size_t count) {                                   \
-        if (!name##_reserve(v, count))                                                                                 \
-            return false;                                                                                              \
-        if (count > v->count)                                                                                          \
-            memset((void *)(v->data + v->count), 0, (count - v->count) * sizeof(T));                                   \
+        if (!name##_reserve(v, count)) return false;                                                                   \
+        if (count > v->count) memset((void *)(v->data + v->count), 0, (count - v->count) * sizeof(T));                 \
         v->count = count;                                                                                              \
         return true;                                                                                                   \
     }                                                                                                                  \
     WEIR_VEC_UNUSED static inline bool name##_push(struct name *v, T item) {                                           \
-        if (__builtin_expect(v->count == v->cap, 0) && !name##_reserve(v, v->count + 1))                               \
-            return false;                                                                                              \
+        if (__builtin_expect(v->count == v->cap, 0) && !name##_reserve(v, v->count + 1)) return false;                 \
         v->data[v->count++] = item;                                                                                    \
         return true;                                                                                                   \
     }                                                                                                                  \
     /* Takes the last element; false when empty. ret may be NULL. */                                                   \
     __attribute__((unused)) static inline bool name##_pop(struct name *v, T *ret) {                                    \
-        if (v->count == 0)                                                                                             \
-            return false;                                                                                              \
+        if (v->count == 0) return false;                                                                               \
         v->count--;                                                                                                    \
-        if (ret)                                                                                                       \
-            *ret = v->data[v->count];                                                                                  \
+        if (ret) *ret = v->data[v->count];                                                                             \
         return true;                                                                                                   \
     }                                                                                                                  \
     /* index <= count; elements from index on move up. */                                                              \
     WEIR_VEC_UNUSED static inline bool name##_insert(struct name *v, size_t index, T item) {                           \
-        if (index > v->count || (v->count == v->cap && !name##_reserve(v, v->count + 1)))                              \
-            return false;                                                                                              \
+        if (index > v->count || (v->count == v->cap && !name##_reserve(v, v->count + 1))) return false;                \
         memmove((void *)(v->data + index + 1), (void *)(v->data + index), (v->count - index) * sizeof(T));             \
         v->data[index] = item;                                                                                         \
         v->count++;                                                                                                    \
@@ -122,11 +113,10 @@ void *weir_vec_fit(
     }                                                                                                                  \
     /* Removes count elements from index on, keeping the order; false when the range is not inside. */                 \
     __attribute__((unused)) static inline bool name##_erase_range(struct name *v, size_t index, size_t count) {        \
-        if (index > v->count || count > v->count - index)                                                              \
-            return false;                                                                                              \
+        if (index > v->count || count > v->count - index) return false;                                                \
         if (count)                                                                                                     \
-            memmove((void *)(v->data + index), (void *)(v->data + index + count),                                      \
-                (v->count - index - count) * sizeof(T));                                                               \
+            memmove(                                                                                                   \
+                (void *)(v->data + index), (void *)(v->data + index + count), (v->count - index - count) * sizeof(T)); \
         v->count -= count;                                                                                             \
         return true;                                                                                                   \
     }                                                                                                                  \
@@ -135,22 +125,18 @@ void *weir_vec_fit(
     }                                                                                                                  \
     /* Removes one in O(1) by moving the last one into its place. */                                                   \
     __attribute__((unused)) static inline bool name##_erase_swap(struct name *v, size_t index) {                       \
-        if (index >= v->count)                                                                                         \
-            return false;                                                                                              \
+        if (index >= v->count) return false;                                                                           \
         v->data[index] = v->data[--v->count];                                                                          \
         return true;                                                                                                   \
     }                                                                                                                  \
     /* items may point into the vector itself. */                                                                      \
     WEIR_VEC_UNUSED static inline bool name##_append(struct name *v, const T *items, size_t count) {                   \
-        if (count == 0)                                                                                                \
-            return true;                                                                                               \
+        if (count == 0) return true;                                                                                   \
         if (count > v->cap - v->count) {                                                                               \
             uintptr_t from = (uintptr_t)items, base = (uintptr_t)v->data;                                              \
             bool inside = v->data && from >= base && from - base < v->cap * sizeof(T);                                 \
-            if (count > (size_t)PTRDIFF_MAX - v->count || !name##_reserve(v, v->count + count))                        \
-                return false;                                                                                          \
-            if (inside)                                                                                                \
-                items = (const T *)(const void *)((const char *)v->data + (from - base));                              \
+            if (count > (size_t)PTRDIFF_MAX - v->count || !name##_reserve(v, v->count + count)) return false;          \
+            if (inside) items = (const T *)(const void *)((const char *)v->data + (from - base));                      \
         }                                                                                                              \
         memmove((void *)(v->data + v->count), (const void *)items, count * sizeof(T));                                 \
         v->count += count;                                                                                             \
@@ -158,15 +144,13 @@ void *weir_vec_fit(
     }                                                                                                                  \
     /* Gives unused room back; false when the allocator refused, which changes nothing. */                             \
     __attribute__((unused)) static inline bool name##_trim(struct name *v) {                                           \
-        if (v->cap == v->count)                                                                                        \
-            return true;                                                                                               \
+        if (v->cap == v->count) return true;                                                                           \
         if (v->count == 0) {                                                                                           \
             name##_done(v);                                                                                            \
             return true;                                                                                               \
         }                                                                                                              \
         void *data = weir_vec_fit(v->allocator, v->data, &v->cap, v->count, sizeof(T), __alignof__(T));                \
-        if (!data)                                                                                                     \
-            return false;                                                                                              \
+        if (!data) return false;                                                                                       \
         v->data = (T *)data;                                                                                           \
         return true;                                                                                                   \
     }                                                                                                                  \
