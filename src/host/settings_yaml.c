@@ -1,0 +1,113 @@
+/* YAML 1.1 by libyaml's event parser. Only what a configuration needs: a mapping of scalars and of one level of
+ * mappings of scalars. */
+#include "base/text.h"
+#include "host/settings.h"
+#include <yaml.h>
+
+#define YAML_DEPTH_MAX 2
+
+struct loader {
+    struct settings *settings;
+    const char *name;
+    yaml_parser_t parser;
+    char prefix[128]; /* "exchange." inside its mapping */
+    char key[256];    /* full key waiting for its value; empty: the next scalar is a key */
+    uint32_t depth;
+};
+
+static enum weir_error at(const struct loader *l, const yaml_event_t *event, const char *what) {
+    return weir_error_context(WEIR_E_CONFIG, "%s:%zu: %s", l->name, event->start_mark.line + 1, what);
+}
+
+static enum weir_error on_scalar(struct loader *l, const yaml_event_t *event) {
+    const char *text = (const char *)event->data.scalar.value;
+    size_t size = event->data.scalar.length;
+    if (memchr(text, 0, size)) return at(l, event, "a value contains a NUL byte");
+    if (l->depth == 0) return at(l, event, "expected `key: value` lines, found a single value");
+    if (l->key[0] == 0) {
+        struct text_builder t = TEXT_BUILDER(l->key);
+        text_printf(&t, "%s%s", l->prefix, text);
+        return t.truncated || size == 0 ? at(l, event, "a key must have 1 to 120 characters") : WEIR_OK;
+    }
+    char origin[300];
+    struct text_builder t = TEXT_BUILDER(origin);
+    text_printf(&t, "%s:%zu", l->name, event->start_mark.line + 1);
+    enum weir_error e = settings_set(l->settings, l->key, text, origin);
+    l->key[0] = 0;
+    return e == WEIR_OK ? WEIR_OK : weir_error_wrap(WEIR_E_CONFIG, "%s: ", origin);
+}
+
+static enum weir_error on_mapping(struct loader *l, const yaml_event_t *event) {
+    if (l->depth == YAML_DEPTH_MAX || (l->depth == 1 && l->key[0] == 0))
+        return at(l, event, "mappings may be nested once only: `service:` and its keys below it");
+    if (l->depth == 1) {
+        struct text_builder t = TEXT_BUILDER(l->prefix);
+        text_printf(&t, "%s.", l->key);
+        bool known = false;
+        for (uint32_t g = 1; g < l->settings->count; g++)
+            known |= strcmp(l->settings->groups[g].name, l->key) == 0;
+        if (t.truncated || !known) {
+            char what[400];
+            struct text_builder w = TEXT_BUILDER(what);
+            text_printf(&w, "there is no service %s", l->key);
+            const char *names[64];
+            size_t count = 0;
+            for (uint32_t g = 1; g < l->settings->count && count < 64; g++)
+                names[count++] = l->settings->groups[g].name;
+            int nearest = text_nearest(weir_slice_text(l->key), names, count);
+            if (nearest >= 0) text_printf(&w, "; did you mean %s?", names[nearest]);
+            return at(l, event, what);
+        }
+        l->key[0] = 0;
+    }
+    l->depth++;
+    return WEIR_OK;
+}
+
+static enum weir_error on_event(struct loader *l, const yaml_event_t *event) {
+    switch (event->type) {
+    case YAML_SCALAR_EVENT:
+        return on_scalar(l, event);
+    case YAML_MAPPING_START_EVENT:
+        return on_mapping(l, event);
+    case YAML_MAPPING_END_EVENT:
+        l->depth--;
+        l->prefix[0] = 0;
+        return WEIR_OK;
+    case YAML_SEQUENCE_START_EVENT:
+        return at(l, event, "lists are not used here; write several values separated by commas");
+    case YAML_ALIAS_EVENT:
+        return at(l, event, "aliases (*name) are not used here");
+    case YAML_NO_EVENT:
+    case YAML_STREAM_START_EVENT:
+    case YAML_STREAM_END_EVENT:
+    case YAML_DOCUMENT_START_EVENT:
+    case YAML_DOCUMENT_END_EVENT:
+    case YAML_SEQUENCE_END_EVENT:
+        return WEIR_OK;
+    }
+    return WEIR_OK;
+}
+
+enum weir_error settings_load_yaml(struct settings *settings, const char *name, struct weir_slice text) {
+    struct loader l = {.settings = settings, .name = name};
+    if (!yaml_parser_initialize(&l.parser))
+        return weir_error_context(WEIR_E_NO_MEMORY, "%s: no memory for the YAML parser", name);
+    yaml_parser_set_input_string(&l.parser, text.data ? text.data : (const uint8_t *)"", text.size);
+    enum weir_error e = WEIR_OK;
+    bool end = false;
+    while (e == WEIR_OK && !end) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(&l.parser, &event)) {
+            e = weir_error_context(WEIR_E_CONFIG, "%s:%zu: %s%s%s", name, l.parser.problem_mark.line + 1,
+                l.parser.problem ? l.parser.problem : "not YAML", l.parser.context ? ", " : "",
+                l.parser.context ? l.parser.context : "");
+            break;
+        }
+        e = on_event(&l, &event);
+        end = event.type == YAML_STREAM_END_EVENT;
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&l.parser);
+    return e;
+}
