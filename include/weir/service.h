@@ -167,6 +167,12 @@ struct weir_reason {
     uint16_t status; /* HTTP */
 };
 
+/* A command of the service's own on the command line: `weir <service> <tool> ...`: clients, offline tools. Runs outside any node. */
+struct weir_tool {
+    const char *name, *usage, *summary;
+    int (*run)(int argc, char **argv); /* argv[0] is the tool's name; returns the exit code */
+};
+
 /* ---- snapshot streams ---------------------------------------------------------------------------------------------------------------------- */
 struct weir_sink;
 struct weir_source;
@@ -204,6 +210,7 @@ struct weir_service {
     uint64_t (*digest)(const void *state); /* incremental state hash, O(1); NULL: none kept */
     /* The state as JSON for `weir service replay --dump`; NULL: the snapshot bytes are dumped in hex. */
     WEIR_MUST enum weir_error (*dump)(const void *state, struct weir_sink *text);
+    const struct weir_tool *tools;
 };
 
 /* Stable hash for partitioning: the same on every machine and in every version. */

@@ -150,7 +150,7 @@ void settings_free(struct settings *settings) {
 #define SUGGEST_MAX 512
 
 static enum weir_error unknown_key(const struct settings *settings, struct weir_slice key) {
-    static _Thread_local char names[SUGGEST_MAX][80];
+    char names[SUGGEST_MAX][80];
     const char *list[SUGGEST_MAX];
     size_t count = 0;
     for (uint32_t g = 0; g < settings->count; g++)
