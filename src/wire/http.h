@@ -32,7 +32,6 @@ enum {
     WEIR_HTTP_HEADERS_MAX = 64,     /* room for header lines in a message */
     WEIR_HTTP_CHUNK_LINE_MAX = 256, /* bytes of one chunk-size line, extensions included */
     WEIR_HTTP_TRAILER_BYTES_MAX = 4096,
-    WEIR_HTTP_DATE_SIZE = 29, /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 };
 
 struct weir_http_limits {
@@ -64,12 +63,9 @@ enum weir_http_method {
 const char *weir_http_method_name(enum weir_http_method method);
 
 struct weir_http_header {
-    struct weir_slice name;  /* as sent; compare without case */
+    struct weir_slice name;  /* as sent; compare with text_equal_nocase() */
     struct weir_slice value; /* without the whitespace around it */
 };
-
-/* ASCII, without case. */
-bool weir_http_name_equal(struct weir_slice a, struct weir_slice b);
 
 /* True when the comma-separated list holds the token (without case), as in Connection: keep-alive, Upgrade. */
 bool weir_http_list_has(struct weir_slice list, struct weir_slice token);
@@ -208,7 +204,7 @@ struct weir_http_writer {
 
 void weir_http_writer_init(struct weir_http_writer *writer, uint8_t *bytes, size_t capacity);
 
-/* "HTTP/1.1 200 OK" and, when date.size is not 0, Date (WEIR_HTTP_DATE_SIZE bytes from weir_http_date_format()). */
+/* "HTTP/1.1 200 OK" and, when date.size is not 0, Date (the text of civil_format_http()). */
 void weir_http_writer_status(struct weir_http_writer *writer, int status, struct weir_slice date);
 /* "POST /v1/x HTTP/1.1" and Host. The target must be encoded already. */
 void weir_http_writer_request(
@@ -236,8 +232,6 @@ void weir_http_writer_no_body(struct weir_http_writer *writer);
 WEIR_MUST enum weir_error weir_http_writer_finish(const struct weir_http_writer *writer, struct weir_slice *ret_bytes);
 
 const char *weir_http_status_text(int status); /* "Not Found"; "Unknown" for one without a registered phrase */
-/* IMF-fixdate of seconds since 1970 (years 1970..9999). No NUL at the end. */
-void weir_http_date_format(int64_t unix_s, char ret_date[WEIR_HTTP_DATE_SIZE]);
 
 /* ---- response parser (our client) ---- */
 

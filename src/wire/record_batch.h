@@ -9,8 +9,9 @@
  *             CORRUPT    the CRC does not match
  *             TOO_LARGE  above a limit
  *             UNSUPPORTED another magic, an unknown compression, or records asked of a compressed batch
- *             FULL       the builder's buffer has no room for the record (nothing was written)
- *             Each comes with weir_error_context() text.
+ *             FULL       the builder's buffer has no room for the record (nothing was written; the only one that
+ *                        sets no context: it is the normal end of a batch)
+ *             Each other comes with weir_error_context() text.
  * Source      kafka.apache.org/documentation, "Record Batch" and "Record" (message format).
  *
  * Layout of a batch; integers are big-endian:
@@ -148,9 +149,9 @@ static inline int64_t weir_record_batch_last_offset(const struct weir_record_bat
 WEIR_MUST enum weir_error weir_record_batch_peek_size(struct weir_slice bytes, size_t *ret_size);
 
 /* Decodes and checks the header of the first batch in bytes (which may hold more after it): magic, length, compression
- * code, non-negative offset and count, last offset delta >= count - 1, no offset past INT64_MAX, the producer triple
- * all set or all -1, room for the records an uncompressed batch claims. Does not read the records, does not check the
- * CRC. */
+ * code, non-negative offset and count, last offset delta >= count - 1, no offset past INT64_MAX, producer id -1 (then
+ * its epoch and sequence mean nothing) or >= 0 with an epoch and, but in a control batch, a sequence >= 0, room for the
+ * records an uncompressed batch claims. Does not read the records, does not check the CRC. */
 WEIR_MUST enum weir_error weir_record_batch_parse(
     struct weir_slice bytes, const struct weir_record_batch_limits *limits, struct weir_record_batch *ret_batch);
 
