@@ -1,6 +1,6 @@
 /* base/crc32c.h: CRC-32C (Castagnoli, RFC 3720 appendix B.4), as Kafka batches, journal frames and snapshots use it.
  *
- * SSE4.2 or ARMv8 CRC instructions when the processor has them (chosen at the first call; three interleaved streams
+ * SSE4.2 or ARMv8 CRC instructions when the processor has them (chosen before main; three interleaved streams
  * for large buffers), else slicing by 8. All give the same answer. Any thread; no allocation.
  */
 #ifndef WEIR_BASE_CRC32C_H

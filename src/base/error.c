@@ -26,8 +26,7 @@ static _Thread_local char context[512];
 
 static const struct error_row *row_of(enum weir_error e) {
     size_t index = (size_t)(unsigned)e;
-    if (index >= sizeof rows / sizeof rows[0] || !rows[index].name)
-        return &unknown;
+    if (index >= sizeof rows / sizeof rows[0] || !rows[index].name) return &unknown;
     return &rows[index];
 }
 
@@ -69,6 +68,14 @@ enum weir_error weir_error_context(enum weir_error e, const char *format, ...) {
     return e;
 }
 
+/* Adds what fits of text at `used`; returns the new end, at most the last byte of a context. */
+static size_t line_add(char *line, size_t used, const char *text) {
+    size_t size = strlen(text), room = sizeof context - 1 - used;
+    if (size > room) size = room;
+    memcpy(line + used, text, size);
+    return used + size;
+}
+
 enum weir_error weir_error_wrap(enum weir_error e, const char *format, ...) {
     char line[sizeof context];
     va_list args;
@@ -76,9 +83,8 @@ enum weir_error weir_error_wrap(enum weir_error e, const char *format, ...) {
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
     size_t used = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
-    line[used] = 0;
-    if (context[0])
-        snprintf(line + used, sizeof line - used, "%s%s", used ? ": " : "", context);
+    if (used && context[0]) used = line_add(line, used, ": ");
+    line[line_add(line, used, context)] = 0;
     context_set(line);
     return e;
 }

@@ -37,6 +37,7 @@ struct map_options {
 /* The keyed bijection; 0 marks an empty slot, so the one key that hashes to 0 lives beside the table. */
 struct map_key {
     uint64_t seed, multiply0, multiply1; /* multipliers are odd */
+    uint64_t inverse0, inverse1;         /* of the multipliers, for the way back */
 };
 static inline uint64_t map_hash(const struct map_key *k, uint64_t key) {
     uint64_t h = (key ^ k->seed) * k->multiply0;

@@ -10,8 +10,7 @@
 
 static void *system_resize_aligned(void *ptr, size_t old_size, size_t new_size, size_t align) {
     void *fresh = NULL;
-    if (posix_memalign(&fresh, align, new_size) != 0)
-        return NULL;
+    if (posix_memalign(&fresh, align, new_size) != 0) return NULL;
     if (ptr) {
         memcpy(fresh, ptr, old_size < new_size ? old_size : new_size);
         free(ptr);
@@ -25,19 +24,15 @@ static void *system_resize(void *ctx, void *ptr, size_t old_size, size_t new_siz
         free(ptr);
         return NULL;
     }
-    if (new_size > PTRDIFF_MAX)
-        return NULL;
-    if (align > NATURAL_ALIGN)
-        return system_resize_aligned(ptr, old_size, new_size, align);
+    if (new_size > PTRDIFF_MAX) return NULL;
+    if (align > NATURAL_ALIGN) return system_resize_aligned(ptr, old_size, new_size, align);
     return realloc(ptr, new_size);
 }
 
 const struct weir_allocator weir_allocator_system = {system_resize, NULL};
 
-static void *resize(
-    const struct weir_allocator *allocator, void *ptr, size_t old_size, size_t new_size, size_t align) {
-    if (!allocator)
-        allocator = &weir_allocator_system;
+static void *resize(const struct weir_allocator *allocator, void *ptr, size_t old_size, size_t new_size, size_t align) {
+    if (!allocator) allocator = &weir_allocator_system;
     return allocator->resize(allocator->ctx, ptr, old_size, new_size, align);
 }
 
@@ -47,31 +42,25 @@ void *weir_alloc(const struct weir_allocator *allocator, size_t size, size_t ali
 }
 
 void weir_dealloc(const struct weir_allocator *allocator, void *ptr, size_t size, size_t align) {
-    if (ptr)
-        (void)resize(allocator, ptr, size ? size : 1, 0, align);
+    if (ptr) (void)resize(allocator, ptr, size ? size : 1, 0, align);
 }
 
 void *weir_vec_grow(
     const struct weir_allocator *allocator, void *data, size_t *cap, size_t need, size_t size, size_t align) {
     WEIR_ASSERT(need > *cap && size > 0);
     size_t limit = (size_t)PTRDIFF_MAX / size;
-    if (need > limit)
-        return NULL;
+    if (need > limit) return NULL;
     /* By half of what there is, so that freed blocks can be reused by a later growth; small ones start at 64 bytes. */
     size_t wanted = *cap + *cap / 2, least = 64 / size;
-    if (wanted < least)
-        wanted = least;
-    if (wanted < need)
-        wanted = need;
-    if (wanted > limit)
-        wanted = limit;
+    if (wanted < least) wanted = least;
+    if (wanted < need) wanted = need;
+    if (wanted > limit) wanted = limit;
     void *grown = resize(allocator, data, *cap * size, wanted * size, align);
     if (!grown && wanted > need) {
         wanted = need;
         grown = resize(allocator, data, *cap * size, wanted * size, align);
     }
-    if (grown)
-        *cap = wanted;
+    if (grown) *cap = wanted;
     return grown;
 }
 
@@ -79,7 +68,6 @@ void *weir_vec_fit(
     const struct weir_allocator *allocator, void *data, size_t *cap, size_t count, size_t size, size_t align) {
     WEIR_ASSERT(count > 0 && count <= *cap);
     void *fitted = resize(allocator, data, *cap * size, count * size, align);
-    if (fitted)
-        *cap = count;
+    if (fitted) *cap = count;
     return fitted;
 }
