@@ -1,0 +1,49 @@
+/* edge/edge.h: the node's face: listeners, HTTP and WebSocket sessions, gateways of services, admin API, metrics page.
+ *
+ * The edge lives on the host's lanes: it gives the host a struct host_edge whose functions run on each lane's thread.
+ * Each lane has its own listening sockets (SO_REUSEPORT when there are several), connection table and buffers; lanes
+ * share nothing but the read-only routing table, settings and counters.
+ *
+ *     edge_open()                 binds every listener: a port in use is found before anything is recovered
+ *     host_open(.., edge_side())  then host_start(): lanes call the edge; edge_print_ready() gives the line for stdout
+ *     edge_drain()                listeners close, sessions are told to leave; until edge_connections() is 0 or patience ends
+ *     host_stop(), host_close(), edge_close()
+ *
+ * Threads: open, close: one. drain, connections: any. Everything else: the lanes.
+ * Memory: address space for connections_max per lane is mapped at open and costs what is touched; buffers come from
+ * pools with a bound per lane. No allocation per request.
+ * Errors: CONFIG or FORBIDDEN with a sentence for an address that is malformed or not loopback; EXISTS port in use;
+ * NO_MEMORY.
+ */
+#ifndef WEIR_EDGE_EDGE_H
+#define WEIR_EDGE_EDGE_H
+#include "host/host.h"
+
+struct edge;
+
+struct edge_options {
+    struct sys *sys;
+    const struct settings *settings;
+    const struct weir_service *const *services; /* those that run, NULL-terminated; the same array as the host's */
+    uint32_t lanes;
+    struct metric_registry *metrics; /* the edge registers its own and prints all at /metrics */
+    const char *version;             /* "0.1.0" */
+    /* Writes one whole log line (newline included) where logs go: stderr. Any thread. NULL: no log. */
+    void (*log_put)(void *ctx, const char *line, size_t size);
+    void *log_ctx;
+};
+
+WEIR_MUST enum weir_error edge_open(const struct edge_options *options, struct edge **ret_edge);
+const struct host_edge *edge_side(const struct edge *edge); /* for host_options.edge */
+/* "weir ready http=127.0.0.1:7070 exchange.ouch=127.0.0.1:9879": names and real addresses, no newline. Returns bytes
+ * needed. */
+size_t edge_print_ready(const struct edge *edge, char *buf, size_t size);
+void edge_drain(struct edge *edge);
+uint32_t edge_connections(const struct edge *edge); /* open now, all lanes */
+void edge_close(struct edge *edge);
+
+/* ---- the node's own log lines, also for whoever starts the node ------------------------------------------------- */
+struct logline;
+struct logline *edge_log(struct edge *edge);
+
+#endif
