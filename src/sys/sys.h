@@ -8,7 +8,9 @@
  * names the path or peer and the system's reason; nothing here aborts on what the world does.
  *
  * Threads: file calls and clocks may be used from any thread. A poller and the sockets in it belong to the thread that
- * waits on it; only poller_wake() may be called from elsewhere.
+ * waits on it; only poller_wake() may be called from elsewhere, and only until poller_close().
+ * Lifetime: a world is freed after its agents were stopped and its pollers closed. sys_linux_new() ignores SIGPIPE for
+ * the whole process, and agents' threads take no signals.
  */
 #ifndef WEIR_SYS_SYS_H
 #define WEIR_SYS_SYS_H
@@ -22,11 +24,11 @@ struct sys;
 
 /* ---- files ------------------------------------------------------------------------------------------------- */
 enum sys_open_flags {
-    SYS_OPEN_READ = 1,        /* may be combined with WRITE */
-    SYS_OPEN_WRITE = 2,       /* existing file, positioned writes */
-    SYS_OPEN_CREATE = 4,      /* create when absent */
-    SYS_OPEN_EXCLUSIVE = 8,   /* with CREATE: WEIR_E_EXISTS when present */
-    SYS_OPEN_TRUNCATE = 16,   /* start empty */
+    SYS_OPEN_READ = 1,      /* may be combined with WRITE */
+    SYS_OPEN_WRITE = 2,     /* existing file, positioned writes */
+    SYS_OPEN_CREATE = 4,    /* create when absent */
+    SYS_OPEN_EXCLUSIVE = 8, /* with CREATE: WEIR_E_EXISTS when present */
+    SYS_OPEN_TRUNCATE = 16, /* start empty */
 };
 struct sys_iovec { /* same layout as struct iovec */
     void *data;
@@ -40,6 +42,7 @@ typedef bool (*sys_list_fn)(void *ctx, const char *name, bool is_folder);
 
 /* ---- sockets and the poller --------------------------------------------------------------------------------- */
 enum sys_poll_bits { SYS_POLL_READ = 1, SYS_POLL_WRITE = 2, SYS_POLL_CLOSED = 4 /* error or hang-up; only reported */ };
+#define SYS_POLL_TOKEN_NONE UINT64_MAX /* not to be used as a token */
 struct sys_poll_event {
     uint64_t token; /* as given at poller_add */
     uint32_t bits;
@@ -52,7 +55,9 @@ struct sys_address {
 /* ---- threads and agents ------------------------------------------------------------------------------------- */
 /* An agent is anything that runs: do_work() does what there is to do and returns how much that was. When there is
  * nothing it may wait (in its own poller) up to block_ns, never longer. The Linux implementation gives every agent a
- * thread that calls do_work(self, big) until stop; the simulator calls do_work(self, 0) of all agents in seeded order. */
+ * thread that calls do_work(self, big) until stop; the simulator calls do_work(self, 0) of all agents in seeded order.
+ * An agent started without a wake_poller has nothing to wait in: while it returns 0 its thread pauses between calls,
+ * 50 us at first and up to 10 ms. */
 struct sys_agent {
     const char *name; /* at most 15 bytes, the thread's name */
     uint32_t (*do_work)(void *self, uint64_t block_ns);
@@ -64,27 +69,34 @@ struct sys {
     WEIR_MUST enum weir_error (*file_open)(struct sys *, const char *path, uint32_t flags, int *ret_file);
     void (*file_close)(struct sys *, int file);
     /* Reads up to size bytes; *ret_size is short only at the end of the file. */
-    WEIR_MUST enum weir_error (*file_read)(struct sys *, int file, uint64_t offset, void *data, size_t size, size_t *ret_size);
-    /* Writes all bytes of all parts at offset (retries short writes and EINTR) or fails; on failure any part of it may be on
-     * disk. count <= 1024. May change the parts array. NO_SPACE on ENOSPC/EDQUOT, IO otherwise. */
-    WEIR_MUST enum weir_error (*file_write)(struct sys *, int file, uint64_t offset, struct sys_iovec *parts, size_t count);
+    WEIR_MUST enum weir_error (*file_read)(
+        struct sys *, int file, uint64_t offset, void *data, size_t size, size_t *ret_size);
+    /* Writes all bytes of all parts at offset (retries short writes and EINTR) or fails; on failure any part of it may
+     * be on disk. count <= 1024. May change the parts array. NO_SPACE on ENOSPC/EDQUOT, IO otherwise. */
+    WEIR_MUST enum weir_error (*file_write)(
+        struct sys *, int file, uint64_t offset, struct sys_iovec *parts, size_t count);
     /* Content (and size) durable. A failure is final: the caller must not retry (pages may have been marked clean). */
     WEIR_MUST enum weir_error (*file_sync)(struct sys *, int file);
     WEIR_MUST enum weir_error (*file_size)(struct sys *, int file, uint64_t *ret_size);
     WEIR_MUST enum weir_error (*file_truncate)(struct sys *, int file, uint64_t size);
-    WEIR_MUST enum weir_error (*file_allocate)(struct sys *, int file, uint64_t offset, uint64_t size); /* reserve space */
-    void (*file_writeback)(struct sys *, int file, uint64_t offset, uint64_t size); /* hint: start writing back (sync_file_range) */
-    void (*file_forget)(struct sys *, int file, uint64_t offset, uint64_t size);    /* hint: drop from the cache */
+    WEIR_MUST enum weir_error (*file_allocate)(struct sys *, int file, uint64_t offset,
+        uint64_t size); /* reserve space; the file grows to offset + size, new bytes are zeros */
+    void (*file_writeback)(
+        struct sys *, int file, uint64_t offset, uint64_t size); /* hint: start writing back (sync_file_range) */
+    void (*file_forget)(struct sys *, int file, uint64_t offset, uint64_t size); /* hint: drop from the cache */
     /* Bytes sent from file to socket without a copy in user space; may be short. AGAIN when the socket is full. */
-    WEIR_MUST enum weir_error (*file_send)(struct sys *, int file, uint64_t offset, size_t size, int socket, size_t *ret_size);
+    WEIR_MUST enum weir_error (*file_send)(
+        struct sys *, int file, uint64_t offset, size_t size, int socket, size_t *ret_size);
     /* Exclusive lock for the life of the handle; LOCKED when another process has it. */
     WEIR_MUST enum weir_error (*file_lock)(struct sys *, int file);
-    WEIR_MUST enum weir_error (*path_rename)(struct sys *, const char *from, const char *to); /* atomic; not durable until dir_sync */
+    WEIR_MUST enum weir_error (*path_rename)(
+        struct sys *, const char *from, const char *to); /* atomic; not durable until dir_sync */
     WEIR_MUST enum weir_error (*path_unlink)(struct sys *, const char *path);
     WEIR_MUST enum weir_error (*path_exists)(struct sys *, const char *path, bool *ret_exists);
-    WEIR_MUST enum weir_error (*dir_make)(struct sys *, const char *path); /* OK when it is there already */
+    WEIR_MUST enum weir_error (*dir_make)(struct sys *, const char *path);   /* OK when it is there already */
     WEIR_MUST enum weir_error (*dir_remove)(struct sys *, const char *path); /* must be empty */
-    WEIR_MUST enum weir_error (*dir_sync)(struct sys *, const char *path);   /* entries made, renamed, removed are durable */
+    WEIR_MUST enum weir_error (*dir_sync)(
+        struct sys *, const char *path); /* entries made, renamed, removed are durable */
     WEIR_MUST enum weir_error (*dir_list)(struct sys *, const char *path, sys_list_fn fn, void *ctx);
     WEIR_MUST enum weir_error (*disk_space)(struct sys *, const char *path, struct sys_disk_space *ret_space);
 
@@ -101,29 +113,36 @@ struct sys {
     void (*poller_remove)(struct sys *, int poller, int socket);
     /* Waits at most timeout_ns (0: looks only), level-triggered. Returns the number of events, 0 on timeout or wake. */
     size_t (*poller_wait)(struct sys *, int poller, struct sys_poll_event *events, size_t max, uint64_t timeout_ns);
-    /* From any thread: the present or next poller_wait returns. Costs no system call while the owner is awake. */
+    /* From any thread: the present or next poller_wait returns, and what was written before the wake is seen after it.
+     * Costs no system call while the owner is awake. */
     void (*poller_wake)(struct sys *, int poller);
 
     /* TCP (NODELAY and non-blocking always) and UDP sockets. */
     /* port 0 picks one; ret_port tells. share: several sockets may listen on the port (SO_REUSEPORT).
      * INVALID for a bad address; EXISTS when the port is in use, the context names it. */
-    WEIR_MUST enum weir_error (*tcp_listen)(struct sys *, const char *host, uint16_t port, bool share, int *ret_socket, uint16_t *ret_port);
-    WEIR_MUST enum weir_error (*tcp_accept)(struct sys *, int listener, int *ret_socket, struct sys_address *ret_peer); /* AGAIN */
-    WEIR_MUST enum weir_error (*tcp_connect)(struct sys *, const char *host, uint16_t port, int *ret_socket); /* writable when done */
+    WEIR_MUST enum weir_error (*tcp_listen)(
+        struct sys *, const char *host, uint16_t port, bool share, int *ret_socket, uint16_t *ret_port);
+    WEIR_MUST enum weir_error (*tcp_accept)(
+        struct sys *, int listener, int *ret_socket, struct sys_address *ret_peer); /* AGAIN */
+    WEIR_MUST enum weir_error (*tcp_connect)(struct sys *, const char *host, uint16_t port,
+        int *ret_socket); /* writable when done; if it failed, read and write say CLOSED */
     /* *ret_size = 0 with OK: the peer has closed its side. AGAIN: nothing there. */
     WEIR_MUST enum weir_error (*socket_read)(struct sys *, int socket, void *data, size_t size, size_t *ret_size);
     /* Gathers; *ret_size may be short. AGAIN when nothing fits. CLOSED when the peer is gone (no SIGPIPE). */
-    WEIR_MUST enum weir_error (*socket_write)(struct sys *, int socket, const struct sys_iovec *parts, size_t count, size_t *ret_size);
+    WEIR_MUST enum weir_error (*socket_write)(
+        struct sys *, int socket, const struct sys_iovec *parts, size_t count, size_t *ret_size);
     void (*socket_shutdown)(struct sys *, int socket); /* no more writes from us */
     void (*socket_close)(struct sys *, int socket);
 
-    /* Agents. start() returns once it runs; stop() asks all agents to end, and returns after the last has (join).
-     * An agent that is blocked in its poller is woken through the poller given here (-1: none). */
-    WEIR_MUST enum weir_error (*agent_start)(struct sys *, const struct sys_agent *agent, int wake_poller, int *ret_handle);
+    /* Agents. The struct is copied, what it points to is not. stop() asks the agent to end, wakes it through the poller
+     * given here (-1: none), and returns after its last do_work (join); never called by the agent itself. To stop many,
+     * tell them first in their own way: each stop waits for one. */
+    WEIR_MUST enum weir_error (*agent_start)(
+        struct sys *, const struct sys_agent *agent, int wake_poller, int *ret_handle);
     void (*agent_stop)(struct sys *, int handle);
 
     /* Reports that cannot be handled: a line on stderr, then the process ends with exit code 70 at once (no atexit).
-     * The simulator turns it into a crash of the simulated process. */
+     * The simulator turns it into the death of the simulated process and returns: the caller stops what it does. */
     void (*fatal)(struct sys *, const char *message);
 };
 
@@ -132,7 +151,8 @@ void sys_linux_free(struct sys *sys);
 
 /* Small conveniences over the table, shared by all layers (sys_util.c). */
 /* Whole small file in one go, at most size_max bytes (TOO_LARGE); data from malloc, free with sys_bytes_free. */
-WEIR_MUST enum weir_error sys_read_all(struct sys *sys, const char *path, size_t size_max, struct weir_slice *ret_bytes);
+WEIR_MUST enum weir_error sys_read_all(
+    struct sys *sys, const char *path, size_t size_max, struct weir_slice *ret_bytes);
 void sys_bytes_free(struct weir_slice bytes);
 /* Replaces path durably and atomically: writes path.tmp, syncs, renames, syncs the folder. */
 WEIR_MUST enum weir_error sys_replace_file(struct sys *sys, const char *path, struct weir_slice bytes);

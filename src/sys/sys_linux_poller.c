@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAKE_TOKEN UINT64_MAX
+#define WAKE_TOKEN SYS_POLL_TOKEN_NONE
 #define EVENTS_MAX 256
 
 enum poller_state { STATE_AWAKE, STATE_ASLEEP, STATE_NOTIFIED };

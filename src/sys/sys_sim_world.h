@@ -1,0 +1,190 @@
+/* sys/sys_sim_world.h: what the files of the simulator share. Private to sys_sim*.c; its users see sim.h.
+ *
+ * Everything is found by number or by name in order of making, never by address, so that a seed replays byte for byte.
+ * Handles are never used twice in one world: a handle from before a crash is recognised as such (the call returns
+ * CLOSED, a close is ignored), while use of a handle closed in this life is the caller's mistake and asserts.
+ * Each part draws from its own generator, so that one part's draws do not shift another's.
+ * Memory comes from malloc; running out of it ends the test.
+ */
+#ifndef WEIR_SYS_SIM_WORLD_H
+#define WEIR_SYS_SIM_WORLD_H
+#include "base/assert.h"
+#include "base/prng.h"
+#include "sys/sim.h"
+
+#define SIM_SECTOR_SIZE 512  /* what a disk writes whole or not at all */
+#define SIM_PAGE_SIZE   4096 /* what content is kept in; a page never written costs nothing and reads as zeros */
+
+/* ---- tables: things by handle, in order of their handles ----------------------------------------------------- */
+struct sim_slot {
+    int handle;
+    void *item;
+};
+struct sim_table {
+    struct sim_slot *slots;
+    size_t count, capacity;
+};
+void sim_table_add(struct sim_table *table, int handle, void *item); /* handle is above all those present */
+void *sim_table_find(const struct sim_table *table, int handle);     /* NULL when absent */
+void *sim_table_take(struct sim_table *table, int handle);           /* removes; NULL when absent */
+void sim_table_done(struct sim_table *table);                        /* the items are the caller's */
+void *sim_new(size_t size);                                          /* zeroed */
+/* Room for one more of elements of that size: doubles when count == *capacity. */
+void *sim_grow(void *items, size_t count, size_t *capacity, size_t element_size);
+
+/* ---- content: a file's bytes, live and durable --------------------------------------------------------------- */
+struct sim_content {
+    uint8_t **pages;
+    size_t page_capacity;
+    uint64_t size;
+};
+void sim_content_done(struct sim_content *content);
+size_t sim_content_read(const struct sim_content *content, uint64_t offset, void *data, size_t size);
+void sim_content_write(struct sim_content *content, uint64_t offset, const void *data, size_t size);
+void sim_content_resize(struct sim_content *content, uint64_t size);
+void sim_content_copy(struct sim_content *to, const struct sim_content *from);
+
+/* A change not yet durable. */
+enum sim_change_kind { SIM_CHANGE_WRITE, SIM_CHANGE_SIZE /* truncate */, SIM_CHANGE_GROW /* allocate */ };
+struct sim_change {
+    enum sim_change_kind kind;
+    bool given_up; /* a sync of it failed: no later sync makes it durable, only luck at a crash */
+    uint64_t offset;
+    size_t size;
+    uint8_t *data;
+};
+
+/* ---- inodes and names ---------------------------------------------------------------------------------------- */
+struct sim_inode;
+struct sim_entry {
+    char *name;
+    struct sim_inode *inode;
+};
+struct sim_entries { /* sorted by name */
+    struct sim_entry *items;
+    size_t count, capacity;
+};
+struct sim_inode {
+    bool is_folder, linked, marked; /* linked: has a live name; marked: seen by the collection that runs */
+    uint32_t handle_count;
+    int lock_handle; /* -1: free */
+    struct sim_content live, durable;
+    struct sim_change *changes; /* oldest first */
+    size_t change_count, change_capacity;
+    struct sim_entries entries, durable_entries;
+};
+/* A change of names not yet durable; a rename is one change of two places. */
+enum sim_naming_kind { SIM_NAMING_LINK, SIM_NAMING_UNLINK, SIM_NAMING_RENAME };
+struct sim_naming {
+    enum sim_naming_kind kind;
+    bool keep;                                      /* chosen at a crash or a sync */
+    struct sim_inode *inode, *folder, *from_folder; /* from_*: RENAME only */
+    char *name, *from_name;
+};
+struct sim_open_file {
+    struct sim_inode *inode;
+    uint32_t flags;
+    char *path;
+};
+
+void sim_inode_write(struct sim_inode *inode, uint64_t offset, const void *data, size_t size);
+void sim_inode_resize(struct sim_inode *inode, enum sim_change_kind kind, uint64_t size);
+void sim_inode_sync(struct sim_inode *inode);
+void sim_inode_sync_failed(struct sim_inode *inode);
+void sim_inode_crash(struct sim_inode *inode, const struct sys_sim_plan *plan, struct prng *prng);
+void sim_inode_free(struct sim_inode *inode);
+
+/* ---- sockets and pollers ------------------------------------------------------------------------------------- */
+struct sim_pipe { /* bytes on their way to the endpoint that holds it */
+    uint8_t *data;
+    size_t head, size, capacity;
+    size_t limit; /* 0: unlimited */
+};
+struct sim_socket {
+    int handle;
+    bool listens, share, is_client;
+    uint16_t port;             /* of a listener */
+    struct sim_socket **queue; /* of a listener: connections to accept, oldest first */
+    size_t queue_count, queue_capacity;
+    struct sim_socket *peer; /* NULL once the other end has closed */
+    struct sim_pipe in;
+    bool in_ended, out_ended; /* no more bytes will come; no more will be sent */
+    bool reset;               /* the other end closed without reading what was sent to it */
+    struct sys_address address;
+};
+struct sim_watch {
+    int socket;
+    uint32_t bits;
+    uint64_t token;
+};
+struct sim_poller {
+    struct sim_watch *watches;
+    size_t count, capacity;
+    bool woken;
+};
+struct sim_agent {
+    struct sys_agent agent;
+};
+
+/* ---- the world ----------------------------------------------------------------------------------------------- */
+struct sim_fault {
+    uint64_t calls_left; /* 0: none armed */
+    enum weir_error error;
+};
+struct sys_sim {
+    struct sys table; /* first: a struct sys * of this implementation is a struct sys_sim * */
+    struct sys_sim_plan plan;
+    struct prng prng_disk, prng_net, prng_run, prng_given;
+    uint64_t mono_ns;
+    int64_t wall_offset_ns;        /* wall = mono + this */
+    int handle_next, handle_first; /* first: the lowest of this life of the process */
+    bool dead, fatal;
+    char fatal_message[512];
+    uint64_t calls[SYS_SIM_CALL_COUNT];
+    struct sim_fault faults[SYS_SIM_CALL_COUNT];
+    struct sim_table files, sockets, pollers, agents;
+    struct sim_inode *root, **inodes; /* in order of making */
+    size_t inode_count, inode_capacity;
+    struct sim_naming *namings; /* oldest first */
+    size_t naming_count, naming_capacity;
+    uint16_t port_next;
+    uint16_t client_port_next;
+};
+
+static inline struct sys_sim *sim_of(struct sys *sys) {
+    return (struct sys_sim *)(void *)sys;
+}
+int sim_handle(struct sys_sim *sim);
+/* The thing of a handle; NULL when the handle is from before a crash. */
+void *sim_find(struct sys_sim *sim, const struct sim_table *table, int handle);
+/* Every call that can fail passes here first: counts it, and fails it when the plan or death says so. */
+enum weir_error sim_call(struct sys_sim *sim, enum sys_sim_call call, const char *verb, const char *what);
+enum weir_error sim_closed(void); /* CLOSED with the line for a handle from before a crash */
+void sim_spend(struct sys_sim *sim, uint64_t ns);
+
+/* sys_sim_path.c */
+struct sim_inode *sim_inode_new(struct sys_sim *sim, bool is_folder);
+void sim_inodes_collect(struct sys_sim *sim); /* frees what no name, handle or pending change reaches */
+struct sim_inode *sim_path_find(struct sys_sim *sim, const char *path); /* NULL: absent */
+enum weir_error sim_path_create(struct sys_sim *sim, const char *path, bool is_folder, struct sim_inode **ret_inode);
+void sim_path_crash(struct sys_sim *sim); /* the names after a power cut */
+uint64_t sim_disk_used(const struct sys_sim *sim);
+bool sim_disk_fits(const struct sys_sim *sim, uint64_t bytes_more);
+
+/* sys_sim_disk.c, sys_sim_net.c, sys_sim_poller.c */
+void sim_files_crash(struct sys_sim *sim, bool process_only);
+void sim_sockets_crash(struct sys_sim *sim, bool clients_too);
+void sim_pollers_crash(struct sys_sim *sim);
+void sim_pollers_forget(struct sys_sim *sim, int socket); /* it is closed */
+uint32_t sim_socket_bits(const struct sim_socket *socket);
+size_t sim_stream_room(const struct sim_socket *stream); /* bytes that fit towards the peer */
+void sim_stream_put(struct sim_socket *stream, const void *data, size_t size);
+/* All of it or, by the seed, a part: TCP keeps no boundaries. */
+size_t sim_chunk(struct sys_sim *sim, size_t size);
+
+void sim_file_table(struct sys *table);
+void sim_path_table(struct sys *table);
+void sim_poller_table(struct sys *table);
+void sim_net_table(struct sys *table);
+
+#endif
