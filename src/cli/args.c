@@ -51,6 +51,13 @@ static enum weir_error set_flag(const struct cli_flag *f, const char *value) {
     case CLI_TEXT:
         *(const char **)f->ret_value = value;
         return WEIR_OK;
+    case CLI_LIST: {
+        struct cli_list *list = f->ret_value;
+        if (list->count == CLI_LIST_MAX)
+            return weir_error_context(WEIR_E_TOO_LARGE, "--%s may be given %d times at most", f->name, CLI_LIST_MAX);
+        list->items[list->count++] = value;
+        return WEIR_OK;
+    }
     }
     return WEIR_E_INVALID;
 }

@@ -11,11 +11,16 @@
 
 #define CLI_EXIT_USAGE 64
 
-enum cli_flag_kind { CLI_TEXT, CLI_NUMBER, CLI_SWITCH };
+enum cli_flag_kind { CLI_TEXT, CLI_NUMBER, CLI_SWITCH, CLI_LIST };
+#define CLI_LIST_MAX 64
+struct cli_list { /* of a flag that may be given several times */
+    const char *items[CLI_LIST_MAX];
+    uint32_t count;
+};
 struct cli_flag {
     const char *name; /* without the dashes */
     enum cli_flag_kind kind;
-    void *ret_value; /* const char ** | uint64_t * | bool * */
+    void *ret_value; /* const char ** | uint64_t * | bool * | struct cli_list * */
     const char *placeholder, *summary;
 };
 
