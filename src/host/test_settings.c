@@ -1,0 +1,119 @@
+#include "host/settings.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static const struct weir_setting shop_settings[] = {
+    {"partitions", WEIR_SETTING_UINT, "1", 1, 64, "How many."},
+    {"cache_bytes", WEIR_SETTING_BYTES, "64MB", 0, 0, "How much."},
+    {"patience", WEIR_SETTING_DURATION, "10s", 1000000, 0, "How long."},
+    {"strict", WEIR_SETTING_BOOL, "true", 0, 0, "How exact."},
+    {0},
+};
+static const struct weir_service shop = {.abi = WEIR_SERVICE_ABI, .name = "shop", .settings = shop_settings};
+static const struct weir_service *const services[] = {&shop, NULL};
+
+static int open_settings(void **state) {
+    struct settings *settings = NULL;
+    assert_int_equal(settings_new(services, &settings), WEIR_OK);
+    *state = settings;
+    return 0;
+}
+
+static int close_settings(void **state) {
+    settings_free(*state);
+    return 0;
+}
+
+static void every_initial_value_is_within_its_own_bounds(void **state) {
+    struct settings *s = *state;
+    assert_int_equal(settings_node(s)[NODE_JOURNAL_BYTES].number, 256u << 20);
+    assert_string_equal(settings_node(s)[NODE_LISTEN].text, "127.0.0.1:7070");
+    assert_int_equal(settings_of(s, "shop")[1].number, 64u << 20);
+    assert_int_equal(settings_of(s, "shop")[2].number, 10000000000u);
+    assert_int_equal(settings_of(s, "shop")[3].number, 1);
+    assert_null(settings_of(s, "none"));
+}
+
+static void a_file_sets_node_and_service_keys_and_remembers_the_line(void **state) {
+    struct settings *s = *state;
+    const char *text = "# comment\nlisten: 127.0.0.1:0\nshop:\n  partitions: 4\n  cache_bytes: 1MB\n";
+    assert_int_equal(settings_load_yaml(s, "weir.yaml", weir_slice_text(text)), WEIR_OK);
+    assert_int_equal(settings_of(s, "shop")[0].number, 4);
+    assert_string_equal(s->groups[1].origins[0], "weir.yaml:4");
+    assert_string_equal(settings_node(s)[NODE_LISTEN].text, "127.0.0.1:0");
+    assert_int_equal(settings_set(s, "shop.partitions", "8", "--set"), WEIR_OK);
+    assert_int_equal(settings_of(s, "shop")[0].number, 8);
+}
+
+static void refuse(struct settings *s, const char *text, const char *part) {
+    assert_int_equal(settings_load_yaml(s, "weir.yaml", weir_slice_text(text)), WEIR_E_CONFIG);
+    if (!strstr(weir_error_text(), part)) fail_msg("\"%s\" does not say \"%s\"", weir_error_text(), part);
+}
+
+static void a_wrong_file_is_refused_with_line_and_nearest_name(void **state) {
+    struct settings *s = *state;
+    refuse(s, "listne: 1\n", "did you mean listen");
+    refuse(s, "a: 1\n\nshop:\n  partition: 4\n", "weir.yaml:1");
+    refuse(s, "shop:\n  partition: 4\n", "did you mean shop.partitions");
+    refuse(s, "shpo:\n  partitions: 4\n", "did you mean shop");
+    refuse(s, "shop:\n  partitions: 65\n", "1 to 64");
+    refuse(s, "shop:\n  partitions: many\n", "weir.yaml:2");
+    refuse(s, "shop: [1, 2]\n", "weir.yaml:1");
+    refuse(s, "shop:\n  partitions: {a: 1}\n", "nested once");
+    refuse(s, "listen: \"127.0", "weir.yaml");
+    refuse(s, "lanes: 1\n\tx: y\n", "weir.yaml:2");
+    refuse(s, "just text\n", "key: value");
+    refuse(s, "lanes: *a\n", "weir.yaml");
+}
+
+static void a_file_truncated_at_any_byte_never_breaks_the_loader(void **state) {
+    const char *text = "listen: \"127.0.0.1:7070\"\nshop:\n  partitions: 4\n  cache_bytes: 64MB\n  strict: false\n";
+    for (size_t n = 0; n <= strlen(text); n++) {
+        struct settings *s = NULL;
+        assert_int_equal(settings_new(services, &s), WEIR_OK);
+        enum weir_error e = settings_load_yaml(s, "weir.yaml", weir_slice(text, n));
+        assert_true(e == WEIR_OK || e == WEIR_E_CONFIG);
+        settings_free(s);
+    }
+    (void)state;
+}
+
+static void what_is_printed_can_be_loaded_again(void **state) {
+    struct settings *s = *state;
+    assert_int_equal(settings_set(s, "shop.patience", "90s", "test"), WEIR_OK);
+    char text[16384];
+    assert_in_range(settings_print(s, text, sizeof text), 100, sizeof text - 1);
+    struct settings *again = NULL;
+    assert_int_equal(settings_new(services, &again), WEIR_OK);
+    assert_int_equal(settings_load_yaml(again, "printed", weir_slice_text(text)), WEIR_OK);
+    for (uint32_t g = 0; g < s->count; g++)
+        for (uint32_t i = 0; i < s->groups[g].count; i++)
+            assert_string_equal(s->groups[g].values[i].text, again->groups[g].values[i].text);
+    settings_free(again);
+}
+
+static void explain_tells_bounds_and_origin(void **state) {
+    char text[1024];
+    assert_int_not_equal(settings_explain(*state, "shop.partitions", text, sizeof text), 0);
+    assert_non_null(strstr(text, "initial"));
+    assert_int_equal(settings_explain(*state, "shop.nothing", text, sizeof text), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_initial_value_is_within_its_own_bounds, open_settings, close_settings),
+        cmocka_unit_test_setup_teardown(
+            a_file_sets_node_and_service_keys_and_remembers_the_line, open_settings, close_settings),
+        cmocka_unit_test_setup_teardown(
+            a_wrong_file_is_refused_with_line_and_nearest_name, open_settings, close_settings),
+        cmocka_unit_test_setup_teardown(
+            a_file_truncated_at_any_byte_never_breaks_the_loader, open_settings, close_settings),
+        cmocka_unit_test_setup_teardown(what_is_printed_can_be_loaded_again, open_settings, close_settings),
+        cmocka_unit_test_setup_teardown(explain_tells_bounds_and_origin, open_settings, close_settings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
