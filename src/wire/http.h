@@ -79,21 +79,21 @@ enum weir_http_framing {
     WEIR_HTTP_FRAMING_CLOSE,   /* responses only: until the peer closes */
 };
 
-/* Incremental decoder of a body. Fields are its own. */
+/* Incremental decoder of a body. Fields are its own, but status and reason. */
 struct weir_http_body {
     enum weir_http_framing framing;
-    uint8_t state;
-    uint8_t digits;      /* of the present chunk size */
+    int status;         /* at ERROR */
+    const char *reason; /* at ERROR */
+    uint64_t remaining; /* of the chunk or the length */
+    uint64_t decoded;   /* body bytes so far */
+    uint64_t bytes_max;
+    uint64_t excess;     /* bytes spent on chunk lines beyond what honest chunking needs: bounded */
     uint16_t line_bytes; /* of the present chunk-size line */
     uint16_t trailer_bytes;
-    uint16_t line_start; /* trailer bytes when the present line began */
-    uint64_t remaining;  /* of the chunk or the length */
-    uint64_t decoded;    /* so far */
-    uint64_t bytes_max;
-    char name[20]; /* start of the present trailer's name, lower case */
-    uint8_t name_size;
-    int status;
-    const char *reason;
+    uint8_t state;
+    uint8_t digits;    /* of the present chunk size */
+    uint8_t name_size; /* of the present trailer's name, up to sizeof name */
+    char name[20];     /* its start, lower case */
 };
 
 void weir_http_body_init(
