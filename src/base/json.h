@@ -1,10 +1,10 @@
 /* base/json.h: a pull reader for JSON (RFC 8259, strict) and a writer.
  *
  * The reader walks one complete text in memory and answers one token at a time; it never recurses, allocates or
- * copies. Every token it answers is valid: grammar, UTF-8 (no surrogate code points, escaped or not, except in pairs),
- * depth and number range are checked on the way, so text_* helpers cannot fail on bad input. Integers are exact:
- * int64 or uint64; an integer beyond those, or a number with a fraction or exponent, is JSON_REAL. Duplicate keys are
- * the caller's to judge. The text must outlive the tokens.
+ * copies. Every token it answers is valid: grammar, UTF-8 (no surrogate code points, escaped or not, except in pairs)
+ * and depth are checked on the way, so the json_text helpers cannot fail on bad input. Integers are exact: int64 or
+ * uint64; an integer beyond those, or a number with a fraction or exponent, is JSON_REAL. Duplicate keys are the
+ * caller's to judge. The text must outlive the tokens.
  *
  *     struct json_reader r = json_reader(slice, 0);
  *     if (json_next(&r) != JSON_OBJECT_OPEN) ...
