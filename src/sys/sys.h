@@ -79,24 +79,24 @@ struct sys {
     WEIR_MUST enum weir_error (*file_sync)(struct sys *, int file);
     WEIR_MUST enum weir_error (*file_size)(struct sys *, int file, uint64_t *ret_size);
     WEIR_MUST enum weir_error (*file_truncate)(struct sys *, int file, uint64_t size);
-    WEIR_MUST enum weir_error (*file_allocate)(struct sys *, int file, uint64_t offset,
-        uint64_t size); /* reserve space; the file grows to offset + size, new bytes are zeros */
-    void (*file_writeback)(
-        struct sys *, int file, uint64_t offset, uint64_t size); /* hint: start writing back (sync_file_range) */
+    /* Reserve space; the file grows to offset + size, new bytes are zeros. */
+    WEIR_MUST enum weir_error (*file_allocate)(struct sys *, int file, uint64_t offset, uint64_t size);
+    /* Hint: start writing back (sync_file_range). */
+    void (*file_writeback)(struct sys *, int file, uint64_t offset, uint64_t size);
     void (*file_forget)(struct sys *, int file, uint64_t offset, uint64_t size); /* hint: drop from the cache */
     /* Bytes sent from file to socket without a copy in user space; may be short. AGAIN when the socket is full. */
     WEIR_MUST enum weir_error (*file_send)(
         struct sys *, int file, uint64_t offset, size_t size, int socket, size_t *ret_size);
     /* Exclusive lock for the life of the handle; LOCKED when another process has it. */
     WEIR_MUST enum weir_error (*file_lock)(struct sys *, int file);
-    WEIR_MUST enum weir_error (*path_rename)(
-        struct sys *, const char *from, const char *to); /* atomic; not durable until dir_sync */
+    /* Atomic; not durable until dir_sync. */
+    WEIR_MUST enum weir_error (*path_rename)(struct sys *, const char *from, const char *to);
     WEIR_MUST enum weir_error (*path_unlink)(struct sys *, const char *path);
     WEIR_MUST enum weir_error (*path_exists)(struct sys *, const char *path, bool *ret_exists);
     WEIR_MUST enum weir_error (*dir_make)(struct sys *, const char *path);   /* OK when it is there already */
     WEIR_MUST enum weir_error (*dir_remove)(struct sys *, const char *path); /* must be empty */
-    WEIR_MUST enum weir_error (*dir_sync)(
-        struct sys *, const char *path); /* entries made, renamed, removed are durable */
+    /* Entries made, renamed, removed are durable. */
+    WEIR_MUST enum weir_error (*dir_sync)(struct sys *, const char *path);
     WEIR_MUST enum weir_error (*dir_list)(struct sys *, const char *path, sys_list_fn fn, void *ctx);
     WEIR_MUST enum weir_error (*disk_space)(struct sys *, const char *path, struct sys_disk_space *ret_space);
 
@@ -122,10 +122,10 @@ struct sys {
      * INVALID for a bad address; EXISTS when the port is in use, the context names it. */
     WEIR_MUST enum weir_error (*tcp_listen)(
         struct sys *, const char *host, uint16_t port, bool share, int *ret_socket, uint16_t *ret_port);
-    WEIR_MUST enum weir_error (*tcp_accept)(
-        struct sys *, int listener, int *ret_socket, struct sys_address *ret_peer); /* AGAIN */
-    WEIR_MUST enum weir_error (*tcp_connect)(struct sys *, const char *host, uint16_t port,
-        int *ret_socket); /* writable when done; if it failed, read and write say CLOSED */
+    /* AGAIN when nobody waits; FULL when the process is out of descriptors. */
+    WEIR_MUST enum weir_error (*tcp_accept)(struct sys *, int listener, int *ret_socket, struct sys_address *ret_peer);
+    /* Writable when done; if it failed, read and write say CLOSED. */
+    WEIR_MUST enum weir_error (*tcp_connect)(struct sys *, const char *host, uint16_t port, int *ret_socket);
     /* *ret_size = 0 with OK: the peer has closed its side. AGAIN: nothing there. */
     WEIR_MUST enum weir_error (*socket_read)(struct sys *, int socket, void *data, size_t size, size_t *ret_size);
     /* Gathers; *ret_size may be short. AGAIN when nothing fits. CLOSED when the peer is gone (no SIGPIPE). */
