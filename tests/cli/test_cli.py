@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""weir(1) as a person meets it: help, typing errors, configuration, topics, offline log tools."""
+import glob, os, subprocess, sys, tempfile
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from node import Node, Tap
+
+tap = Tap()
+WEIR = os.environ["WEIR"]
+
+
+def weir(*args, stdin=None, env=None):
+    done = subprocess.run([WEIR] + list(args), input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=dict(os.environ, **(env or {})), timeout=120)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+# ---- help and mistakes
+code, out, err = weir("help")
+tap.ok(code == 0 and "weir up" in out and "topic create" in out, "help lists the commands on stdout", out)
+code, out, err = weir()
+tap.ok(code == 64 and out == "" and "weir up" in err, "no command at all shows the help on stderr and fails")
+code, out, err = weir("topics")
+tap.ok(code == 64 and "did you mean" in err, "an unknown command is answered with the nearest one", err)
+code, out, err = weir("topic", "crate", "x")
+tap.ok(code == 64 and "topic create" in err, "an unknown word of a command is answered with the nearest one", err)
+for command in [line.split("  ")[1].strip()[5:] for line in weir("help")[1].splitlines() if line.startswith("  weir ")]:
+    code, out, err = weir(*command.split(), "--help")
+    tap.ok(code == 0 and command.split()[0] in out, "--help of `%s` explains it" % command, out + err)
+code, out, err = weir("version")
+tap.ok(code == 0 and out.startswith("weir "), "the version is printed", out)
+
+# ---- configuration
+with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, "weir.yaml")
+    code, printed, err = weir("config", "print")
+    tap.ok(code == 0 and "listen:" in printed and "# initial" in printed, "config print shows every key and its origin")
+    with open(path, "w") as f:
+        f.write(printed)
+    code, out, err = weir("config", "check", path)
+    tap.ok(code == 0, "what config print prints is a correct file", err)
+    with open(path, "w") as f:
+        f.write("listne: 127.0.0.1:1\n")
+    code, out, err = weir("config", "check", path)
+    tap.ok(code == 25 and "weir.yaml:1" in err and "listen" in err, "config check names line and nearest key", err)
+    code, out, err = weir("config", "explain", "journal_bytes")
+    tap.ok(code == 0 and "256MB" in out, "config explain tells the value", out)
+    code, out, err = weir("config", "explain", "journal_byte")
+    tap.ok(code == 25 and "journal_bytes" in err, "config explain suggests the nearest key", err)
+code, out, err = weir("topic", "list", "--node", "127.0.0.1:1")
+tap.ok(code != 0 and "weir up" in err, "no node to talk to: the error says how to start one", err)
+
+# ---- topics of a running node
+with Node() as node:
+    env = {"WEIR_NODE": "127.0.0.1:%d" % node.port()}
+    code, out, err = weir("topic", "create", "events", "--partitions", "2", env=env)
+    tap.ok(code == 0, "a topic is created", err)
+    code, out, err = weir("topic", "create", "events", "--partitions", "2", env=env)
+    tap.ok(code != 0 and "events" in err, "a second creation says that it exists", err)
+    code, out, err = weir("topic", "append", "events", "hello", "--key", "k", "--partition", "1", env=env)
+    tap.ok(code == 0 and "0" in out, "a record is appended", out + err)
+    code, out, err = weir("topic", "append", "events", "--partition", "1", stdin=b"one\ntwo\nthree \xc3\xa9\n", env=env)
+    tap.ok(code == 0, "lines of stdin are appended", err)
+    code, out, err = weir("topic", "append", "events", stdin=b"\xff\xfe\n", env=env)
+    tap.ok(code != 0 and "UTF-8" in err, "bytes that are not text are refused with what to do", err)
+    code, out, err = weir("topic", "read", "events", "--partition", "1", env=env)
+    lines = out.splitlines()
+    tap.ok(code == 0 and len(lines) == 4 and "hello" in lines[0] and "\u00e9" in lines[3], "records are read back in order", out + err)
+    code, out, err = weir("topic", "read", "events", "--partition", "1", "--offset", "2", "--limit", "1", env=env)
+    tap.ok(code == 0 and len(out.splitlines()) == 1 and "two" in out, "offset and limit are obeyed", out)
+    code, out, err = weir("topic", "read", "nothing", env=env)
+    tap.ok(code == 3, "an unknown topic ends with the exit code of not found", err)
+    code, out, err = weir("topic", "list", env=env)
+    tap.ok(code == 0 and "events" in out and "2" in out, "topics are listed", out)
+    code, out, err = weir("topic", "delete", "events", env=env)
+    tap.ok(code == 0, "a topic is deleted", err)
+    code, out, err = weir("topic", "list", "--json", env=env)
+    tap.ok(code == 0 and '"events"' not in out, "a deleted topic is not listed", out)
+    weir("topic", "create", "kept", env=env)
+    weir("topic", "append", "kept", stdin=b"\n".join(b"line %d" % i for i in range(1000)), env=env)
+    tap.ok(node.stop() == 0, "SIGTERM ends the node with exit code 0", "\n".join(node.stderr[-5:]))
+    code, out, err = weir("log", "verify", node.data)
+    tap.ok(code == 0, "log verify finds a stopped folder correct", out[-800:] + err)
+    for path in glob.glob(os.path.join(node.data, "topics", "kept", "0", "*.log"))[:1]:
+        code, out, err = weir("log", "dump", path, "--deep")
+        tap.ok(code == 0 and "line 999" in out, "log dump prints the records of a segment", out[-400:] + err)
+    for path in sorted(glob.glob(os.path.join(node.data, "journal", "*")))[:1]:
+        code, out, err = weir("log", "dump", path)
+        tap.ok(code == 0, "log dump reads a journal file", out[-400:] + err)
+code, out, err = weir("service", "list")
+tap.ok(code == 0 and "exchange" in out, "services are listed", out)
+code, out, err = weir("service", "describe", "exchange")
+tap.ok(code == 0 and "exchange.orders" in out and "/v1/exchange/orders" in out, "a service is described from its table", out)
+code, out, err = weir("service", "describe", "exchnge")
+tap.ok(code == 3 and "exchange" in err, "an unknown service is answered with the nearest one", err)
+tap.done()
