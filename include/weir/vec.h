@@ -132,10 +132,12 @@ void *weir_vec_fit(
     /* items may point into the vector itself. */                                                                      \
     WEIR_VEC_UNUSED static inline bool name##_append(struct name *v, const T *items, size_t count) {                   \
         if (count == 0) return true;                                                                                   \
+        const size_t limit = (size_t)PTRDIFF_MAX / sizeof(T);                                                          \
+        if (count > limit || v->count > limit - count) return false;                                                   \
         if (count > v->cap - v->count) {                                                                               \
             uintptr_t from = (uintptr_t)items, base = (uintptr_t)v->data;                                              \
             bool inside = v->data && from >= base && from - base < v->cap * sizeof(T);                                 \
-            if (count > (size_t)PTRDIFF_MAX - v->count || !name##_reserve(v, v->count + count)) return false;          \
+            if (!name##_reserve(v, v->count + count)) return false;                                                    \
             if (inside) items = (const T *)(const void *)((const char *)v->data + (from - base));                      \
         }                                                                                                              \
         memmove((void *)(v->data + v->count), (const void *)items, count * sizeof(T));                                 \
