@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -180,8 +181,7 @@ static enum weir_error linux_file_lock(struct sys *sys, int file) {
     enum weir_error e = sys_linux_file_error(reason, "lock", file);
     if (reason != EWOULDBLOCK) return e;
     char line[512];
-    strncpy(line, weir_error_text(), sizeof line - 1);
-    line[sizeof line - 1] = 0;
+    snprintf(line, sizeof line, "%s", weir_error_text());
     return weir_error_context(WEIR_E_LOCKED, "%s; another process works here, stop it first", line);
 }
 

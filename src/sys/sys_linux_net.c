@@ -106,7 +106,7 @@ static enum weir_error linux_tcp_listen(
 static enum weir_error linux_tcp_accept(struct sys *sys, int listener, int *ret_socket, struct sys_address *ret_peer) {
     (void)sys;
     for (;;) {
-        union address address;
+        union address address = {0};
         socklen_t size = sizeof address;
         int s = accept4(listener, &address.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (s >= 0) {
@@ -154,7 +154,7 @@ static enum weir_error linux_tcp_connect(struct sys *sys, const char *host, uint
 
 /* What a read or write on a connection can mean, beyond "not now". */
 static enum weir_error stream_error(int reason, const char *verb, int socket) {
-    union address address;
+    union address address = {0};
     socklen_t size = sizeof address;
     struct sys_address peer = {0};
     char what[128] = "its peer";

@@ -73,10 +73,6 @@ void *sim_find(struct sys_sim *sim, const struct sim_table *table, int handle) {
 }
 
 /* ---- faults -------------------------------------------------------------------------------------------------- */
-enum weir_error sim_closed(void) {
-    return weir_error_context(WEIR_E_CLOSED, "the simulated process is dead, or this handle is from before its crash");
-}
-
 static enum weir_error fault_of(struct sys_sim *sim, enum sys_sim_call call) {
     struct sim_fault *fault = &sim->faults[call];
     if (fault->calls_left == 0 || --fault->calls_left > 0) return WEIR_OK;

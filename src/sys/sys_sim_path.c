@@ -76,7 +76,7 @@ struct sim_inode *sim_inode_new(struct sys_sim *sim, bool is_folder) {
     struct sim_inode *inode = sim_new(sizeof *inode);
     inode->is_folder = is_folder;
     inode->lock_handle = -1;
-    sim->inodes = sim_grow(sim->inodes, sim->inode_count, &sim->inode_capacity, sizeof *sim->inodes);
+    sim->inodes = sim_grow(sim->inodes, sim->inode_count, &sim->inode_capacity, sizeof(struct sim_inode *));
     sim->inodes[sim->inode_count++] = inode;
     return inode;
 }

@@ -159,7 +159,9 @@ int sim_handle(struct sys_sim *sim);
 void *sim_find(struct sys_sim *sim, const struct sim_table *table, int handle);
 /* Every call that can fail passes here first: counts it, and fails it when the plan or death says so. */
 enum weir_error sim_call(struct sys_sim *sim, enum sys_sim_call call, const char *verb, const char *what);
-enum weir_error sim_closed(void); /* CLOSED with the line for a handle from before a crash */
+static inline enum weir_error sim_closed(void) {
+    return weir_error_context(WEIR_E_CLOSED, "the simulated process is dead, or this handle is from before its crash");
+}
 void sim_spend(struct sys_sim *sim, uint64_t ns);
 
 /* sys_sim_path.c */

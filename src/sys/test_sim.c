@@ -380,7 +380,10 @@ static uint32_t count_down(void *self, uint64_t block_ns) {
     assert_int_equal(block_ns, 0);
     if (counter->left == 0) return 0;
     counter->left--;
-    strncat(counter->trace, &counter->name, 1);
+    size_t used = strlen(counter->trace);
+    assert_true(used < 63);
+    counter->trace[used] = counter->name;
+    counter->trace[used + 1] = 0;
     return 1;
 }
 
