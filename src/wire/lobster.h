@@ -50,7 +50,7 @@ bool weir_lobster_line_next(struct weir_slice *text, struct weir_slice *ret_line
 
 WEIR_MUST enum weir_error weir_lobster_message_parse(struct weir_slice line, struct weir_lobster_message *ret_message);
 
-/* level_count_max: room in ret_levels. */
+/* level_count_max: room in ret_levels, which is scribbled on when the row is refused. */
 WEIR_MUST enum weir_error weir_lobster_book_parse(
     struct weir_slice line, uint32_t level_count_max, struct weir_lobster_level *ret_levels, uint32_t *ret_count);
 

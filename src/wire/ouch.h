@@ -236,7 +236,7 @@ enum {
     WEIR_OUCH_QUANTITY_MAX = 999999999,
     WEIR_OUCH_EXPIRE_S_MAX = 86399,
     WEIR_OUCH_TEXT_SIZE_MAX = 120,
-    WEIR_OUCH_MESSAGE_SIZE_MAX = 256, /* 66 + 2 + every option at its largest (4+6, 6+... < 180) */
+    WEIR_OUCH_MESSAGE_SIZE_MAX = 256, /* 66 + 2 + every option at its largest: 156 */
 };
 #define WEIR_OUCH_PRICE_MARKET UINT64_C(0x7FFFFFFF)
 #define WEIR_OUCH_PRICE_MAX    UINT64_C(0x7FFFFFFFFFFFFFFF) /* so that it fits an int64_t */
