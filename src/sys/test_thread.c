@@ -100,6 +100,38 @@ static void what_was_written_before_a_wake_is_seen_after_it(void **state) {
     }
 }
 
+struct waker {
+    struct sys *sys;
+    int poller;
+    bool done;
+};
+
+static uint32_t waker_work(void *self, uint64_t block_ns) {
+    struct waker *waker = self;
+    (void)block_ns;
+    if (waker->done) return 0;
+    sleep_ms(waker->sys, 5); /* the other is asleep by now, mostly */
+    waker->sys->poller_wake(waker->sys, waker->poller);
+    waker->done = true;
+    return 1;
+}
+
+static void a_sleeper_that_was_woken_can_sleep_again(void **state) {
+    struct sys *sys = ((struct test_world *)*state)->sys;
+    struct waker waker = {.sys = sys};
+    struct sys_poll_event event;
+    int handle = -1;
+    assert_ok(sys->poller_open(sys, &waker.poller));
+    struct sys_agent agent = {"waker", waker_work, &waker};
+    assert_ok(sys->agent_start(sys, &agent, -1, &handle));
+    assert_int_equal(sys->poller_wait(sys, waker.poller, &event, 1, HOUR_NS), 0);
+    sys->agent_stop(sys, handle);
+    uint64_t before = sys->mono_ns(sys);
+    assert_int_equal(sys->poller_wait(sys, waker.poller, &event, 1, 3 * SYS_NANOS_PER_MS), 0);
+    assert_true(sys->mono_ns(sys) - before >= 3 * SYS_NANOS_PER_MS); /* or one wake would make it spin for ever */
+    sys->poller_close(sys, waker.poller);
+}
+
 struct worker {
     struct sys *sys;
     int poller;
@@ -177,6 +209,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         IN_LINUX(no_wake_is_lost_between_two_agents),
         IN_LINUX(what_was_written_before_a_wake_is_seen_after_it),
+        IN_LINUX(a_sleeper_that_was_woken_can_sleep_again),
         IN_LINUX(many_agents_start_run_and_stop_while_they_sleep),
         IN_LINUX(an_idle_agent_without_a_poller_does_not_spin),
         IN_LINUX(signals_stay_with_the_starting_thread),
