@@ -1,8 +1,13 @@
 /* Files of the Linux world: open descriptors. Folders and names are in sys_linux_path.c.
  *
  * Writes are pwritev, made durable by fdatasync: it leaves out times, yet includes the size when that changed. Writing
- * inside a file that was written before changes no metadata, so its sync is one write to the disk; growing a file costs
- * a journal commit of the file system on top.
+ * inside bytes that were written before changes no metadata, so its sync is one write to the disk; anything else costs
+ * a journal commit of the file system on top. Measured by bench_sync on ext4 over a virtual disk, one block and its
+ * sync against the same into pre-written bytes (two runs of 300 rounds, kinds in turns):
+ *                                          4 KiB            64 KiB
+ *   growing the file          p50, p99     2.0-2.2, 1.7-5   2.0, 1.9-2.5
+ *   space reserved, unwritten p50, p99     1.6, 1.3-3       1.5, 1.5-1.8
+ * So reserving is not enough: a file whose syncs someone waits for is written ahead, not only allocated.
  */
 #include "base/assert.h"
 #include "sys/sys_linux.h"
