@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,7 +127,8 @@ bool decimal_to_double(struct weir_slice literal, double *ret) {
 /* Digits and exponent (of the first digit) of a positive value, trailing zeros dropped; digits has room for 17. */
 static size_t shortest_digits(double value, char *digits, int *ret_exponent) {
     char text[40];
-    for (int precision = 15;; precision++) {
+    /* 15 digits always survive a normal double, so its shortest form is found there; a subnormal has fewer. */
+    for (int precision = value < DBL_MIN ? 1 : 15;; precision++) {
         snprintf(text, sizeof text, "%.*e", precision - 1, value);
         if (precision == 17 || strtod(text, NULL) == value) break;
     }

@@ -167,7 +167,7 @@ static void every_failing_allocation_changes_nothing(void **state) {
         numbers_done(&v);
         assert_int_equal(c.live, 0);
     }
-    assert_true(refused > 40);
+    assert_true(refused > 20);
 }
 
 static void *never_resize(void *ctx, void *ptr, size_t old_size, size_t new_size, size_t align) {
