@@ -11,7 +11,7 @@
  * A partition whose application lags (start-up replay, no emit credit) applies from the log in slices and joins the live commits when
  * it has caught up; start-up replay, catch-up and a parked partition are one mechanism.
  *
- * Rules: DESIGN §3. Where each is kept is listed in docs/host.md.
+ * Rules: the host chapter of the design. Where each is kept is listed in docs/host.md.
  */
 #ifndef WEIR_HOST_HOST_H
 #define WEIR_HOST_HOST_H
