@@ -1,25 +1,27 @@
 /* log/log.h: the durable log: topics of partitions, one journal, segments of Kafka RecordBatch v2 behind it.
  *
  * The path of a record that must be durable:
- *   lane builds a COMMIT (batches for any of its partitions) ── submit ──▶ journal agent: gathers every commit that arrived
- *   while the last sync ran, of all lanes, into one frame: one write, one sync ──▶ the lane sees the commit durable, in order
- *   ──▶ the lane adds outputs, releases replies, gives the commit back ──▶ store agent writes the batches (inputs and outputs)
- *   to their segments, only then moves the high watermarks ──▶ keeper agent syncs segments, paced, and checkpoints; journal
- *   files whose every frame is checkpointed are recycled in place (already written, so that no commit ever grows a file).
+ *   lane builds a COMMIT (batches for any of its partitions) -- submit --> journal agent: gathers every commit that
+ * arrived while the last sync ran, of all lanes, into one frame: one write, one sync --> the lane sees the commit
+ * durable, in order --> the lane adds outputs, releases replies, gives the commit back --> store agent writes the
+ * batches (inputs and outputs) to their segments, only then moves the high watermarks --> keeper agent syncs segments,
+ * paced, and checkpoints; journal files whose every frame is checkpointed are recycled in place (already written, so
+ * that no commit ever grows a file).
  *
  * Two kinds of partition:
  *   journaled  inputs and plain topics: batches go to the journal, then to segments.
  *   derived    a service's outputs: segments only; after a crash they end at their checkpoint and the host derives the
  *              missing tail again from the inputs.
  *
- * Threads: the owner lane of a partition (partition->uid % lanes) is its only appender. Reading is allowed from any thread.
- * Three agents run inside: journal, store, keeper (started by log_start; in the simulator the scheduler runs them).
- * Memory: everything sized at log_open from options; nothing allocated per record or per commit.
+ * Threads: the owner lane of a partition (partition->uid % lanes) is its only appender. Reading is allowed from any
+ * thread. Three agents run inside: journal, store, keeper (started by log_start; in the simulator the scheduler runs
+ * them). Memory: everything sized at log_open from options; nothing allocated per record or per commit.
  *
  * On disk (formats with their version and procedure to change them: journal.h, segment.h, catalogue.h, checkpoint.h):
  *   FORMAT  LOCK  catalogue  checkpoint  journal/J-<number>  topics/<topic>/<partition>/<base offset, 20 digits>.log
  *
- * Rules that must hold (DESIGN §4) are listed beside the code that keeps them, and each has a test that breaks it.
+ * Rules that must hold (the log chapter of the design) are listed beside the code that keeps them, and each has a test
+ * that breaks it.
  */
 #ifndef WEIR_LOG_LOG_H
 #define WEIR_LOG_LOG_H
@@ -29,7 +31,11 @@
 #define LOG_TOPIC_NAME_MAX 127 /* [a-zA-Z0-9._-]+, not "." or ".." */
 #define LOG_LANES_MAX      64
 
-enum log_durability { LOG_DURABLE = 0, LOG_LAZY = 1, LOG_MEMORY = 2 }; /* only LOG_DURABLE is accepted today: UNSUPPORTED */
+enum log_durability {
+    LOG_DURABLE = 0,
+    LOG_LAZY = 1,
+    LOG_MEMORY = 2
+}; /* only LOG_DURABLE is accepted today: UNSUPPORTED */
 
 struct log_topic_config {
     enum log_durability durability;
@@ -87,26 +93,29 @@ struct log_recovery {
     bool clean; /* the last stop was clean */
 };
 
-/* Opens or creates the folder, takes its lock, recovers: the accepted journal tail is copied to a new journal epoch and synced
- * before log_open returns; segments are cut to their checkpointed length and rebuilt from it.
- * LOCKED (names the holder's process), VERSION (newer format), CORRUPT (names file, byte, and the repair command; nothing is cut),
+/* Opens or creates the folder, takes its lock, recovers: the accepted journal tail is copied to a new journal epoch and
+ * synced before log_open returns; segments are cut to their checkpointed length and rebuilt from it. LOCKED (names the
+ * holder's process), VERSION (newer format), CORRUPT (names file, byte, and the repair command; nothing is cut),
  * PERMISSION, NO_SPACE, IO. */
 WEIR_MUST enum weir_error log_open(struct sys *sys, const struct log_options *options, struct log **ret_log);
 const struct log_recovery *log_recovered(const struct log *log);
 WEIR_MUST enum weir_error log_start(struct log *log); /* starts the agents */
-void log_stop(struct log *log);                       /* drains: all released commits stored, synced, checkpointed; clean mark */
+void log_stop(struct log *log); /* drains: all released commits stored, synced, checkpointed; clean mark */
 void log_close(struct log *log);
 
-/* ---- topics: control plane. One thread at a time (start-up, or the host's background agent); blocks on the disk. --------- */
+/* ---- topics: control plane. One thread at a time (start-up, or the host's background agent); blocks on the disk.
+ * --------- */
 WEIR_MUST enum weir_error log_topic_create(struct log *log, const char *name, uint32_t partitions,
-    const struct log_topic_config *config, struct log_topic **ret_topic); /* EXISTS with the topic set when it is there */
+    const struct log_topic_config *config,
+    struct log_topic **ret_topic); /* EXISTS with the topic set when it is there */
 WEIR_MUST enum weir_error log_topic_delete(struct log *log, const char *name);
 struct log_topic *log_topic_find(struct log *log, const char *name); /* any thread; NULL: none */
 uint32_t log_topic_count(const struct log *log);                     /* any thread */
 struct log_topic *log_topic_at(struct log *log, uint32_t i);         /* any thread; NULL for a deleted one */
 WEIR_MUST enum weir_error log_producer_id_new(struct log *log, uint64_t *ret_id); /* unique for the folder's life */
 
-/* ---- writing: one writer per lane, used by that lane's thread only ------------------------------------------------------ */
+/* ---- writing: one writer per lane, used by that lane's thread only
+ * ------------------------------------------------------ */
 struct log_writer;
 struct log_commit {
     uint64_t sequence;  /* of this lane */
@@ -117,62 +126,78 @@ struct log_commit {
 };
 struct log_record { /* as appended and as read; slices are borrowed */
     uint64_t time_ms;
-    struct weir_slice key, value; /* key.data NULL: no key */
+    struct weir_slice key, value;               /* key.data NULL: no key */
     struct weir_slice header_key, header_value; /* at most one header; header_key.data NULL: none */
 };
 
 /* wake_poller is woken when a commit became durable or a commit was freed. */
-WEIR_MUST enum weir_error log_writer_open(struct log *log, uint32_t lane, int wake_poller, struct log_writer **ret_writer);
+WEIR_MUST enum weir_error log_writer_open(
+    struct log *log, uint32_t lane, int wake_poller, struct log_writer **ret_writer);
 
-/* An empty commit to build. AGAIN: all are under way. FULL: the journal is at its bound. NO_SPACE: the disk reserve is reached. */
+/* An empty commit to build. AGAIN: all are under way. FULL: the journal is at its bound. NO_SPACE: the disk reserve is
+ * reached. */
 WEIR_MUST enum weir_error log_commit_begin(struct log_writer *writer, struct log_commit **ret_commit);
 /* Adds a record to the partition's batch in this commit (LogAppendTime; batches are closed and opened as needed).
- * TOO_LARGE: can never fit. AGAIN: this commit is full, submit it first. The offset is final unless the process dies. */
-WEIR_MUST enum weir_error log_commit_append(struct log_commit *commit, struct log_partition *partition,
-    const struct log_record *record, uint64_t *ret_offset);
-/* Adds a ready RecordBatch v2 (validated by the caller with record_batch_validate): base offset and leader epoch are patched, and
- * when append_time_ms != 0 the time is set (CRC recomputed). Producer id/epoch/sequence are checked: DUPLICATE with the first
- * offset it had, OUT_OF_SEQUENCE, FENCED. */
+ * TOO_LARGE: can never fit. AGAIN: this commit is full, submit it first. The offset is final unless the process dies.
+ */
+WEIR_MUST enum weir_error log_commit_append(
+    struct log_commit *commit, struct log_partition *partition, const struct log_record *record, uint64_t *ret_offset);
+/* Adds a ready RecordBatch v2 (validated by the caller with record_batch_validate): base offset and leader epoch are
+ * patched, and when append_time_ms != 0 the time is set (CRC recomputed). Producer id/epoch/sequence are checked:
+ * DUPLICATE with the first offset it had, OUT_OF_SEQUENCE, FENCED. */
 WEIR_MUST enum weir_error log_commit_append_batch(struct log_commit *commit, struct log_partition *partition,
     struct weir_slice batch, uint64_t append_time_ms, uint64_t *ret_base_offset);
 uint64_t log_commit_bytes(const struct log_commit *commit); /* journaled so far */
 uint64_t log_commit_room(const struct log_commit *commit);  /* journaled bytes that still fit */
-/* Closes the batches (CRC) and hands the commit to the journal agent. A commit without batches is durable at once, in order. */
+/* Closes the batches (CRC) and hands the commit to the journal agent. A commit without batches is durable at once, in
+ * order. */
 void log_commit_submit(struct log_commit *commit);
 /* The i-th journaled batch after submit: its bytes stay valid until release. */
-void log_commit_batch(const struct log_commit *commit, uint32_t i, struct log_partition **ret_partition, struct weir_slice *ret_batch);
+void log_commit_batch(
+    const struct log_commit *commit, uint32_t i, struct log_partition **ret_partition, struct weir_slice *ret_batch);
 /* The oldest submitted commit if it is durable, else NULL. Each is returned once, in order of submission. */
 struct log_commit *log_writer_durable(struct log_writer *writer);
 
-/* Outputs: records of derived partitions, added any time between submit and release of the commit that carries them (usually that of
- * their cause). Returns room for `size` value bytes, to be filled before the next call; NULL when the commit's output room is used up
- * (the caller checks log_commit_output_room first). The record's offset is partition->next++. */
-uint8_t *log_commit_output(struct log_commit *commit, struct log_partition *partition, uint64_t time_ms, struct weir_slice key,
-    struct weir_slice header_key, struct weir_slice header_value, size_t size);
+/* Outputs: records of derived partitions, added any time between submit and release of the commit that carries them
+ * (usually that of their cause). Returns room for `size` value bytes, to be filled before the next call; NULL when the
+ * commit's output room is used up (the caller checks log_commit_output_room first). The record's offset is
+ * partition->next++. */
+uint8_t *log_commit_output(struct log_commit *commit, struct log_partition *partition, uint64_t time_ms,
+    struct weir_slice key, struct weir_slice header_key, struct weir_slice header_value, size_t size);
 uint64_t log_commit_output_room(const struct log_commit *commit);
-/* Closed output batches for pushing to subscribers: iterates from *cursor (start at 0); closes open batches first. False: no more. */
-bool log_commit_output_batch(struct log_commit *commit, uint32_t *cursor, struct log_partition **ret_partition, struct weir_slice *ret_batch);
+/* Closed output batches for pushing to subscribers: iterates from *cursor (start at 0); closes open batches first.
+ * False: no more. */
+bool log_commit_output_batch(
+    struct log_commit *commit, uint32_t *cursor, struct log_partition **ret_partition, struct weir_slice *ret_batch);
 /* After it is durable: to the store agent; the memory may not be used any more. */
 void log_commit_release(struct log_commit *commit);
 
-/* ---- reading: any thread, never a lane on cold data ------------------------------------------------------------------------ */
-/* Whole batches from the one that contains `offset`, at most size bytes (at least one batch if it fits: TOO_LARGE tells its size in
- * *ret_size), below the high watermark. *ret_size 0: nothing there yet. OUT_OF_RANGE: below start or above high. CORRUPT: names the
- * segment and byte, never serves bad bytes (each batch's CRC is checked when verify is set). */
-WEIR_MUST enum weir_error log_read(struct log *log, struct log_partition *partition, uint64_t offset, bool verify, void *data, size_t size, size_t *ret_size);
+/* ---- reading: any thread, never a lane on cold data
+ * ------------------------------------------------------------------------ */
+/* Whole batches from the one that contains `offset`, at most size bytes (at least one batch if it fits: TOO_LARGE tells
+ * its size in *ret_size), below the high watermark. *ret_size 0: nothing there yet. OUT_OF_RANGE: below start or above
+ * high. CORRUPT: names the segment and byte, never serves bad bytes (each batch's CRC is checked when verify is set).
+ */
+WEIR_MUST enum weir_error log_read(struct log *log, struct log_partition *partition, uint64_t offset, bool verify,
+    void *data, size_t size, size_t *ret_size);
 /* First offset whose batch time is >= time_ms; high when none. */
-WEIR_MUST enum weir_error log_offset_at(struct log *log, struct log_partition *partition, uint64_t time_ms, uint64_t *ret_offset);
+WEIR_MUST enum weir_error log_offset_at(
+    struct log *log, struct log_partition *partition, uint64_t time_ms, uint64_t *ret_offset);
 
-/* ---- pacing --------------------------------------------------------------------------------------------------------------------- */
+/* ---- pacing
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 void log_checkpoint_soon(struct log *log); /* any thread: sync and checkpoint what is stored now, e.g. for a snapshot */
-/* Sets the partition's offsets when a recovery or import demands it (derived partitions only, before start): the next output offset. */
+/* Sets the partition's offsets when a recovery or import demands it (derived partitions only, before start): the next
+ * output offset. */
 WEIR_MUST enum weir_error log_partition_set_next(struct log_partition *partition, uint64_t next);
 
 /* Counters for /metrics: registers log_* rows (see base/metric.h). */
 struct metric_registry;
 void log_metrics(struct log *log, struct metric_registry *registry);
 
-/* ---- offline tools: the folder must not be in use --------------------------------------------------------------------------------- */
+/* ---- offline tools: the folder must not be in use
+ * --------------------------------------------------------------------------------- */
 struct log_finding {
     const char *path;
     uint64_t byte;
@@ -182,7 +207,8 @@ struct log_finding {
 typedef void (*log_finding_fn)(void *ctx, const struct log_finding *finding);
 /* Reads everything: every frame, batch, checksum, offset density, checkpoint. CORRUPT if anything is wrong. */
 WEIR_MUST enum weir_error log_verify(struct sys *sys, const char *folder, log_finding_fn fn, void *ctx);
-/* Moves damaged bytes to <folder>/quarantine/ and leaves the longest correct log; reports what was given up (offset ranges). */
+/* Moves damaged bytes to <folder>/quarantine/ and leaves the longest correct log; reports what was given up (offset
+ * ranges). */
 WEIR_MUST enum weir_error log_repair(struct sys *sys, const char *folder, log_finding_fn fn, void *ctx);
 /* Every frame/batch header (and records with values when deep) as text lines. */
 typedef void (*log_line_fn)(void *ctx, const char *line);

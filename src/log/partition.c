@@ -1,0 +1,365 @@
+/* A partition from inside. See partition.h. */
+#include "log/partition.h"
+
+#include "base/bytes.h"
+#include "log/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STORE_PARTS_MAX 256
+
+struct partition *log_partition_new(struct log *log, struct topic *topic, uint32_t uid, uint32_t index) {
+    struct partition *p = calloc(1, sizeof *p);
+    if (!p) return NULL;
+    p->log = log;
+    p->partition.topic = &topic->topic;
+    p->partition.uid = uid;
+    p->partition.index = index;
+    atomic_init(&p->partition.hold, UINT64_MAX);
+    return p;
+}
+
+void log_partition_free(struct partition *p, struct segment_cache *cache) {
+    if (!p) return;
+    for (uint32_t i = 0; i < p->segment_count; i++)
+        log_segment_drop(cache, p->segments[i]);
+    free(p->segments);
+    log_producer_table_done(&p->producers);
+    log_producer_table_done(&p->producers_stored);
+    free(p);
+}
+
+void log_partition_folder_path(const struct partition *p, struct log_path *ret_path) {
+    log_path(p->log, ret_path, "topics/%s/%u", topic_of(p)->folder, p->partition.index);
+}
+
+void log_partition_segment_path(const struct partition *p, uint64_t base, struct log_path *ret_path) {
+    char name[SEGMENT_NAME_SIZE];
+    log_segment_name(base, name);
+    log_path(p->log, ret_path, "topics/%s/%u/%s", topic_of(p)->folder, p->partition.index, name);
+}
+
+/* ---- the table
+ * --------------------------------------------------------------------------------------------------------- */
+
+/* Under the lock, or before start. Takes over the caller's reference. */
+static enum weir_error push_segment(struct partition *p, struct segment *s) {
+    if (p->segment_count == p->segment_capacity) {
+        uint32_t capacity = p->segment_capacity ? p->segment_capacity * 2 : 2;
+        struct segment **grown = realloc(p->segments, capacity * sizeof *grown);
+        if (!grown) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a table of segments");
+        p->segments = grown;
+        p->segment_capacity = capacity;
+    }
+    p->segments[p->segment_count++] = s;
+    return WEIR_OK;
+}
+
+struct segment *log_partition_segment(struct partition *p, uint32_t i) {
+    struct segment *s = NULL;
+    spin_lock(&p->lock);
+    if (i < p->segment_count) {
+        s = p->segments[i];
+        segment_keep(s);
+    }
+    spin_unlock(&p->lock);
+    return s;
+}
+
+struct segment *log_partition_segment_at(struct partition *p, uint64_t offset, struct segment_mark *ret_mark) {
+    struct segment *s = NULL;
+    spin_lock(&p->lock);
+    uint32_t low = 0, high = p->segment_count;
+    while (low < high) { /* first segment that begins beyond offset */
+        uint32_t middle = low + (high - low) / 2;
+        if (p->segments[middle]->base <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low > 0) {
+        s = p->segments[low - 1];
+        segment_keep(s);
+        *ret_mark = log_segment_find(s, offset);
+    }
+    spin_unlock(&p->lock);
+    return s;
+}
+
+struct segment *log_partition_take_oldest(struct partition *p) {
+    struct segment *s = NULL;
+    spin_lock(&p->lock);
+    if (p->segment_count > 0) {
+        s = p->segments[0];
+        memmove(p->segments, p->segments + 1, --p->segment_count * sizeof(struct segment *));
+    }
+    spin_unlock(&p->lock);
+    return s;
+}
+
+/* ---- at open
+ * ----------------------------------------------------------------------------------------------------------- */
+
+struct listing {
+    uint64_t *bases;
+    uint32_t count, capacity;
+    bool no_memory;
+};
+
+static bool list_segment(void *ctx, const char *name, bool is_folder) {
+    struct listing *l = ctx;
+    uint64_t base = 0;
+    if (is_folder || !log_segment_name_parse(name, &base)) return true; /* not ours: leave it alone */
+    if (l->count == l->capacity) {
+        l->capacity = l->capacity ? l->capacity * 2 : 16;
+        uint64_t *grown = realloc(l->bases, l->capacity * sizeof *grown);
+        if (!grown) {
+            l->no_memory = true;
+            return false;
+        }
+        l->bases = grown;
+    }
+    l->bases[l->count++] = base;
+    return true;
+}
+
+static enum weir_error file_bytes(struct partition *p, uint64_t base, uint64_t *ret_size) {
+    struct sys *sys = p->log->sys;
+    struct log_path path;
+    int file = -1;
+    log_partition_segment_path(p, base, &path);
+    enum weir_error e = sys->file_open(sys, path.text, SYS_OPEN_READ, &file);
+    if (e) return e;
+    e = sys->file_size(sys, file, ret_size);
+    sys->file_close(sys, file);
+    return e;
+}
+
+static enum weir_error cut_file(struct partition *p, uint64_t base, uint64_t size) {
+    struct sys *sys = p->log->sys;
+    struct log_path path;
+    int file = -1;
+    log_partition_segment_path(p, base, &path);
+    if (size == 0) return sys->path_unlink(sys, path.text);
+    enum weir_error e = sys->file_open(sys, path.text, SYS_OPEN_READ | SYS_OPEN_WRITE, &file);
+    if (e) return e;
+    e = sys->file_truncate(sys, file, size);
+    sys->file_close(sys, file);
+    return e;
+}
+
+/* One file that was found. `next` is the base of the segment that follows and counts, or the row's end. */
+static enum weir_error load_segment(
+    struct partition *p, uint64_t base, uint64_t next, bool read_only, uint64_t *discarded) {
+    const struct partition_row *row = &p->row;
+    uint64_t size = 0, keep = 0;
+    enum weir_error e = file_bytes(p, base, &size);
+    if (e) return e;
+    if (row->segment_size > 0 && base == row->segment_base)
+        keep = row->segment_size;
+    else if (row->segment_size > 0 && base < row->segment_base && next > row->start)
+        keep = size;
+    if (size < keep) {
+        struct log_path path;
+        log_partition_segment_path(p, base, &path);
+        return weir_error_context(WEIR_E_CORRUPT,
+            "%s has %llu bytes, but %llu were synced; run: weir log repair --data %s", path.text,
+            (unsigned long long)size, (unsigned long long)keep, p->log->folder);
+    }
+    if (size > keep && !read_only) {
+        if (base >= row->segment_base) *discarded += size - keep;
+        e = cut_file(p, base, keep);
+        if (e) return e;
+    }
+    if (keep == 0) return WEIR_OK;
+    struct segment *s = log_segment_new(p, base, keep);
+    if (!s) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a segment");
+    s->size_synced = keep;
+    s->entry_synced = true;
+    atomic_fetch_add(&p->partition.bytes, keep);
+    e = push_segment(p, s);
+    if (e) log_segment_drop(&p->log->cache, s);
+    return e;
+}
+
+static enum weir_error check_found(const struct partition *p) {
+    const struct partition_row *row = &p->row;
+    if (row->segment_size == 0) return WEIR_OK;
+    struct log_path path;
+    if (p->segment_count == 0 || p->segments[p->segment_count - 1]->base != row->segment_base) {
+        log_partition_segment_path(p, row->segment_base, &path);
+        return weir_error_context(
+            WEIR_E_CORRUPT, "%s is missing, but was synced; run: weir log repair --data %s", path.text, p->log->folder);
+    }
+    if (p->segments[0]->base > row->start) {
+        log_partition_folder_path(p, &path);
+        return weir_error_context(WEIR_E_CORRUPT,
+            "%s: the segment that holds offset %llu is missing; run: weir log repair --data %s", path.text,
+            (unsigned long long)row->start, p->log->folder);
+    }
+    return WEIR_OK;
+}
+
+enum weir_error log_partition_load(struct partition *p, bool read_only, uint64_t *discarded) {
+    struct sys *sys = p->log->sys;
+    struct log_path path;
+    struct listing l = {0};
+    bool exists = false;
+    log_partition_folder_path(p, &path);
+    enum weir_error e = sys->path_exists(sys, path.text, &exists);
+    if (!e && exists) e = sys->dir_list(sys, path.text, list_segment, &l);
+    if (!e && l.no_memory) e = weir_error_context(WEIR_E_NO_MEMORY, "no memory to list %s", path.text);
+    for (uint32_t i = 0; !e && i < l.count; i++)
+        e = load_segment(p, l.bases[i], i + 1 < l.count ? l.bases[i + 1] : p->row.end, read_only, discarded);
+    free(l.bases);
+    if (!e) e = check_found(p);
+    if (e) return e;
+    p->folder_synced = p->folder_made = p->segment_count > 0;
+    atomic_store(&p->partition.start, p->row.start);
+    atomic_store(&p->partition.high, p->row.end);
+    atomic_store(&p->partition.checkpointed, p->row.end);
+    p->partition.next = p->row.end;
+    return WEIR_OK;
+}
+
+/* ---- the store agent's side
+ * ---------------------------------------------------------------------------------------------- */
+
+static enum weir_error make_folder(struct partition *p) {
+    struct sys *sys = p->log->sys;
+    struct log_path path;
+    enum weir_error e = WEIR_OK;
+    log_path(p->log, &path, "topics/%s", topic_of(p)->folder);
+    e = sys->dir_make(sys, path.text);
+    log_partition_folder_path(p, &path);
+    if (!e) e = sys->dir_make(sys, path.text);
+    if (!e) p->folder_made = true;
+    return e;
+}
+
+static struct segment *newest_segment(struct partition *p) {
+    struct segment *s = NULL;
+    spin_lock(&p->lock);
+    if (p->segment_count > 0) {
+        s = p->segments[p->segment_count - 1];
+        segment_keep(s);
+    }
+    spin_unlock(&p->lock);
+    return s;
+}
+
+/* The segment that takes a batch of `size` bytes at offset `base`, with a reference and its open file pinned. */
+static enum weir_error active_segment(
+    struct partition *p, uint64_t base, uint64_t size, struct segment **ret_segment, int *ret_file) {
+    struct log *log = p->log;
+    uint64_t limit = p->partition.topic->config.segment_bytes;
+    if (limit == 0) limit = log->options.segment_bytes;
+    struct segment *s = newest_segment(p);
+    if (s && atomic_load(&s->size) + size > limit) {
+        log_segment_drop(&log->cache, s);
+        s = NULL;
+    }
+    bool fresh = !s;
+    if (fresh) {
+        enum weir_error e = p->folder_made ? WEIR_OK : make_folder(p);
+        if (e) return e;
+        s = log_segment_new(p, base, 0);
+        if (!s) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a segment");
+    }
+    enum weir_error e = log_segment_pin(&log->cache, s, fresh, ret_file);
+    if (!e && fresh) {
+        segment_keep(s);
+        spin_lock(&p->lock);
+        e = push_segment(p, s);
+        spin_unlock(&p->lock);
+        if (e) {
+            log_segment_unpin(&log->cache, s);
+            log_segment_drop(&log->cache, s);
+        }
+        metric_add(&log->store.segments_made, 1);
+    }
+    if (e)
+        log_segment_drop(&log->cache, s);
+    else
+        *ret_segment = s;
+    return e;
+}
+
+static uint64_t batch_end(const uint8_t *batch) {
+    return load_be64(batch) + load_be32(batch + WEIR_BATCH_AT_LAST_OFFSET_DELTA) + 1;
+}
+
+/* Under the lock: the batches first..last (last excluded) are in the segment from byte `at` on. */
+static enum weir_error note_batches(
+    struct partition *p, struct segment *s, struct commit_batch *first, const struct commit_batch *last, uint64_t at) {
+    enum weir_error e = WEIR_OK;
+    for (struct commit_batch *b = first; b != last && !e; b = b->next) {
+        log_segment_note(s, load_be64(b->bytes), at);
+        at += b->size;
+        if (!producer_in(b->bytes)) continue;
+        struct weir_record_batch header;
+        e = weir_record_batch_parse(weir_slice(b->bytes, b->size), NULL, &header);
+        if (!e) e = log_producer_note(&p->producers_stored, &header);
+    }
+    return e;
+}
+
+/* Writes as many chained batches as fit the segment in one call, then publishes them. */
+static enum weir_error store_some(struct partition *p, struct segment *s, int file, uint64_t room) {
+    struct log *log = p->log;
+    struct sys_iovec parts[STORE_PARTS_MAX];
+    size_t count = 0;
+    uint64_t bytes = 0, batches = 0, at = atomic_load(&s->size);
+    uint64_t end = atomic_load_explicit(&p->partition.high, memory_order_relaxed);
+    struct commit_batch *b = p->pending_first;
+    for (; b && (bytes == 0 || bytes + b->size <= room); b = b->next) {
+        WEIR_ASSERT(load_be64(b->bytes) == end); /* dense, in order: what a reader relies on */
+        bool joins = count > 0 && (uint8_t *)parts[count - 1].data + parts[count - 1].size == b->bytes;
+        if (!joins && count == STORE_PARTS_MAX) break;
+        if (joins)
+            parts[count - 1].size += b->size;
+        else
+            parts[count++] = (struct sys_iovec){b->bytes, b->size};
+        bytes += b->size;
+        end = batch_end(b->bytes);
+        batches++;
+    }
+    enum weir_error e = log->sys->file_write(log->sys, file, at, parts, count);
+    if (e) return e;
+    spin_lock(&p->lock);
+    e = note_batches(p, s, p->pending_first, b, at);
+    p->pending_first = b;
+    atomic_store_explicit(&s->size, at + bytes, memory_order_release);
+    atomic_fetch_add_explicit(&p->partition.bytes, bytes, memory_order_relaxed);
+    atomic_store_explicit(&p->partition.high, end, memory_order_release);
+    spin_unlock(&p->lock);
+    metric_add(&log->store.batches, batches);
+    metric_add(&log->store.bytes, bytes);
+    metric_add(&log->store.writes, 1);
+    return e;
+}
+
+enum weir_error log_partition_store(struct partition *p) {
+    struct log *log = p->log;
+    while (p->pending_first) {
+        if (atomic_load_explicit(&p->deleted, memory_order_acquire)) {
+            p->pending_first = NULL;
+            return WEIR_OK;
+        }
+        uint64_t limit = p->partition.topic->config.segment_bytes;
+        if (limit == 0) limit = log->options.segment_bytes;
+        struct segment *s = NULL;
+        int file = -1;
+        struct commit_batch *first = p->pending_first;
+        enum weir_error e = active_segment(p, load_be64(first->bytes), first->size, &s, &file);
+        if (!e) {
+            uint64_t size = atomic_load(&s->size);
+            e = store_some(p, s, file, limit > size ? limit - size : 0);
+            log_segment_unpin(&log->cache, s);
+            log_segment_drop(&log->cache, s);
+        }
+        if (e && !atomic_load_explicit(&p->deleted, memory_order_acquire)) return e;
+    }
+    return WEIR_OK;
+}

@@ -1,0 +1,110 @@
+/* The store agent: from released commits to segments. See store.h. */
+#include "log/store.h"
+
+#include "log/state.h"
+
+#include <stdlib.h>
+
+#define SPACE_RETRY_NS (100 * SYS_NANOS_PER_MS)
+
+enum weir_error log_store_init(struct store *s, struct log *log) {
+    s->log = log;
+    s->poller = -1;
+    s->pending_tail = &s->pending;
+    s->round_max = log->options.lanes * log->options.commits_per_lane;
+    s->round = calloc(s->round_max, sizeof(struct commit *));
+    if (!s->round) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the store's tables");
+    return log->sys->poller_open(log->sys, &s->poller);
+}
+
+void log_store_done(struct store *s) {
+    if (!s->log) return;
+    if (s->poller >= 0) s->log->sys->poller_close(s->log->sys, s->poller);
+    free(s->round);
+    s->log = NULL;
+}
+
+void log_store_chain(struct store *s, struct partition *p, struct commit_batch *batch) {
+    batch->next = NULL;
+    if (p->pending_first) {
+        p->pending_last->next = batch;
+        p->pending_last = batch;
+        return;
+    }
+    p->pending_first = p->pending_last = batch;
+    p->pending_next = NULL;
+    *s->pending_tail = p;
+    s->pending_tail = &p->pending_next;
+}
+
+enum weir_error log_store_write(struct store *s) {
+    while (s->pending) {
+        struct partition *p = s->pending;
+        enum weir_error e = log_partition_store(p);
+        if (e) return e;
+        s->pending = p->pending_next;
+        if (!s->pending) s->pending_tail = &s->pending;
+    }
+    return WEIR_OK;
+}
+
+/* Takes what was released; true when there is anything to do. */
+static bool gather(struct store *s) {
+    struct log *log = s->log;
+    for (uint32_t lane = 0; lane < log->options.lanes; lane++) {
+        struct log_writer *w = atomic_load_explicit(&log->writers[lane], memory_order_acquire);
+        struct commit *c = NULL;
+        while (w && slot_ring_pop(&w->released, &c)) {
+            s->round[s->round_count++] = c;
+            for (uint32_t i = 0; i < c->input.count; i++)
+                log_store_chain(s, c->input.batches[i].partition, &c->input.batches[i]);
+            for (uint32_t i = 0; i < c->output.count; i++)
+                log_store_chain(s, c->output.batches[i].partition, &c->output.batches[i]);
+        }
+    }
+    return s->round_count > 0;
+}
+
+/* The round is in segments: its journal files may go, its commits are free. */
+static void finish(struct store *s) {
+    struct sys *sys = s->log->sys;
+    uint64_t wake = 0;
+    for (uint32_t i = 0; i < s->round_count; i++) {
+        struct commit *c = s->round[i];
+        struct log_writer *w = c->writer;
+        if (c->file) atomic_fetch_sub_explicit(&c->file->unstored, 1, memory_order_release);
+        bool pushed = slot_ring_push(&w->freed, &c);
+        WEIR_ASSERT(pushed);
+        wake |= 1ull << w->lane;
+    }
+    s->round_count = 0;
+    for (uint32_t lane = 0; wake; lane++, wake >>= 1) {
+        struct log_writer *w = atomic_load_explicit(&s->log->writers[lane], memory_order_relaxed);
+        if ((wake & 1) && w->wake_poller >= 0) sys->poller_wake(sys, w->wake_poller);
+    }
+}
+
+uint32_t log_store_work(void *store, uint64_t block_ns) {
+    struct store *s = store;
+    struct log *log = s->log;
+    struct sys *sys = log->sys;
+    if (!log_failed(log) && (s->round_count > 0 || gather(s))) {
+        uint32_t done = s->round_count;
+        enum weir_error e = log_store_write(s);
+        if (!e) {
+            s->waiting = false;
+            finish(s);
+            return done;
+        }
+        if (e != WEIR_E_NO_SPACE) {
+            log_fail(log, "a segment can't be written");
+            return 0;
+        }
+        metric_add(&s->space_waits, 1);
+        s->waiting = true;
+        atomic_store_explicit(&log->space_short, true, memory_order_relaxed); /* the keeper clears it */
+        if (block_ns > SPACE_RETRY_NS) block_ns = SPACE_RETRY_NS;
+    }
+    if (block_ns > 0) (void)sys->poller_wait(sys, s->poller, NULL, 0, block_ns);
+    return 0;
+}

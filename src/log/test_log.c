@@ -1,0 +1,58 @@
+/* Tests of the straight path: what goes in comes out, before and after a stop. */
+#include "log/test_world.h"
+
+static void what_was_committed_is_read_back_and_again_after_a_clean_stop(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, 1);
+    must(world_open(&w));
+    assert_true(log_recovered(w.log)->clean);
+    for (int i = 0; i < 100; i++) {
+        world_commit(&w, 10);
+        world_run(&w);
+    }
+    assert_true(w.inputs[0].acked > 100);
+    for (uint32_t k = 0; k < WORLD_PARTITIONS; k++) {
+        assert_int_equal(w.inputs[k].acked, w.inputs[k].submitted);
+        assert_int_equal(atomic_load(&w.in->partitions[k]->high), w.inputs[k].acked);
+    }
+    world_check(&w);
+    log_stop(w.log);
+    log_close(w.log);
+    must(world_open(&w));
+    assert_true(log_recovered(w.log)->clean);
+    assert_int_equal(log_recovered(w.log)->frames, 0);
+    world_check(&w);
+    assert_true(w.inputs[0].acked > 100 && w.outputs[0].submitted > 10);
+    world_done(&w);
+}
+
+static void a_killed_process_finds_every_acknowledged_record(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed < 40; seed++) {
+        struct world w;
+        world_init(&w, seed);
+        must(world_open(&w));
+        for (int round = 0; round < 4; round++) {
+            for (int i = 0; i < 30; i++) {
+                world_commit(&w, 1 + (uint32_t)prng_below(&w.prng, 20));
+                sys_sim_run(w.sys, prng_below(&w.prng, 6));
+                world_take(&w);
+            }
+            world_crash(&w, round % 2);
+            must(world_open(&w));
+            assert_false(log_recovered(w.log)->clean);
+            world_check(&w);
+        }
+        assert_true(w.inputs[0].acked > 10);
+        world_done(&w);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_committed_is_read_back_and_again_after_a_clean_stop),
+        cmocka_unit_test(a_killed_process_finds_every_acknowledged_record),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,285 @@
+/* Topics in memory: made, found, deleted. See topic.h and log.h. */
+#include "log/topic.h"
+
+#include "log/catalogue.h"
+#include "log/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum weir_error log_topic_new(struct log *log, const char *name, const char *folder,
+    const struct log_topic_config *config, uint32_t partitions, struct topic **ret_topic) {
+    struct topic *t = calloc(1, sizeof *t);
+    if (!t) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for topic %s", name);
+    t->log = log;
+    snprintf(t->topic.name, sizeof t->topic.name, "%s", name);
+    snprintf(t->folder, sizeof t->folder, "%s", folder);
+    t->topic.config = *config;
+    t->topic.partitions = calloc(partitions ? partitions : 1, sizeof(struct log_partition *));
+    bool whole = t->topic.partitions != NULL;
+    for (uint32_t i = 0; whole && i < partitions; i++) {
+        struct partition *p = log_partition_new(log, t, 0, i);
+        whole = p != NULL;
+        if (!p) break;
+        t->topic.partitions[i] = &p->partition;
+        t->topic.partition_count++;
+    }
+    if (!whole) {
+        log_topic_free(t, &log->cache);
+        return weir_error_context(WEIR_E_NO_MEMORY, "no memory for topic %s with %u partitions", name, partitions);
+    }
+    *ret_topic = t;
+    return WEIR_OK;
+}
+
+void log_topic_free(struct topic *t, struct segment_cache *cache) {
+    if (!t) return;
+    for (uint32_t i = 0; i < t->topic.partition_count; i++)
+        log_partition_free(partition_of(t->topic.partitions[i]), cache);
+    free(t->topic.partitions);
+    free(t);
+}
+
+/* ---- slots
+ * ------------------------------------------------------------------------------------------------------------- */
+
+static void publish_partition(struct log *log, struct partition *p) {
+    uint32_t count = atomic_load(&log->partition_count), slot = 0;
+    while (slot < count && atomic_load(&log->partitions[slot]))
+        slot++;
+    atomic_store_explicit(&log->partitions[slot], p, memory_order_release);
+    if (slot == count) atomic_store_explicit(&log->partition_count, count + 1, memory_order_release);
+}
+
+static uint32_t live_partitions(struct log *log) {
+    uint32_t slots = atomic_load(&log->topic_count), live = 0;
+    for (uint32_t i = 0; i < slots; i++) {
+        struct topic *t = atomic_load(&log->topics[i]);
+        if (t) live += t->topic.partition_count;
+    }
+    return live;
+}
+
+enum weir_error log_topic_publish(struct log *log, struct topic *t) {
+    uint32_t count = atomic_load(&log->topic_count), slot = 0, live = live_partitions(log);
+    while (slot < count && atomic_load(&log->topics[slot]))
+        slot++;
+    if (t->topic.partition_count > log->options.partitions_max - live || slot == log->options.partitions_max) {
+        enum weir_error e =
+            weir_error_context(WEIR_E_FULL, "topic %s with %u partitions: %u of %u partitions are in use",
+                t->topic.name, t->topic.partition_count, live, log->options.partitions_max);
+        log_topic_free(t, &log->cache);
+        return e;
+    }
+    for (uint32_t i = 0; i < t->topic.partition_count; i++)
+        publish_partition(log, partition_of(t->topic.partitions[i]));
+    atomic_store_explicit(&log->topics[slot], t, memory_order_release);
+    if (slot == count) atomic_store_explicit(&log->topic_count, count + 1, memory_order_release);
+    return WEIR_OK;
+}
+
+struct log_topic *log_topic_find(struct log *log, const char *name) {
+    uint32_t count = log_topic_count(log);
+    for (uint32_t i = 0; i < count; i++) {
+        struct topic *t = atomic_load_explicit(&log->topics[i], memory_order_acquire);
+        if (t && strcmp(t->topic.name, name) == 0) return &t->topic;
+    }
+    return NULL;
+}
+
+uint32_t log_topic_count(const struct log *log) {
+    return atomic_load_explicit(&((struct log *)(uintptr_t)log)->topic_count, memory_order_acquire);
+}
+
+struct log_topic *log_topic_at(struct log *log, uint32_t i) {
+    if (i >= log_topic_count(log)) return NULL;
+    struct topic *t = atomic_load_explicit(&log->topics[i], memory_order_acquire);
+    return t ? &t->topic : NULL;
+}
+
+/* ---- create
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static enum weir_error check_config(const char *name, uint32_t partitions, const struct log_topic_config *config) {
+    if (!log_catalogue_name_valid(name))
+        return weir_error_context(WEIR_E_INVALID,
+            "topic name '%.140s': 1 to %d letters, digits, '.', '_' or '-' are needed, and not \".\" or \"..\"", name,
+            LOG_TOPIC_NAME_MAX);
+    if (partitions == 0) return weir_error_context(WEIR_E_INVALID, "topic %s: at least one partition is needed", name);
+    if (config->durability != LOG_DURABLE)
+        return weir_error_context(WEIR_E_UNSUPPORTED, "topic %s: only durable topics are supported", name);
+    return WEIR_OK;
+}
+
+/* Before start the file is written later, by the journal agent. */
+static enum weir_error make_durable(struct log *log) {
+    log->catalogue_dirty = true;
+    return log->started ? log_catalogue_save(log) : WEIR_OK;
+}
+
+static void forget(struct log *log, struct topic *t) {
+    uint32_t topics = atomic_load(&log->topic_count), partitions = atomic_load(&log->partition_count);
+    for (uint32_t i = 0; i < topics; i++) {
+        if (atomic_load(&log->topics[i]) == t) atomic_store(&log->topics[i], NULL);
+    }
+    for (uint32_t i = 0; i < partitions; i++) {
+        struct partition *p = atomic_load(&log->partitions[i]);
+        if (p && topic_of(p) == t) atomic_store(&log->partitions[i], NULL);
+    }
+}
+
+/* The memory stays until close: lanes, readers and agents may hold pointers to it. */
+static enum weir_error remember_deleted(struct log *log, struct topic *t) {
+    if (log->deleted_count == log->deleted_capacity) {
+        uint32_t capacity = log->deleted_capacity ? log->deleted_capacity * 2 : 16;
+        struct topic **grown = realloc(log->deleted, capacity * sizeof *grown);
+        if (!grown) return weir_error_context(WEIR_E_NO_MEMORY, "no memory to delete topic %s", t->topic.name);
+        log->deleted = grown;
+        log->deleted_capacity = capacity;
+    }
+    log->deleted[log->deleted_count++] = t;
+    return WEIR_OK;
+}
+
+/* A name that was used before gets another folder: what the old one left behind can't be taken for the new one's. */
+static enum weir_error choose_folder(struct log *log, const char *name, char folder[LOG_TOPIC_NAME_MAX + 16]) {
+    struct log_path path;
+    bool exists = false;
+    log_path(log, &path, "topics/%s", name);
+    enum weir_error e = log->sys->path_exists(log->sys, path.text, &exists);
+    if (e) return e;
+    if (exists)
+        snprintf(folder, LOG_TOPIC_NAME_MAX + 16, "%s~%u", name, log->next_uid);
+    else
+        snprintf(folder, LOG_TOPIC_NAME_MAX + 16, "%s", name);
+    return WEIR_OK;
+}
+
+static enum weir_error create(struct log *log, const char *name, uint32_t partitions,
+    const struct log_topic_config *config, struct log_topic **ret_topic) {
+    char folder[LOG_TOPIC_NAME_MAX + 16];
+    struct topic *t = NULL;
+    struct log_topic *there = log_topic_find(log, name);
+    if (there) {
+        *ret_topic = there;
+        return WEIR_E_EXISTS;
+    }
+    if (partitions > log->options.partitions_max || log->next_uid > UINT32_MAX - partitions)
+        return weir_error_context(WEIR_E_FULL, "topic %s: %u partitions; at most %u are possible in all", name,
+            partitions, log->options.partitions_max);
+    enum weir_error e = choose_folder(log, name, folder);
+    if (!e) e = log_topic_new(log, name, folder, config, partitions, &t);
+    if (e) return e;
+    for (uint32_t i = 0; i < partitions; i++)
+        t->topic.partitions[i]->uid = log->next_uid + i;
+    e = log_topic_publish(log, t);
+    if (e) return e;
+    log->next_uid += partitions;
+    e = make_durable(log);
+    if (e) {
+        forget(log, t);
+        enum weir_error ignored = remember_deleted(log, t); /* without memory for that it is leaked: it was visible */
+        (void)ignored;
+        return e;
+    }
+    *ret_topic = &t->topic;
+    return WEIR_OK;
+}
+
+enum weir_error log_topic_create(struct log *log, const char *name, uint32_t partitions,
+    const struct log_topic_config *config, struct log_topic **ret_topic) {
+    if (log->options.read_only) return weir_error_context(WEIR_E_FORBIDDEN, "the log is open for reading only");
+    enum weir_error e = check_config(name, partitions, config);
+    if (e) return e;
+    spin_lock(&log->control);
+    e = create(log, name, partitions, config, ret_topic);
+    spin_unlock(&log->control);
+    return e;
+}
+
+/* ---- delete
+ * ------------------------------------------------------------------------------------------------------------ */
+
+struct removal {
+    struct log *log;
+    const char *folder;
+    enum weir_error error;
+};
+
+static bool remove_file(void *ctx, const char *name, bool is_folder) {
+    struct removal *r = ctx;
+    struct log_path path;
+    log_path(r->log, &path, "topics/%s/%s", r->folder, name);
+    if (!is_folder) {
+        r->error = r->log->sys->path_unlink(r->log->sys, path.text);
+        return r->error == WEIR_OK;
+    }
+    struct removal inner = {r->log, path.text + strlen(r->log->folder) + strlen("/topics/"), WEIR_OK};
+    enum weir_error e = r->log->sys->dir_list(r->log->sys, path.text, remove_file, &inner);
+    if (!e) e = inner.error;
+    if (!e) e = r->log->sys->dir_remove(r->log->sys, path.text);
+    r->error = e;
+    return e == WEIR_OK;
+}
+
+enum weir_error log_topic_remove_folder(struct log *log, const char *folder) {
+    struct removal r = {log, folder, WEIR_OK};
+    struct log_path path;
+    bool exists = false;
+    log_path(log, &path, "topics/%s", folder);
+    enum weir_error e = log->sys->path_exists(log->sys, path.text, &exists);
+    if (e || !exists) return e;
+    e = log->sys->dir_list(log->sys, path.text, remove_file, &r);
+    if (!e) e = r.error;
+    return e ? e : log->sys->dir_remove(log->sys, path.text);
+}
+
+static enum weir_error delete (struct log *log, struct topic *t) {
+    enum weir_error e = remember_deleted(log, t); if (e) return e; forget(log, t); e = make_durable(log);
+    if (e) return e; /* gone from this process; a restart may bring it back */
+    for (uint32_t i = 0; i < t->topic.partition_count; i++){
+        struct partition *p = partition_of(t->topic.partitions[i]);
+        atomic_store_explicit(&p->deleted, true, memory_order_release);
+        for (struct segment * s; (s = log_partition_take_oldest(p));) log_segment_drop(&log->cache, s);}
+/* What a late write of the store agent brings back is swept at the next start; the folder's name is not used again. */
+enum weir_error ignored = log_topic_remove_folder(log, t->folder);
+(void)ignored;
+weir_error_clear();
+return WEIR_OK;
+}
+
+enum weir_error log_topic_delete(struct log *log, const char *name) {
+    if (log->options.read_only) return weir_error_context(WEIR_E_FORBIDDEN, "the log is open for reading only");
+    spin_lock(&log->control);
+    struct log_topic *topic = log_topic_find(log, name);
+    enum weir_error e = topic ? delete (log, (struct topic *)topic)
+                              : weir_error_context(WEIR_E_NOT_FOUND, "there is no topic %s", name);
+    spin_unlock(&log->control);
+    return e;
+}
+
+void log_topic_free_all(struct log *log) {
+    uint32_t count = atomic_load(&log->topic_count);
+    for (uint32_t i = 0; log->topics && i < count; i++)
+        log_topic_free(atomic_load(&log->topics[i]), &log->cache);
+    for (uint32_t i = 0; i < log->deleted_count; i++)
+        log_topic_free(log->deleted[i], &log->cache);
+    free(log->deleted);
+}
+
+/* ---- producer ids
+ * ------------------------------------------------------------------------------------------------------- */
+
+enum weir_error log_producer_id_new(struct log *log, uint64_t *ret_id) {
+    if (log->options.read_only) return weir_error_context(WEIR_E_FORBIDDEN, "the log is open for reading only");
+    enum weir_error e = WEIR_OK;
+    spin_lock(&log->control);
+    if (log->next_producer_id == log->producer_id_end) { /* one write per block; a restart skips what is left of it */
+        log->producer_id_end += PRODUCER_ID_BLOCK;
+        e = make_durable(log);
+        if (e) log->producer_id_end -= PRODUCER_ID_BLOCK;
+    }
+    if (!e) *ret_id = log->next_producer_id++;
+    spin_unlock(&log->control);
+    return e;
+}
