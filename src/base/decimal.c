@@ -136,7 +136,11 @@ static size_t shortest_digits(double value, char *digits, int *ret_exponent) {
     const char *p = text;
     for (; *p && *p != 'e'; p++)
         if (is_digit((uint8_t)*p)) digits[n++] = *p;
-    *ret_exponent = atoi(p + 1);
+    bool negative = p[1] == '-';
+    int exponent = 0;
+    for (p += 2; *p; p++)
+        exponent = exponent * 10 + (*p - '0');
+    *ret_exponent = negative ? -exponent : exponent;
     while (n > 1 && digits[n - 1] == '0')
         n--;
     return n;
@@ -159,7 +163,8 @@ size_t decimal_from_double(double value, char *out) {
     int exponent;
     size_t at = 0;
     if (signbit(value)) out[at++] = '-';
-    if (value == 0) return put(out, at, "0", 1);
+    /* "-0" would read back as an integer and lose its sign. */
+    if (value == 0) return put(out, at, "0.0", at ? 3 : 1);
     size_t count = shortest_digits(fabs(value), digits, &exponent);
     if (exponent >= 17 || exponent < -5) {
         at = put(out, at, digits, 1);
