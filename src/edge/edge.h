@@ -6,8 +6,8 @@
  *
  *     edge_open()                 binds every listener: a port in use is found before anything is recovered
  *     host_open(.., edge_side())  then host_start(): lanes call the edge; edge_print_ready() gives the line for stdout
- *     edge_drain()                listeners close, sessions are told to leave; until edge_connections() is 0 or patience ends
- *     host_stop(), host_close(), edge_close()
+ *     edge_drain()                listeners close, sessions are told to leave; until edge_connections() is 0 or
+ * patience ends host_stop(), host_close(), edge_close()
  *
  * Threads: open, close: one. drain, connections: any. Everything else: the lanes.
  * Memory: address space for connections_max per lane is mapped at open and costs what is touched; buffers come from

@@ -1,0 +1,26 @@
+/* edge/batch_build.h: a RecordBatch from what a client sent as JSON.
+ *
+ * Apart from the rest of the edge, because wire/record_batch.h has a struct weir_record of its own. Owner: the lane.
+ * Allocation: the arena's. Errors: INVALID with the record's number, TOO_LARGE, NO_MEMORY.
+ */
+#ifndef WEIR_EDGE_BATCH_BUILD_H
+#define WEIR_EDGE_BATCH_BUILD_H
+#include "base/arena.h"
+
+#include <weir/error.h>
+
+struct batch_producer {
+    bool given; /* all three, for an idempotent append */
+    uint64_t id, epoch, sequence;
+};
+struct batch_built {
+    struct weir_slice batch;
+    struct weir_slice first_key; /* data NULL: none */
+    uint32_t count;
+};
+/* json: an array of {"key", "keyBase64", "value", "valueBase64"} or an object {"records": [...]}; a value that is null
+ * or missing is a null (as in Kafka), and so is a key. */
+WEIR_MUST enum weir_error batch_build(struct arena *arena, struct weir_slice json, uint64_t time_ms, size_t bytes_max,
+    const struct batch_producer *producer, struct batch_built *ret_built);
+
+#endif

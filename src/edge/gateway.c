@@ -1,0 +1,258 @@
+/* Sessions of protocols: the functions of weir/gateway.h, and how bytes, replies and records reach the callbacks.
+ *
+ * Back pressure: a command that meets a full queue marks the session; what it did not consume is offered again in later
+ * cycles, and until then its socket is not read, so that the client's TCP window closes. */
+#include "edge/lane.h"
+
+#define SEND_BYTES_DEFAULT    (1u << 20)
+#define RECEIVE_BYTES_DEFAULT (64u << 10)
+
+static size_t send_max(const struct weir_session *session) {
+    return session->protocol->send_bytes_max ? session->protocol->send_bytes_max : SEND_BYTES_DEFAULT;
+}
+
+size_t gateway_receive_max(const struct weir_session *session) {
+    size_t max = session->protocol->receive_bytes_max ? session->protocol->receive_bytes_max : RECEIVE_BYTES_DEFAULT;
+    if (!session->is_message) return max;
+    struct weir_ws_limits limits = WEIR_WS_LIMITS_DEFAULT;
+    limits.message_bytes_max = max;
+    return weir_ws_limits_buffer_size(&limits);
+}
+
+void gateway_idle_restart(struct conn *conn) {
+    uint64_t max = conn->session.protocol->idle_ns_max;
+    if (conn->lingering || conn->closing) return;
+    conn->idle_at_ns = max ? conn->lane->now_ns + max : DEADLINE_NEVER;
+}
+
+/* ---- life ---- */
+
+void gateway_open(struct conn *conn, const struct weir_protocol *protocol, uint32_t service, bool is_message) {
+    struct edge_lane *lane = conn->lane;
+    struct weir_session *s = &conn->session;
+    struct buffer state = {0};
+    memset(s, 0, sizeof *s);
+    s->conn = conn;
+    s->protocol = protocol;
+    s->service = service;
+    s->is_message = is_message;
+    s->number = ++lane->session_number << 8 | lane->index;
+    conn->wake_at_ns = DEADLINE_NEVER;
+    gateway_idle_restart(conn);
+    if (!buffer_reserve(&lane->buffers, &state, protocol->session_bytes + 1, UINT32_MAX)) {
+        logline_error(&lane->edge->log, LOGLINE_WARN, "session_refused", WEIR_E_FULL, "the lane's buffers are used up");
+        conn_kill(conn);
+        return;
+    }
+    memset(state.data, 0, protocol->session_bytes + 1);
+    s->state = state;
+    s->opened = true;
+    metric_add(&lane->metrics.sessions_total, 1);
+    metric_add(&lane->metrics.sessions_open, 1);
+    weir_error_clear();
+    enum weir_error e = protocol->open ? protocol->open(s) : WEIR_OK;
+    if (e) {
+        logline_error(&lane->edge->log, LOGLINE_WARN, "session_refused", e, NULL);
+        weir_session_close(s, weir_error_text());
+    }
+}
+
+void gateway_close(struct conn *conn) {
+    struct weir_session *s = &conn->session;
+    if (!s->opened) return;
+    if (s->protocol->on_close) s->protocol->on_close(s);
+    s->opened = false;
+    metric_add(&conn->lane->metrics.sessions_open, (uint64_t)-1);
+}
+
+void gateway_due(struct conn *conn) {
+    struct weir_session *s = &conn->session;
+    uint64_t now = conn->lane->now_ns;
+    if (conn->wake_at_ns <= now) {
+        conn->wake_at_ns = DEADLINE_NEVER;
+        if (s->opened && s->protocol->on_time) s->protocol->on_time(s, now);
+    }
+    if (conn->idle_at_ns <= now && !conn->dead) {
+        metric_add(&conn->lane->metrics.timeouts, 1);
+        weir_session_close(s, "no word from the client for too long");
+        conn->idle_at_ns = now + EDGE_LINGER_NS; /* for the flush of what is queued */
+    }
+}
+
+/* ---- bytes in ---- */
+
+void gateway_advance(struct conn *conn) {
+    struct weir_session *s = &conn->session;
+    size_t count = buffer_count(&conn->in);
+    conn_touch(conn);
+    if (!s->opened || conn->dead || conn->closing) {
+        buffer_consume(&conn->in, count);
+        return;
+    }
+    s->was_full = false;
+    if (count) {
+        size_t consumed = 0;
+        s->protocol->on_bytes(s, buffer_slice(&conn->in), false, &consumed);
+        WEIR_ASSERT(consumed <= count);
+        buffer_consume(&conn->in, consumed);
+        count -= consumed;
+    }
+    conn->read_paused = count > 0 && s->was_full;
+    if (conn->read_paused && !conn->dead && !conn->closing) {
+        conn_stall(conn);
+        return;
+    }
+    if (conn->dead || conn->closing) return;
+    if (count >= gateway_receive_max(s)) weir_session_close(s, "a message is longer than the limit");
+    if (conn->peer_closed) conn_close_after_flush(conn);
+}
+
+/* ---- deliveries ---- */
+
+void gateway_deliver(struct conn *conn, const struct host_delivery *d) {
+    struct weir_session *s = &conn->session;
+    const struct weir_protocol *p = s->protocol;
+    if (!s->opened || conn->closing) return;
+    conn_touch(conn);
+    switch (d->kind) {
+    case HOST_REPLY:
+        if (p->on_reply)
+            p->on_reply(s, d->origin.correlation, d->error,
+                d->error && !d->status ? (uint16_t)weir_error_http(d->error) : d->status, d->value);
+        break;
+    case HOST_ANSWER:
+        if (p->on_answer)
+            p->on_answer(s, d->origin.correlation, d->error,
+                d->error && !d->status ? (uint16_t)weir_error_http(d->error) : d->status, d->value);
+        break;
+    case HOST_RECORD:
+        metric_add(&conn->lane->metrics.records_sent, 1);
+        if (p->on_record) p->on_record(s, d->origin.subscription, &d->record);
+        break;
+    case HOST_LIVE:
+        if (p->on_live) p->on_live(s, d->origin.subscription, d->error);
+        break;
+    case HOST_DONE:
+        break;
+    }
+}
+
+/* ---- weir/gateway.h ---- */
+
+void *weir_session_state(struct weir_session *session) {
+    return session->state.data;
+}
+
+const struct weir_setting_value *weir_session_settings(struct weir_session *session) {
+    if (session->service == EDGE_NO_SERVICE) return session->conn->lane->edge->node;
+    return host_service_settings(session->conn->lane->edge->host, session->service);
+}
+
+uint32_t weir_session_partition_count(struct weir_session *session) {
+    if (session->service == EDGE_NO_SERVICE) return 0;
+    return host_service_partitions(session->conn->lane->edge->host, session->service);
+}
+
+const char *weir_session_peer(struct weir_session *session) {
+    return session->conn->peer;
+}
+
+uint64_t weir_session_number(struct weir_session *session) {
+    return session->number;
+}
+
+uint64_t weir_session_mono_ns(struct weir_session *session) {
+    return session->conn->lane->now_ns;
+}
+
+enum weir_error weir_session_send(struct weir_session *session, struct weir_slice bytes, bool text) {
+    struct conn *conn = session->conn;
+    if (conn->dead || conn->closing || conn->lingering) return WEIR_E_CLOSED;
+    bool sent = session->is_message
+                    ? buffer_count(&conn->out) + bytes.size <= send_max(session) + WEIR_WS_HEADER_SIZE_MAX &&
+                          ws_session_send(conn, text ? WEIR_WS_TEXT : WEIR_WS_BINARY, bytes)
+                    : conn_send(conn, bytes, send_max(session) * 2) && buffer_count(&conn->out) <= send_max(session);
+    if (sent) return WEIR_OK;
+    metric_add(&conn->lane->metrics.slow_consumers, 1);
+    logline_error(&conn->lane->edge->log, LOGLINE_WARN, "slow_consumer", WEIR_E_FULL,
+        "a client did not read what its session sent and was closed");
+    conn_kill(conn);
+    return weir_error_context(WEIR_E_FULL, "%s reads too slowly", conn->peer);
+}
+
+void weir_session_close(struct weir_session *session, const char *reason) {
+    struct conn *conn = session->conn;
+    if (conn->dead || conn->closing) return;
+    if (logline_wants(&conn->lane->edge->log, LOGLINE_DEBUG))
+        logline_fields(&conn->lane->edge->log, LOGLINE_DEBUG, "session_closed",
+            (struct logline_field[]){LOGLINE_TEXT("peer", conn->peer), LOGLINE_TEXT("reason", reason ? reason : "")},
+            2);
+    if (session->is_message)
+        ws_session_close(conn, WEIR_WS_CODE_NORMAL, reason ? reason : "");
+    else
+        conn_close_after_flush(conn);
+    if (!conn->dead) conn->idle_at_ns = conn->lane->now_ns + EDGE_LINGER_NS;
+}
+
+void weir_session_wake_at(struct weir_session *session, uint64_t mono_ns) {
+    struct conn *conn = session->conn;
+    conn->wake_at_ns = mono_ns ? mono_ns : DEADLINE_NEVER;
+    conn_touch(conn);
+}
+
+enum weir_error weir_session_command(
+    struct weir_session *session, const struct weir_command *command, uint64_t correlation) {
+    struct conn *conn = session->conn;
+    struct host_command host = {.service = session->service,
+        .command = *command,
+        .origin = conn_origin(conn, correlation),
+        .wants_reply = session->protocol->on_reply != NULL};
+    enum weir_error e = host_submit(conn->lane->host, &host);
+    metric_add(&conn->lane->metrics.commands, 1);
+    if (e) {
+        metric_add(&conn->lane->metrics.commands_refused, 1);
+        session->was_full = true;
+    }
+    return e;
+}
+
+enum weir_error weir_session_query(struct weir_session *session, uint32_t partition,
+    enum weir_error (*query)(const void *state, const struct weir_request *request, struct weir_answer *answer),
+    struct weir_slice packed, uint64_t correlation) {
+    struct host_query host = {.service = session->service,
+        .partition = partition,
+        .query = query,
+        .packed = packed,
+        .origin = conn_origin(session->conn, correlation)};
+    metric_add(&session->conn->lane->metrics.queries, 1);
+    enum weir_error e = host_query(session->conn->lane->host, &host);
+    if (e) session->was_full = true;
+    return e;
+}
+
+enum weir_error weir_session_subscribe(struct weir_session *session, const struct weir_subscribe *subscribe) {
+    struct conn *conn = session->conn;
+    WEIR_ASSERT(session->service != EDGE_NO_SERVICE);
+    const struct weir_topic *topic = edge_service(conn->lane->edge, session->service)->topics;
+    for (uint32_t i = 0; i < subscribe->topic; i++)
+        WEIR_ASSERT(topic[i].name != NULL);
+    struct host_query snapshot = {.service = session->service,
+        .partition = subscribe->partition,
+        .query = subscribe->query,
+        .packed = subscribe->packed,
+        .origin = conn_origin(conn, subscribe->correlation)};
+    struct host_subscription host = {.topic = topic[subscribe->topic].name,
+        .partition = subscribe->partition,
+        .key = subscribe->key,
+        .from = subscribe->from,
+        .snapshot = subscribe->query ? &snapshot : NULL,
+        .origin = conn_origin(conn, subscribe->correlation)};
+    host.origin.subscription = snapshot.origin.subscription = subscribe->id;
+    return host_subscribe(conn->lane->host, &host);
+}
+
+void weir_session_unsubscribe(struct weir_session *session, uint32_t id) {
+    struct host_origin origin = conn_origin(session->conn, 0);
+    origin.subscription = id;
+    host_unsubscribe(session->conn->lane->host, &origin);
+}

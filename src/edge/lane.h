@@ -1,0 +1,179 @@
+/* edge/lane.h: what the files of the edge share: the edge, its part on a lane, and a connection. Private to src/edge.
+ *
+ * A connection is a slot of its lane's table with a generation, so that an answer for a closed connection finds nobody.
+ * Its socket is read once per event into `in`, its session consumes; what it sends gathers in `out` and is written once
+ * per cycle. A connection that ends is marked dead and reaped at the end of the cycle, never inside a callback.
+ */
+#ifndef WEIR_EDGE_LANE_H
+#define WEIR_EDGE_LANE_H
+#include "base/arena.h"
+#include "base/civil.h"
+#include "base/metric.h"
+#include "base/pool.h"
+#include "edge/buffer.h"
+#include "edge/deadlines.h"
+#include "edge/edge.h"
+#include "edge/logline.h"
+#include "edge/routes.h"
+#include "wire/ws.h"
+
+#include <stdatomic.h>
+
+#define EDGE_LISTENERS_MAX 32
+#define EDGE_SLOT_NONE     UINT32_MAX
+#define EDGE_NO_SERVICE    UINT32_MAX
+#define EDGE_LINGER_NS     (2 * SYS_NANOS_PER_S)  /* a closing connection may take that long to read our last words */
+#define EDGE_RETRY_NS      (SYS_NANOS_PER_MS / 2) /* a stalled session tries again that soon */
+/* A client that does not read holds at most this of ready answers before its next request waits. */
+#define EDGE_OUT_PAUSE_BYTES (256u << 10)
+
+struct http_call;
+struct http_session;
+struct edge_lane;
+
+/* A service's session as gateway.h shows it; also the built-in topic tail. */
+struct weir_session {
+    struct conn *conn;
+    const struct weir_protocol *protocol;
+    uint32_t service; /* index, or EDGE_NO_SERVICE */
+    uint64_t number;
+    struct buffer state;      /* session_bytes, zeroed */
+    struct weir_ws_stream ws; /* message mode */
+    bool is_message, opened, was_full, close_sent;
+    uint64_t args[4]; /* the tail's */
+};
+
+enum conn_kind { CONN_FREE, CONN_HTTP, CONN_STREAM, CONN_SOCKET };
+struct conn {
+    uint32_t pool_link; /* the pool's while free */
+    uint32_t slot, generation;
+    int socket;
+    uint8_t kind;      /* enum conn_kind */
+    uint8_t poll_bits; /* as registered */
+    bool dirty;        /* on the lane's dirty list */
+    bool stalled;      /* on the lane's stalled list: has input that waits for room in the host */
+    bool read_paused;  /* the socket is not read: TCP's window closes */
+    bool peer_closed;  /* the peer sends no more */
+    bool closing;      /* after `out` is written: shut down, linger, close */
+    bool lingering;    /* shut down; input is thrown away */
+    bool dead;         /* to be reaped; nothing is read or written any more */
+    uint32_t dirty_next, stalled_next;
+    struct edge_lane *lane;
+    struct buffer in, out;
+    uint64_t idle_at_ns, wake_at_ns; /* DEADLINE_NEVER: none */
+    struct http_session *http;       /* CONN_HTTP */
+    struct weir_session session;     /* CONN_STREAM, CONN_SOCKET */
+    char peer[72];
+};
+
+struct edge_lane_metrics {
+    struct metric_counter connections_open, connections_total, connections_refused, accept_errors;
+    struct metric_counter bytes_received, bytes_sent, slow_consumers, timeouts, buffer_bytes;
+    struct metric_counter requests, responses[6]; /* by status class; [0] unused */
+    struct metric_counter sessions_open, sessions_total, commands, commands_refused, queries, records_sent;
+    struct metric_histogram request_ns;
+};
+
+struct edge_lane {
+    struct edge *edge;
+    struct sys *sys;
+    struct host_lane *host;
+    uint32_t index;
+    int poller;
+    uint64_t now_ns;
+    struct conn *conns;
+    struct pool conn_pool;
+    struct http_session *http_sessions; /* one per slot, touched when used */
+    uint32_t capacity;
+    uint32_t dirty_head, stalled_head;
+    struct deadlines deadlines;
+    struct buffers buffers;
+    struct arena arena; /* of the request or delivery being handled */
+    char date[CIVIL_HTTP_SIZE];
+    uint64_t date_s;
+    uint64_t request_number, session_number;
+    uint64_t accept_again_ns; /* listeners are paused until then; DEADLINE_NEVER: they are not */
+    bool drained;             /* drain was carried out on this lane */
+    void *mapped;             /* everything above that is sized by capacity */
+    size_t mapped_size;
+    struct edge_lane_metrics metrics;
+};
+
+struct listener {
+    char name[64]; /* "http", "exchange.ouch" */
+    char host[64];
+    uint16_t port;
+    const struct weir_protocol *protocol; /* NULL: HTTP */
+    uint32_t service;
+    int sockets[LOG_LANES_MAX];
+};
+
+struct edge {
+    struct sys *sys;
+    struct edge_options options;
+    const struct weir_setting_value *node; /* settings, by enum node_setting */
+    uint32_t service_count;
+    struct host_edge side;
+    struct host *host; /* known when the first lane has started */
+    struct logline log;
+    struct routes routes;
+    struct weir_http_limits limits;
+    uint64_t idle_ns;
+    uint64_t started_mono_ns, started_wall_ns;
+    uint32_t listener_count;
+    struct listener listeners[EDGE_LISTENERS_MAX];
+    struct edge_lane *lanes; /* options.lanes of them */
+    size_t lanes_size;
+    struct arena arena; /* what is made once at open: the OpenAPI text */
+    struct weir_slice openapi;
+    _Atomic bool draining;
+};
+
+/* ---- lane.c: connections of a lane ------------------------------------------------------------------------------ */
+WEIR_MUST enum weir_error edge_lane_open(struct edge_lane *lane, struct edge *edge, uint32_t index);
+void edge_lane_close(struct edge_lane *lane);
+WEIR_MUST enum weir_error edge_lane_start(struct edge_lane *lane, struct host_lane *host);
+void edge_lane_stop(struct edge_lane *lane);
+void edge_lane_event(struct edge_lane *lane, uint64_t token, uint32_t bits);
+uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns);
+struct conn *edge_lane_conn(struct edge_lane *lane, uint32_t slot, uint32_t generation); /* NULL: gone */
+
+/* ---- conn.c -------------------------------------------------------------------------------------------------------
+ */
+void conn_open(struct conn *conn, int socket, const struct sys_address *peer, enum conn_kind kind);
+void conn_touch(struct conn *conn); /* on the dirty list: flushed, deadlines looked at, reaped */
+void conn_stall(struct conn *conn);
+void conn_read(struct conn *conn);
+void conn_advance(struct conn *conn); /* the session looks at its input again */
+void conn_flush(struct conn *conn);
+void conn_kill(struct conn *conn);              /* dead at once */
+void conn_close_after_flush(struct conn *conn); /* dead once everything queued was sent */
+WEIR_MUST bool conn_send(
+    struct conn *conn, struct weir_slice bytes, size_t queued_max); /* false: it would pass queued_max */
+void conn_reap(struct conn *conn);
+void conn_due(struct conn *conn); /* its timer came to the top */
+uint64_t conn_deadline(const struct conn *conn);
+struct host_origin conn_origin(const struct conn *conn, uint64_t correlation);
+
+/* ---- gateway.c, ws_session.c: sessions of protocols
+ * ------------------------------------------------------------------ */
+void gateway_open(struct conn *conn, const struct weir_protocol *protocol, uint32_t service, bool is_message);
+void gateway_advance(struct conn *conn);
+void gateway_deliver(struct conn *conn, const struct host_delivery *delivery);
+void gateway_due(struct conn *conn);
+void gateway_close(struct conn *conn); /* on_close, once; at reaping */
+size_t gateway_receive_max(const struct weir_session *session);
+void gateway_idle_restart(struct conn *conn);
+void ws_session_open(struct conn *conn, const struct route *route, const struct http_call *call); /* after the 101 */
+void ws_session_advance(struct conn *conn);
+bool ws_session_send(struct conn *conn, enum weir_ws_opcode opcode, struct weir_slice payload);
+void ws_session_close(struct conn *conn, uint16_t code, const char *reason);
+
+/* Seconds of wall time and its text for the Date header. */
+struct weir_slice edge_lane_date(struct edge_lane *lane);
+
+static inline const struct weir_service *edge_service(const struct edge *edge, uint32_t i) {
+    return edge->options.services[i];
+}
+
+#endif
