@@ -1,9 +1,20 @@
-/* base/map_table.h: the integer maps' code, included by map.c once per value width. Not for anyone else, hence no
- * guard. Before including: MAP (map64), MAP_SLOT, MAP_VALUE and MAP_NAME(verb) are defined.
+/* base/map_table.h: the integer maps' code, included once by map32.c and once by map64.c, which say before what it is
+ * to become. Seen alone it is the code of map64.
  *
  * Invariants: hashes ascend along the table, skipping empty slots; a slot lies at or behind its home (hash >> shift)
  * with no empty slot in between; the last slot of all is always empty, so every scan ends.
  */
+#ifndef WEIR_BASE_MAP_TABLE_H
+#define WEIR_BASE_MAP_TABLE_H
+
+#include "base/map_shape.h"
+
+#ifndef MAP
+#define MAP            map64
+#define MAP_SLOT       struct map64_slot
+#define MAP_VALUE      uint64_t
+#define MAP_NAME(verb) map64_##verb
+#endif
 
 static bool MAP_NAME(table_new)(struct MAP *m, size_t capacity) {
     struct map_shape shape = map_shape(capacity);
@@ -23,7 +34,7 @@ size_t MAP_NAME(memory_size)(size_t capacity) {
 
 bool MAP_NAME(init)(struct MAP *m, const struct map_options *o) {
     WEIR_ASSERT(!o->memory || !o->growable);
-    *m = (struct MAP){.key = map_key(o->seed), .allocator = o->allocator, .growable = o->growable};
+    *m = (struct MAP){.key = map_key_new(o->seed), .allocator = o->allocator, .growable = o->growable};
     size_t capacity = o->capacity || !o->growable ? o->capacity : 16;
     if (!o->memory) {
         m->owned = true;
@@ -158,3 +169,5 @@ size_t MAP_NAME(keys)(const struct MAP *m, uint64_t *keys) {
     map_sort(keys, n);
     return n;
 }
+
+#endif
