@@ -134,7 +134,7 @@ void *weir_vec_fit(
         if (count == 0) return true;                                                                                   \
         const size_t limit = (size_t)PTRDIFF_MAX / sizeof(T);                                                          \
         if (count > limit || v->count > limit - count) return false;                                                   \
-        if (count > v->cap - v->count) {                                                                               \
+        if (!v->data || count > v->cap - v->count) {                                                                   \
             uintptr_t from = (uintptr_t)items, base = (uintptr_t)v->data;                                              \
             bool inside = v->data && from >= base && from - base < v->cap * sizeof(T);                                 \
             if (!name##_reserve(v, v->count + count)) return false;                                                    \

@@ -71,7 +71,7 @@ static void bench_checksums(void) {
     report("crc32c_portable", "gb_per_s", gb / best(crc_portable_work, &b));
     report("hash_bytes_4KB", "gb_per_s", gb / best(hash_work, &b));
     b.step = 16;
-    report("hash_bytes_16B", "ns", 1e9 * best(hash_work, &b) / (double)(b.size / 16));
+    report("hash_bytes_16B", "ns", 1e9 * best(hash_work, &b) / ((double)b.size / 16));
     free(b.data);
 }
 
