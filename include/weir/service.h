@@ -90,6 +90,9 @@ void weir_timer_set(struct weir_out *out, uint64_t id, uint64_t at_ns);
 void weir_timer_cancel(struct weir_out *out, uint64_t id);
 /* True while the record is being replayed (start-up, shadow). For metrics only: a fold that branches on it is wrong. */
 bool weir_replaying(const struct weir_out *out);
+/* Settings in force at this record, in table order: what a WEIR_RECORD_SETTINGS record has put in force. Rows that are not .folded
+ * are zero: a fold must not see what is not in its log. */
+const struct weir_setting_value *weir_settings(const struct weir_out *out);
 
 struct weir_emit_row {
     const char *service; /* target; the row is refused at start when it does not run here */
@@ -123,7 +126,7 @@ struct weir_request {
 void *weir_scratch(const struct weir_request *request, size_t size); /* 8-byte aligned, freed after the request; NULL: too large (64 KB) */
 
 enum weir_route_kind {
-    WEIR_ROUTE_COMMAND, /* encode → log → apply → weir_reply → decode */
+    WEIR_ROUTE_COMMAND, /* encode -> log -> apply -> weir_reply -> decode */
     WEIR_ROUTE_QUERY,   /* reads the live state between records; answered once what it saw is durable */
     WEIR_ROUTE_SOCKET,  /* WebSocket: a gateway protocol in message mode */
 };

@@ -66,6 +66,9 @@ struct host_options {
     const char *folder; /* the data folder: snapshots/ and poison notes live below it */
     const struct host_edge *edge;
     struct metric_registry *metrics;
+    /* A sentence for the operator (a snapshot passed over, a mismatch, a parked partition). Any thread. NULL: none. */
+    void (*report)(void *ctx, const char *sentence);
+    void *report_ctx;
 };
 /* Creates missing topics, opens states, loads the last good snapshots. Refuses with a sentence: VERSION (tail of a fold version this
  * binary can't replay), CORRUPT, NO_MEMORY (budget), CONFIG. */
@@ -74,7 +77,10 @@ WEIR_MUST enum weir_error host_start(struct host *host); /* starts lanes and the
 bool host_ready(const struct host *host);                /* any thread: every partition has replayed (or is parked) */
 /* Clean stop: no new commands, waits for commits, snapshots every partition that has a tail, stops lanes. Any thread, once. */
 void host_stop(struct host *host);
-void host_close(struct host *host);
+/* The same in two halves, for who has no thread to wait with (the simulator): begin, then until stopped is true let agents run. */
+void host_stop_begin(struct host *host);
+bool host_stopped(struct host *host);
+void host_close(struct host *host); /* accepts NULL */
 
 /* ---- calls of the edge, on a lane's own thread ---------------------------------------------------------------------------------- */
 uint32_t host_lane_index(const struct host_lane *lane);

@@ -1,0 +1,51 @@
+/* host/envelope.h: what the host knows about a record, packed into the record's one header.
+ *
+ * Header key "w". Value of an INPUT record, little-endian:
+ *   u8 kind (bits 0-2) and flags (bit 3: idempotency) | u16 type | u64 time_ns
+ *   kind EMIT:   u32 source uid | u32 source epoch | u64 source offset | u32 index
+ *   kind TIMER:  u64 timer id
+ *   kind SKIP:   u64 offset to pass over
+ *   idempotency: u64 body hash[2] | u16 size | principal, route and key, each with a u16 length in front
+ * Value of an OUTPUT record: u16 type. Its time is the record's own (ms).
+ * A record without this header was produced by a client of the log: a COMMAND of type 0 at the record's time.
+ *
+ * Procedure to change: a new header key ("w2"); readers keep understanding the old one.
+ * Pure; no allocation. INVALID: bytes that are not an envelope (quarantine, never an assertion).
+ */
+#ifndef WEIR_HOST_ENVELOPE_H
+#define WEIR_HOST_ENVELOPE_H
+#include "log/log.h"
+
+#include <weir/service.h>
+
+#define ENVELOPE_KEY             "w"
+#define ENVELOPE_KEY_BYTES_MAX   640u /* principal + route + key of idempotency, with their lengths */
+#define ENVELOPE_SIZE_MAX        (11u + 20u + 18u + ENVELOPE_KEY_BYTES_MAX)
+#define ENVELOPE_OUTPUT_SIZE     2u
+#define ENVELOPE_OUTPUT_KEY_SIZE 8u
+
+struct envelope_source {
+    uint32_t uid, epoch;
+    uint64_t offset;
+    uint32_t index;
+};
+struct envelope {
+    uint8_t kind; /* enum weir_record_kind */
+    uint16_t type;
+    uint64_t time_ns;
+    uint64_t timer_id;             /* TIMER */
+    uint64_t skip;                 /* SKIP */
+    struct envelope_source source; /* EMIT */
+    struct weir_slice key;         /* idempotency; size 0: none */
+    uint64_t body_hash[2];
+};
+
+/* Returns the bytes written to out[ENVELOPE_SIZE_MAX]. */
+size_t envelope_store(const struct envelope *envelope, uint8_t *out);
+WEIR_MUST enum weir_error envelope_load(const struct log_record *record, struct envelope *ret_envelope);
+/* Packs (principal, route, key) into out[ENVELOPE_KEY_BYTES_MAX]; 0 when it does not fit. */
+size_t envelope_pack_key(
+    struct weir_slice principal, struct weir_slice route, struct weir_slice key, uint8_t *out);
+/* An output record as subscribers see it. */
+void envelope_load_output(uint64_t offset, const struct log_record *record, struct weir_record *ret_record);
+#endif

@@ -1,0 +1,295 @@
+/* The life of a node: open, start, stop. host.h is the contract; node.h the struct. */
+#include "base/assert.h"
+#include "host/node.h"
+#include "host/snapshot.h"
+#include "host/tap.h"
+
+#include <stdio.h>
+
+#define ARENA_BYTES      (256u << 20) /* address space, touched as used */
+#define PARTITIONS_MAX   8192u
+#define OUTPUT_BYTES_MAX (4u << 20)
+
+struct host_service *host_service_find(const struct host *host, const char *name) {
+    for (uint32_t i = 0; i < host->service_count; i++)
+        if (strcmp(host->services[i].service->name, name) == 0) return &host->services[i];
+    return NULL;
+}
+
+/* ---- services ---------------------------------------------------------------------------------------------------- */
+static enum weir_error count_partitions(struct host_service *s) {
+    s->partition_count = 1;
+    const char *name = s->service->partitions_setting;
+    for (uint32_t i = 0; name && i < in_force_rows(s->service); i++) {
+        if (strcmp(s->service->settings[i].name, name) != 0) continue;
+        if (s->values[i].number < 1 || s->values[i].number > PARTITIONS_MAX)
+            return weir_error_context(WEIR_E_CONFIG, "%s.%s is %llu; it must be 1 to %u", s->service->name, name,
+                (unsigned long long)s->values[i].number, PARTITIONS_MAX);
+        s->partition_count = (uint32_t)s->values[i].number;
+        return WEIR_OK;
+    }
+    return name ? weir_error_context(WEIR_E_CONFIG, "service %s has no setting %s", s->service->name, name) : WEIR_OK;
+}
+
+static enum weir_error open_topic(struct host *host, struct host_service *s, uint32_t row) {
+    const struct weir_topic *t = &s->service->topics[row];
+    struct log_topic_config config = {
+        .retention_bytes = t->retention_bytes, .derived = t->role == WEIR_TOPIC_OUTPUT, .internal = true};
+    enum weir_error e = log_topic_create(host->log, t->name, s->partition_count, &config, &s->topics[row]);
+    if (e != WEIR_OK && e != WEIR_E_EXISTS) return e;
+    const struct log_topic *topic = s->topics[row];
+    if (topic->partition_count != s->partition_count)
+        return weir_error_context(WEIR_E_CONFIG,
+            "service %s is set to %u partitions and topic %s has %u; a service's partitions stay as they were made",
+            s->service->name, s->partition_count, t->name, topic->partition_count);
+    if (topic->config.derived != config.derived || !topic->config.internal)
+        return weir_error_context(WEIR_E_CONFIG, "topic %s exists and is not service %s's", t->name, s->service->name);
+    return WEIR_OK;
+}
+
+static enum weir_error open_service(struct host *host, struct host_service *s) {
+    const struct weir_service *service = s->service;
+    s->values = settings_of(host->settings, service->name);
+    s->initial = settings_of(host->initial, service->name);
+    if (service->abi != WEIR_SERVICE_ABI || !s->values || !s->initial)
+        return weir_error_context(WEIR_E_CONFIG, "service %s is not built for this host or has no settings", service->name);
+    if (service->output_bytes_max > OUTPUT_BYTES_MAX)
+        return weir_error_context(
+            WEIR_E_CONFIG, "service %s: output_bytes_max is above %u", service->name, OUTPUT_BYTES_MAX);
+    enum weir_error e = count_partitions(s);
+    uint32_t inputs = 0;
+    for (uint32_t row = 0; e == WEIR_OK && service->topics && service->topics[row].name; row++) {
+        if (row >= FOLD_TOPICS_MAX) return weir_error_context(WEIR_E_CONFIG, "service %s: too many topics", service->name);
+        if (service->topics[row].role == WEIR_TOPIC_INPUT) {
+            s->input = row;
+            inputs++;
+        }
+        e = open_topic(host, s, row);
+    }
+    if (e == WEIR_OK && inputs != 1)
+        return weir_error_context(WEIR_E_CONFIG, "service %s must have exactly one input topic", service->name);
+    return e;
+}
+
+static enum weir_error open_services(struct host *host, const struct weir_service *const *services) {
+    while (services[host->service_count])
+        host->service_count++;
+    host->services = ARENA_NEW_ARRAY(&host->arena, struct host_service, host->service_count + 1);
+    enum weir_error e = host->services ? WEIR_OK : weir_error_context(WEIR_E_NO_MEMORY, "too many services");
+    for (uint32_t i = 0; e == WEIR_OK && i < host->service_count; i++) {
+        struct host_service *s = &host->services[i];
+        s->service = services[i];
+        s->index = i;
+        s->first = host->partition_count;
+        e = open_service(host, s);
+        if (e == WEIR_OK) host->partition_count += s->partition_count;
+    }
+    return e;
+}
+
+/* ---- partitions ---------------------------------------------------------------------------------------------------- */
+static enum weir_error open_sink(struct host *host, struct host_partition *p) {
+    const struct weir_service *service = p->owner->service;
+    struct out_sink *sink = &p->sink;
+    sink->outbox = &p->outbox;
+    for (uint32_t row = 0; service->topics[row].name; row++)
+        sink->outputs[row] = service->topics[row].role == WEIR_TOPIC_OUTPUT ? p->owner->topics[row]->partitions[p->index] : NULL;
+    for (uint32_t row = 0; service->emits && service->emits[row].service; row++) {
+        const struct host_service *target = host_service_find(host, service->emits[row].service);
+        if (!target)
+            return weir_error_context(WEIR_E_CONFIG, "service %s emits to %s, which does not run here; add it to `only`",
+                service->name, service->emits[row].service);
+        sink->targets[row] = (struct out_target){.first = target->first, .count = target->partition_count};
+    }
+    uint32_t metrics = 0;
+    while (service->metrics && service->metrics[metrics].name)
+        metrics++;
+    sink->metrics = ARENA_NEW_ARRAY(&host->arena, struct metric_counter, metrics + 1);
+    if (!sink->metrics) return weir_error_context(WEIR_E_NO_MEMORY, "too many metrics");
+    for (uint32_t row = 0; host->metrics && row < metrics; row++) {
+        char name[64];
+        snprintf(name, sizeof name, "weir_%s_%s", service->name, service->metrics[row].name);
+        metric_register(host->metrics,
+            service->metrics[row].kind == WEIR_METRIC_COUNTER ? METRIC_COUNTER : METRIC_GAUGE, &sink->metrics[row], name,
+            service->metrics[row].help, "partition=\"%u\"", p->index);
+    }
+    return outbox_init(&p->outbox, service->emits_max);
+}
+
+static enum weir_error open_partition(struct host *host, struct host_partition *p, struct host_service *s, uint32_t index) {
+    p->host = host;
+    p->owner = s;
+    p->number = s->first + index;
+    p->index = index;
+    p->log = s->topics[s->input]->partitions[index];
+    if (p->log->uid >= HOST_UIDS_MAX) return weir_error_context(WEIR_E_NO_MEMORY, "more than %u partitions", HOST_UIDS_MAX);
+    p->lane = &host->lanes[p->log->uid % host->lane_count];
+    p->timer_offset = p->park_at = UINT64_MAX;
+    p->submitted = p->replay_end = p->log->next;
+    p->replaying = true;
+    atomic_store(&p->facts.replaying, true);
+    size_t outputs = s->service->output_bytes_max;
+    p->output_needed = 4 * outputs + (64u << 10);
+    if (p->output_needed > 8u << 20) p->output_needed = 8u << 20;
+    p->held_needed = (1 + WAITERS_JOINED_MAX) * ((outputs > 1u << 20 ? 1u << 20 : outputs) + 512);
+    enum weir_error e = open_sink(host, p);
+    uint64_t seed;
+    host->sys->random(host->sys, &seed, sizeof seed);
+    if (e == WEIR_OK) e = waiters_init(&p->waiters, (uint32_t)host->node[NODE_WAITING_MAX].number, seed);
+    if (e == WEIR_OK) e = host_snapshot_restore(p);
+    if (e != WEIR_OK) return e;
+    host->by_uid[p->log->uid] = p;
+    clock_init(&p->clock, p->fold.time_ns, host->sys->mono_ns(host->sys), host->sys->wall_ns(host->sys));
+    p->lane->partitions[p->lane->partition_count++] = p;
+    host_lane_lag(p->lane, p); /* replay, then its settings record */
+    return WEIR_OK;
+}
+
+static enum weir_error open_partitions(struct host *host) {
+    host->partitions = ARENA_NEW_ARRAY(&host->arena, struct host_partition, host->partition_count + 1);
+    if (!host->partitions) return weir_error_context(WEIR_E_NO_MEMORY, "too many partitions");
+    for (uint32_t i = 0; i < host->lane_count; i++) {
+        host->lanes[i].partitions = ARENA_NEW_ARRAY(&host->arena, struct host_partition *, host->partition_count + 1);
+        if (!host->lanes[i].partitions) return weir_error_context(WEIR_E_NO_MEMORY, "too many partitions");
+    }
+    enum weir_error e = WEIR_OK;
+    for (uint32_t s = 0; s < host->service_count; s++)
+        for (uint32_t i = 0; e == WEIR_OK && i < host->services[s].partition_count; i++)
+            e = open_partition(host, &host->partitions[host->services[s].first + i], &host->services[s], i);
+    return e;
+}
+
+/* ---- open ------------------------------------------------------------------------------------------------------------ */
+static enum weir_error take_options(struct host *host, struct sys *sys, struct log *log, const struct host_options *o) {
+    host->sys = sys;
+    host->log = log;
+    host->settings = o->settings;
+    host->node = settings_node(o->settings);
+    host->edge = o->edge;
+    host->metrics = o->metrics;
+    host->report = o->report;
+    host->report_ctx = o->report_ctx;
+    host->lane_count = o->lanes;
+    host->may_have_lost = !log_recovered(log)->clean;
+    if (o->lanes < 1 || o->lanes > LOG_LANES_MAX)
+        return weir_error_context(WEIR_E_CONFIG, "lanes is %u; it must be 1 to %u", o->lanes, LOG_LANES_MAX);
+    if (strlen(o->folder) >= sizeof host->folder)
+        return weir_error_context(WEIR_E_CONFIG, "the data folder's path is too long");
+    memcpy(host->folder, o->folder, strlen(o->folder) + 1);
+    host->idempotency.keys_max = (uint32_t)host->node[NODE_IDEMPOTENCY_KEYS].number;
+    host->idempotency.age_ns_max = host->node[NODE_IDEMPOTENCY_AGE].number;
+    sys->random(sys, host->idempotency.secret, sizeof host->idempotency.secret);
+    host->by_uid = ARENA_NEW_ARRAY(&host->arena, struct host_partition *, HOST_UIDS_MAX);
+    host->taps = ARENA_NEW_ARRAY(&host->arena, struct tap *, HOST_UIDS_MAX);
+    host->lanes = ARENA_NEW_ARRAY(&host->arena, struct host_lane, o->lanes);
+    if (!host->by_uid || !host->taps || !host->lanes) return weir_error_context(WEIR_E_NO_MEMORY, "no room for lanes");
+    return settings_new(o->services, &host->initial);
+}
+
+static enum weir_error open_parts(struct host *host, const struct host_options *options) {
+    enum weir_error e = mailbox_init(&host->mailbox, host->sys, host->lane_count + 2);
+    if (e == WEIR_OK) e = open_services(host, options->services);
+    for (uint32_t i = 0; e == WEIR_OK && i < host->lane_count; i++)
+        e = host_lane_open(&host->lanes[i], host, i);
+    if (e == WEIR_OK) e = open_partitions(host);
+    if (e == WEIR_OK) e = host_work_open(host);
+    if (e == WEIR_OK && host->metrics) host_metrics(host);
+    return e;
+}
+
+enum weir_error host_open(
+    struct sys *sys, struct log *log, const struct host_options *options, struct host **ret_host) {
+    void *memory;
+    enum weir_error e = sys_memory_map(ARENA_BYTES, &memory);
+    if (e != WEIR_OK) return e;
+    struct arena arena;
+    arena_init_fixed(&arena, memory, ARENA_BYTES);
+    struct host *host = ARENA_NEW(&arena, struct host);
+    host->arena = arena;
+    host->arena_memory = memory;
+    e = take_options(host, sys, log, options);
+    if (e == WEIR_OK) e = open_parts(host, options);
+    if (e != WEIR_OK) {
+        host_close(host);
+        return e;
+    }
+    *ret_host = host;
+    return WEIR_OK;
+}
+
+void host_close(struct host *host) {
+    if (!host) return;
+    host_work_close(host);
+    for (uint32_t i = 0; host->partitions && i < host->partition_count; i++) {
+        fold_done(&host->partitions[i].fold);
+        outbox_done(&host->partitions[i].outbox);
+        waiters_done(&host->partitions[i].waiters);
+    }
+    for (uint32_t i = 0; host->lanes && i < host->lane_count; i++)
+        host_lane_close(&host->lanes[i]);
+    mailbox_done(&host->mailbox);
+    if (host->initial) settings_free(host->initial);
+    struct arena arena = host->arena; /* the host itself lies in it */
+    void *memory = host->arena_memory;
+    arena_done(&arena);
+    sys_memory_unmap(memory, ARENA_BYTES);
+}
+
+/* ---- start and stop ---------------------------------------------------------------------------------------------------- */
+enum weir_error host_start(struct host *host) {
+    enum weir_error e = host_work_start(host);
+    for (uint32_t i = 0; e == WEIR_OK && i < host->lane_count; i++) {
+        struct host_lane *lane = &host->lanes[i];
+        lane->mono_ns = host->sys->mono_ns(host->sys);
+        lane->wall_ns = host->sys->wall_ns(host->sys);
+        if (host->edge && host->edge->on_start) e = host->edge->on_start(host->edge->ctx, lane);
+    }
+    for (uint32_t i = 0; e == WEIR_OK && i < host->lane_count; i++) {
+        struct host_lane *lane = &host->lanes[i];
+        snprintf(lane->name, sizeof lane->name, "weir-lane-%u", i % 100); /* 15 bytes at most */
+        struct sys_agent agent = {.name = lane->name, .do_work = host_lane_work, .self = lane};
+        e = host->sys->agent_start(host->sys, &agent, lane->poller, &lane->agent);
+    }
+    return e;
+}
+
+bool host_ready(const struct host *host) {
+    return atomic_load_explicit(&host->partitions_ready, memory_order_acquire) == host->partition_count;
+}
+
+void host_stop_begin(struct host *host) {
+    atomic_store_explicit(&host->phase, HOST_DRAINING, memory_order_release);
+    for (uint32_t i = 0; i < host->mailbox.endpoints; i++)
+        if (host->mailbox.pollers[i] >= 0) host->sys->poller_wake(host->sys, host->mailbox.pollers[i]);
+}
+
+static bool lanes_idle(struct host *host) {
+    for (uint32_t i = 0; i < host->lane_count; i++)
+        if (!atomic_load_explicit(&host->lanes[i].idle, memory_order_acquire)) return false;
+    return true;
+}
+
+bool host_stopped(struct host *host) {
+    uint32_t phase = atomic_load_explicit(&host->phase, memory_order_acquire);
+    if (phase == HOST_DRAINING) {
+        if (!lanes_idle(host) || !host_work_idle(host)) return false;
+        atomic_store_explicit(&host->phase, HOST_ENDED, memory_order_release);
+        for (uint32_t i = 0; i < host->lane_count; i++)
+            host->sys->poller_wake(host->sys, host->lanes[i].poller);
+    }
+    return atomic_load_explicit(&host->lanes_ended, memory_order_acquire) == host->lane_count;
+}
+
+void host_stop(struct host *host) {
+    if (atomic_load_explicit(&host->phase, memory_order_acquire) < HOST_DRAINING) host_stop_begin(host);
+    int poller;
+    if (host->sys->poller_open(host->sys, &poller) == WEIR_OK) {
+        struct sys_poll_event event;
+        while (!host_stopped(host))
+            host->sys->poller_wait(host->sys, poller, &event, 1, SYS_NANOS_PER_MS);
+        host->sys->poller_close(host->sys, poller);
+    }
+    for (uint32_t i = 0; i < host->lane_count; i++)
+        if (host->lanes[i].agent >= 0) host->sys->agent_stop(host->sys, host->lanes[i].agent);
+    host_work_stop(host);
+}

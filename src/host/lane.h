@@ -1,0 +1,75 @@
+/* host/lane.h: one agent with its poller, its log writer, the partitions it owns and the commits under way.
+ *
+ * Owner: its thread, for everything here. The cycle is described in host.h.
+ */
+#ifndef WEIR_HOST_LANE_H
+#define WEIR_HOST_LANE_H
+#include "base/arena.h"
+#include "base/metric.h"
+#include "host/held.h"
+#include "host/out.h"
+
+#define LANE_READ_BYTES   (2u << 20)
+#define LANE_EVENTS_MAX   256u
+#define LANE_COMMAND_RESERVE (256u << 10) /* journaled room of a commit that commands leave to emits and timers */
+
+struct host_partition;
+struct lane_metrics {
+    struct metric_counter records_applied, records_passed_over, commits, commands, commands_refused, queries, emits_sent,
+        emits_taken, timers_fired, deliveries, held_bytes, lagging, cycle_ns_max;
+    struct metric_histogram apply_ns, commit_ns, commit_records;
+};
+struct host_lane {
+    struct host *host;
+    uint32_t index;
+    char name[24];
+    int poller, agent;
+    struct log_writer *writer;
+    void *edge;
+    uint64_t mono_ns, wall_ns, edge_next_ns, timer_next_mono_ns;
+    struct held helds[HELD_PER_LANE];
+    struct held *open;                  /* batches are appended here; NULL: none begun */
+    struct held *flight[HELD_PER_LANE]; /* submitted, oldest first */
+    uint32_t flight_count;
+    uint64_t sequence, released; /* of commits: newest submitted, newest released */
+    struct host_partition **partitions;
+    uint32_t partition_count;
+    struct host_partition *lagging; /* list */
+    struct weir_out out;
+    uint8_t *read_buffer;
+    struct arena query_arena;
+    void *memory; /* of everything above */
+    size_t memory_size;
+    _Atomic bool idle; /* draining: nothing is under way here */
+    bool again; /* more can be done at once: the next cycle does not wait */
+    bool retry; /* a ring was full: the next cycle waits a moment only */
+    bool ended;
+    struct lane_metrics metrics;
+};
+
+WEIR_MUST enum weir_error host_lane_open(struct host_lane *lane, struct host *host, uint32_t index);
+void host_lane_close(struct host_lane *lane);
+uint32_t host_lane_work(void *self, uint64_t block_ns);
+
+/* The commit that takes appends, begun if need be. FULL (journal, or all commits under way), NO_SPACE. */
+WEIR_MUST enum weir_error host_lane_commit(struct host_lane *lane, struct held **ret_held);
+/* Appends to the open commit; when that is full it is submitted and another begun. reserve: room left to emits, timers. */
+WEIR_MUST enum weir_error host_lane_append(struct host_lane *lane, struct log_partition *partition,
+    const struct log_record *record, size_t reserve, uint64_t *ret_offset);
+/* Hands the open commit to the journal. Its records are applied later in the cycle. */
+void host_lane_submit(struct host_lane *lane);
+/* The submitted commit that must be durable before what was seen up to `sequence` may leave; NULL: it is durable. */
+struct held *host_lane_flight(struct host_lane *lane, uint64_t sequence);
+/* Delivers, soon in this cycle or on another lane, once the commit `sequence` is durable. Never calls the edge from
+ * inside a call of the edge. FULL: no room now. */
+WEIR_MUST enum weir_error host_lane_deliver(
+    struct host_lane *lane, const struct host_delivery *delivery, uint64_t sequence);
+/* An ack to the source's lane, likewise. */
+WEIR_MUST enum weir_error host_lane_ack(
+    struct host_lane *lane, uint32_t source_partition, uint64_t position, uint64_t sequence);
+/* Parts of the cycle: durable commits let go; mail taken; what this lane sent to itself delivered. */
+uint32_t host_lane_release(struct host_lane *lane);
+uint32_t host_lane_receive(struct host_lane *lane);
+void host_lane_receive_own(struct host_lane *lane);
+void host_lane_lag(struct host_lane *lane, struct host_partition *partition); /* onto the list */
+#endif

@@ -1,0 +1,60 @@
+/* host/mail.h: the messages between endpoints: tag and layout. Bytes follow the struct in the order of its sizes.
+ *
+ * A handler lives beside the noun it changes; lane.c, work.c and reader.c only look it up by tag. It returns false when the
+ * message must wait in its ring until the next cycle.
+ */
+#ifndef WEIR_HOST_MAIL_H
+#define WEIR_HOST_MAIL_H
+#include "host/host.h"
+#include "host/mailbox.h"
+#include "host/outbox.h"
+
+enum mail_tag {
+    MAIL_COMMAND,     /* REQUEST: struct mail_command */
+    MAIL_QUERY,       /* REQUEST: struct mail_query */
+    MAIL_SUBSCRIBE,   /* REQUEST: struct mail_subscribe */
+    MAIL_UNSUBSCRIBE, /* REQUEST: struct host_origin */
+    MAIL_FORGET,      /* REQUEST: struct host_origin */
+    MAIL_APPEND,      /* REQUEST: struct mail_append */
+    MAIL_MARK,        /* REQUEST: struct mail_mark: tell offset, hash and digest now */
+    MAIL_SKIP,        /* REQUEST: struct mail_skip */
+    MAIL_DELIVERY,    /* REPLY: delivery.h */
+    MAIL_ACK,         /* REPLY: struct mail_ack */
+    MAIL_MARKED,      /* REPLY: struct mail_marked */
+    MAIL_CAUGHT,      /* REPLY: struct mail_caught: batches for a tap that catches up */
+    MAIL_EMITTED,     /* EMIT: struct mail_emitted */
+    MAIL_WORK,        /* REQUEST to the work agent: struct mail_work */
+    MAIL_READ,        /* REQUEST to the read agent: struct mail_read */
+    MAIL_TAGS
+};
+
+struct mail_command {
+    uint32_t service, partition;
+    struct host_origin origin;
+    uint64_t body_hash[2];
+    uint32_t key_size, value_size;
+    uint16_t packed_key_size; /* of idempotency */
+    uint16_t type;
+    uint32_t wants_reply;
+};
+struct mail_query { /* packed bytes follow */
+    host_query_fn query;
+    const void *descriptor;
+    struct host_origin origin;
+    uint32_t service, partition, packed_size, unused;
+};
+struct mail_append { /* the batch follows */
+    struct log_partition *partition;
+    struct host_origin origin;
+    uint32_t batch_size, unused;
+};
+struct mail_ack {
+    uint64_t position;
+    uint32_t partition, unused;
+};
+struct mail_emitted {
+    uint64_t position; /* in the source's outbox */
+    uint32_t source_partition, unused;
+    struct outbox_entry entry; /* value bytes follow */
+};
+#endif

@@ -1,0 +1,66 @@
+/* host/node.h: struct host from the inside: services, partitions, lanes and agents of one node.
+ *
+ * Built by host_open on one thread; afterwards every part has one owner: a partition its lane, taps their partition's
+ * lane, the work agent its jobs. What others may read is atomic.
+ */
+#ifndef WEIR_HOST_NODE_H
+#define WEIR_HOST_NODE_H
+#include "base/arena.h"
+#include "host/host.h"
+#include "host/lane.h"
+#include "host/mailbox.h"
+#include "host/partition.h"
+#include "host/work.h"
+
+#define HOST_UIDS_MAX (1u << 16) /* partitions of all topics that the host can serve */
+
+struct host_service {
+    const struct weir_service *service;
+    const struct weir_setting_value *values, *initial;
+    uint32_t index, partition_count, first; /* first: host's number of its partition 0 */
+    uint32_t input;                         /* topic row */
+    struct log_topic *topics[FOLD_TOPICS_MAX];
+};
+/* Beginning: replay. Running. Draining: no new commands, work under way ends, snapshots. Ended: lanes say goodbye. */
+enum host_phase { HOST_BEGINNING, HOST_RUNNING, HOST_DRAINING, HOST_ENDED };
+
+struct host {
+    struct sys *sys;
+    struct log *log;
+    const struct settings *settings;
+    struct settings *initial;
+    const struct weir_setting_value *node; /* settings of the node */
+    const struct host_edge *edge;
+    struct metric_registry *metrics;
+    void (*report)(void *ctx, const char *sentence);
+    void *report_ctx;
+    struct arena arena;
+    void *arena_memory;
+    char folder[512];
+    struct host_service *services;
+    struct host_partition *partitions;
+    struct host_lane *lanes;
+    uint32_t service_count, partition_count, lane_count;
+    struct host_partition **by_uid; /* inputs; [HOST_UIDS_MAX] */
+    struct tap **taps;              /* by uid; owned by the writing lane */
+    struct mailbox mailbox;
+    struct work_agent *work;
+    struct read_agent *reader;
+    struct idempotency_options idempotency;
+    bool may_have_lost; /* the last stop was not clean: epochs rise */
+    _Atomic uint32_t phase;
+    _Atomic uint32_t partitions_ready, lanes_drained, lanes_ended;
+};
+
+/* The endpoints of the mailbox behind the lanes. */
+static inline uint32_t host_work_endpoint(const struct host *host) {
+    return host->lane_count;
+}
+static inline uint32_t host_read_endpoint(const struct host *host) {
+    return host->lane_count + 1;
+}
+/* One sentence to the operator. Any thread. */
+void host_report(const struct host *host, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void host_metrics(struct host *host); /* registers everything the host measures */
+struct host_service *host_service_find(const struct host *host, const char *name);
+#endif

@@ -1,0 +1,329 @@
+#include "host/partition.h"
+#include "base/assert.h"
+#include "host/lane.h"
+#include "host/mailbox.h"
+#include "host/node.h"
+#include "host/poison.h"
+
+#define CATCH_UP_RECORDS 8192u
+
+/* ---- facts ----------------------------------------------------------------------------------------------------- */
+void host_partition_publish(struct host_partition *p) {
+    struct partition_facts *f = &p->facts;
+    const struct fold *fold = &p->fold;
+    atomic_store_explicit(&f->digest, fold_digest(fold), memory_order_relaxed);
+    atomic_store_explicit(&f->emission, fold->emission.state, memory_order_relaxed);
+    atomic_store_explicit(&f->bytes_applied, p->bytes_applied, memory_order_relaxed);
+    atomic_store_explicit(&f->version, fold->in_force.version, memory_order_relaxed);
+    atomic_store_explicit(&f->applied, fold->applied, memory_order_release);
+    uint64_t next_ns = timers_next_ns(&fold->timers);
+    if (next_ns == UINT64_MAX) return;
+    /* Record time runs at most 1/8 faster than the monotonic clock. */
+    uint64_t time_ns = p->clock.ns, gap = next_ns > time_ns ? (next_ns - time_ns) / 9 * 8 : 0;
+    uint64_t mono_ns = p->clock.mono_ns + gap;
+    if (mono_ns < p->lane->timer_next_mono_ns) p->lane->timer_next_mono_ns = mono_ns;
+}
+
+uint64_t host_partition_time(struct host_partition *p) {
+    return clock_read(&p->clock, p->lane->mono_ns, p->lane->wall_ns);
+}
+
+/* ---- apply ------------------------------------------------------------------------------------------------------- */
+static bool has_room(const struct host_partition *p, const struct held *held) {
+    return log_commit_output_room(held->commit) >= p->output_needed && held_room(held) >= p->held_needed &&
+           (!p->outbox.memory || outbox_fits(&p->outbox, p->fold.service->emits_max));
+}
+
+static void reply(struct host_partition *p, struct held *held, const struct host_origin *origin, uint64_t offset,
+    bool joined, bool conflict) {
+    const struct weir_out *out = &p->lane->out;
+    struct host_delivery d = {
+        .kind = HOST_REPLY, .origin = *origin, .text = "", .offset = offset, .status = 200, .repeated = joined};
+    if (conflict) {
+        d.error = WEIR_E_KEY_REUSED;
+        d.status = (uint16_t)weir_error_http(d.error);
+    } else if (out->replied) {
+        d.status = out->reply_status;
+        d.value = weir_slice(out->reply, out->reply_size);
+    }
+    WEIR_ASSERT(held_delivery(held, &d)); /* has_room() saw to it */
+}
+
+static void answer_waiters(struct host_partition *p, struct held *held, uint64_t offset) {
+    const struct waiter *waiter = waiters_at(&p->waiters, offset);
+    if (!waiter) return;
+    if (waiter->wants_reply) reply(p, held, &waiter->origin, offset, false, false);
+    for (uint32_t i = waiter->joined; i != POOL_NONE;) {
+        const struct waiter_joined *joined = waiters_joined(&p->waiters, i);
+        reply(p, held, &joined->origin, offset, true, joined->conflict);
+        i = joined->next;
+    }
+    waiters_pop(&p->waiters);
+}
+
+/* What cannot be replayed must not be guessed: the node stops and says why. */
+static WEIR_COLD void refuse(struct host_partition *p, enum weir_error e) {
+    (void)e;
+    p->host->sys->fatal(p->host->sys, weir_error_text());
+    p->parked = true;
+}
+
+static WEIR_COLD void park(struct host_partition *p) {
+    p->parked = true;
+    atomic_store_explicit(&p->facts.parked, true, memory_order_release);
+    if (!p->announced) {
+        p->announced = true;
+        p->replaying = false;
+        atomic_store_explicit(&p->facts.replaying, false, memory_order_release);
+        atomic_fetch_add_explicit(&p->host->partitions_ready, 1, memory_order_acq_rel);
+    }
+}
+
+static bool apply_one(struct host_partition *p, struct held *held, const struct batch_record *record) {
+    struct weir_out *out = &p->lane->out;
+    struct fold_applied applied;
+    poison_mark(p->log->uid, record->offset);
+    enum weir_error e = fold_apply(&p->fold, record, out, &applied);
+    poison_clear();
+    if (WEIR_UNLIKELY(e != WEIR_OK)) {
+        refuse(p, e);
+        return false;
+    }
+    if (WEIR_UNLIKELY(applied.passed_over)) metric_add(&p->lane->metrics.records_passed_over, 1);
+    answer_waiters(p, held, record->offset);
+    p->bytes_applied += record->record.value.size + record->record.key.size;
+    return true;
+}
+
+/* Applies what it can of one batch. False: no room, or the end of the road. */
+static bool apply_batch(
+    struct host_partition *p, struct held *held, struct weir_slice batch, uint32_t *ret_applied, size_t *ret_size) {
+    struct batch_reader reader;
+    struct batch_header header;
+    struct batch_record record;
+    enum weir_error e = batch_open(&reader, batch, &header);
+    uint64_t from = p->fold.applied;
+    bool going = e == WEIR_OK;
+    if (e != WEIR_OK) refuse(p, e);
+    struct weir_out *out = &p->lane->out;
+    out->fold = &p->fold;
+    out->sink = &p->sink;
+    out->commit = held->commit;
+    out->replaying = p->replaying;
+    while (going && batch_next(&reader, &record)) {
+        if (record.offset < p->fold.applied) continue;
+        if (WEIR_UNLIKELY(record.offset >= p->park_at)) {
+            park(p);
+            going = false;
+        } else {
+            going = has_room(p, held) && apply_one(p, held, &record);
+        }
+    }
+    *ret_applied = (uint32_t)(p->fold.applied - from);
+    *ret_size = e == WEIR_OK ? header.size : 0;
+    metric_add(&p->lane->metrics.records_applied, *ret_applied);
+    return going;
+}
+
+/* After a run of records whose outputs went to `held`. */
+static void settle(struct host_partition *p, struct held *held, uint64_t emits_before) {
+    p->last_commit = held->sequence;
+    if (p->timer_offset < p->fold.applied) p->timer_offset = UINT64_MAX;
+    if (p->outbox.tail != emits_before) WEIR_ASSERT(held_mark(held, HELD_EMITS, p->number, p->outbox.tail));
+    host_partition_publish(p);
+}
+
+static bool contains(struct weir_slice batch, uint64_t offset) {
+    struct batch_reader reader;
+    struct batch_header header;
+    return batch_open(&reader, batch, &header) == WEIR_OK && header.base_offset <= offset && offset < header.next_offset;
+}
+
+void host_partition_apply(struct host_partition *p, struct held *held, struct weir_slice batch) {
+    uint32_t applied;
+    size_t size;
+    uint64_t emits_before = p->outbox.tail;
+    if (!p->parked && !p->replaying && contains(batch, p->fold.applied)) {
+        apply_batch(p, held, batch, &applied, &size);
+        settle(p, held, emits_before);
+    }
+    if (p->fold.applied < p->submitted && !p->parked) host_lane_lag(p->lane, p);
+}
+
+/* ---- catching up ----------------------------------------------------------------------------------------------- */
+bool host_partition_may_catch_up(const struct host_partition *p) {
+    if (p->parked || p->fold.applied >= p->submitted) return false;
+    if (p->outbox.memory && !outbox_fits(&p->outbox, p->fold.service->emits_max)) return false;
+    if (p->fold.applied < atomic_load_explicit(&p->log->high, memory_order_acquire)) return true;
+    return p->lane->flight_count > 0;
+}
+
+static void finish_replay(struct host_partition *p) {
+    if (!p->replaying || p->fold.applied < p->replay_end) return;
+    p->replaying = false;
+    atomic_store_explicit(&p->facts.replaying, false, memory_order_release);
+}
+
+/* From commits that are still in memory. */
+static uint32_t apply_flights(struct host_partition *p, struct held *held) {
+    struct host_lane *lane = p->lane;
+    uint32_t applied, total = 0;
+    size_t size;
+    for (uint32_t i = 0; i < lane->flight_count; i++) {
+        struct log_commit *commit = lane->flight[i]->commit;
+        for (uint32_t b = 0; b < commit->batch_count; b++) {
+            struct log_partition *log_partition;
+            struct weir_slice batch;
+            log_commit_batch(commit, b, &log_partition, &batch);
+            if (log_partition != p->log || !contains(batch, p->fold.applied)) continue;
+            bool going = apply_batch(p, held, batch, &applied, &size);
+            total += applied;
+            if (!going) return total;
+        }
+    }
+    return total;
+}
+
+static uint32_t apply_stored(struct host_partition *p, struct held *held) {
+    struct host_lane *lane = p->lane;
+    size_t size = 0, at = 0;
+    enum weir_error e =
+        log_read(p->host->log, p->log, p->fold.applied, true, lane->read_buffer, LANE_READ_BYTES, &size);
+    if (e != WEIR_OK) {
+        refuse(p, weir_error_wrap(e, "service %s, partition %u cannot replay: ", p->fold.service->name, p->index));
+        return 0;
+    }
+    uint32_t applied, total = 0;
+    size_t batch_size;
+    bool going = true;
+    while (going && at < size && total < CATCH_UP_RECORDS) {
+        going = apply_batch(p, held, weir_slice(lane->read_buffer + at, size - at), &applied, &batch_size);
+        at += batch_size;
+        total += applied;
+    }
+    return total;
+}
+
+uint32_t host_partition_catch_up(struct host_partition *p, struct held *held) {
+    uint64_t emits_before = p->outbox.tail;
+    uint32_t applied = p->replaying ? 0 : apply_flights(p, held);
+    if (applied == 0 && p->fold.applied < atomic_load_explicit(&p->log->high, memory_order_acquire))
+        applied = apply_stored(p, held);
+    finish_replay(p);
+    settle(p, held, emits_before);
+    return applied;
+}
+
+/* ---- appends of the host's own ----------------------------------------------------------------------------------- */
+enum weir_error host_partition_append(struct host_partition *p, const struct envelope *envelope, struct weir_slice key,
+    struct weir_slice value, uint64_t *ret_offset) {
+    uint8_t header[ENVELOPE_SIZE_MAX];
+    struct envelope timed = *envelope;
+    timed.time_ns = host_partition_time(p);
+    struct log_record record = {
+        .time_ms = timed.time_ns / SYS_NANOS_PER_MS,
+        .key = key,
+        .value = value,
+        .header_key = weir_slice(ENVELOPE_KEY, sizeof ENVELOPE_KEY - 1),
+        .header_value = weir_slice(header, envelope_store(&timed, header)),
+    };
+    size_t reserve = envelope->kind == WEIR_RECORD_COMMAND ? LANE_COMMAND_RESERVE : 0;
+    uint64_t offset;
+    enum weir_error e = host_lane_append(p->lane, p->log, &record, reserve, &offset);
+    if (e == WEIR_OK && ret_offset) *ret_offset = offset;
+    return e;
+}
+
+bool host_partition_announce(struct host_partition *p) {
+    finish_replay(p);
+    struct in_force today;
+    const struct in_force *then = &p->fold.in_force;
+    if (in_force_from(&today, p->fold.service, p->owner->values, then->epoch + 1) != WEIR_OK) return false;
+    if (then->version == 0 || p->host->may_have_lost || !in_force_same(then, &today, p->fold.service)) {
+        uint8_t bytes[IN_FORCE_RECORD_MAX];
+        struct envelope envelope = {.kind = WEIR_RECORD_SETTINGS};
+        struct weir_slice value = weir_slice(bytes, in_force_store(&today, p->fold.service, bytes));
+        if (host_partition_append(p, &envelope, (struct weir_slice){0}, value, NULL) != WEIR_OK) return false;
+    }
+    p->announced = true;
+    host_partition_publish(p);
+    atomic_fetch_add_explicit(&p->host->partitions_ready, 1, memory_order_acq_rel);
+    return true;
+}
+
+uint32_t host_partition_fire(struct host_partition *p) {
+    struct timer due[256];
+    if (p->timer_offset != UINT64_MAX || !p->announced || p->parked) return 0;
+    uint64_t now_ns = host_partition_time(p);
+    uint32_t count = timers_due(&p->fold.timers, now_ns, 256, due), fired = 0;
+    for (; fired < count; fired++) {
+        struct envelope envelope = {.kind = WEIR_RECORD_TIMER, .timer_id = due[fired].id};
+        uint64_t offset;
+        if (host_partition_append(p, &envelope, (struct weir_slice){0}, (struct weir_slice){0}, &offset) != WEIR_OK) break;
+        p->timer_offset = offset;
+    }
+    host_partition_publish(p); /* when the next one is due */
+    return fired;
+}
+
+/* ---- commands -------------------------------------------------------------------------------------------------------- */
+static enum weir_error admit(const struct host_partition *p) {
+    uint32_t phase = atomic_load_explicit(&p->host->phase, memory_order_acquire);
+    if (phase >= HOST_DRAINING) return weir_error_context(WEIR_E_CLOSED, "the node is stopping");
+    const char *name = p->fold.service->name;
+    if (p->parked)
+        return weir_error_context(WEIR_E_PARKED,
+            "partition %u of %s stopped at record %llu, which crashed the node twice; weir service skip %s --partition %u --offset %llu passes over it",
+            p->index, name, (unsigned long long)p->park_at, name, p->index, (unsigned long long)p->park_at);
+    if (!p->announced) return weir_error_context(WEIR_E_CLOSED, "partition %u of %s is replaying its log", p->index, name);
+    if (waiters_full(&p->waiters))
+        return weir_error_context(WEIR_E_FULL, "%u commands of partition %u of %s wait for the disk",
+            waiters_count(&p->waiters), p->index, name);
+    return WEIR_OK;
+}
+
+/* A key seen before. True: answered (ret_error tells) without an append. */
+static bool repeated(struct host_partition *p, const struct host_command *command, struct weir_slice packed_key,
+    const struct waiter_key *key, enum weir_error *ret_error) {
+    const uint64_t *body = command->idempotency.body_hash;
+    struct waiter *waiter = waiters_find(&p->waiters, key);
+    if (waiter) {
+        bool conflict = waiter->key.body_hash[0] != body[0] || waiter->key.body_hash[1] != body[1];
+        *ret_error = waiters_join(&p->waiters, waiter, &command->origin, conflict)
+                         ? WEIR_OK
+                         : weir_error_context(WEIR_E_FULL, "too many repetitions of one request wait for its reply");
+        return true;
+    }
+    const struct idempotency_entry *entry = idempotency_find(&p->fold.idempotency, packed_key);
+    if (!entry) return false;
+    struct host_delivery d = {.kind = HOST_REPLY, .origin = command->origin, .text = "", .offset = entry->offset,
+        .status = entry->replied ? entry->status : 200, .repeated = true, .value = idempotency_value(entry)};
+    if (entry->body_hash[0] != body[0] || entry->body_hash[1] != body[1]) {
+        d.error = WEIR_E_KEY_REUSED;
+        d.status = (uint16_t)weir_error_http(d.error);
+        d.value = (struct weir_slice){0};
+    }
+    *ret_error = host_lane_deliver(p->lane, &d, p->last_commit);
+    return true;
+}
+
+enum weir_error host_partition_submit(
+    struct host_partition *p, const struct host_command *command, struct weir_slice packed_key) {
+    enum weir_error e = admit(p);
+    if (e != WEIR_OK) return e;
+    struct waiter waiter = {.origin = command->origin, .wants_reply = command->wants_reply};
+    if (packed_key.size) {
+        const struct idempotency *table = &p->fold.idempotency;
+        waiter.key.hash[0] = idempotency_hash(table, packed_key) | 1;
+        waiter.key.hash[1] = siphash13(packed_key.data, packed_key.size, table->options.secret[1], table->options.secret[0]);
+        memcpy(waiter.key.body_hash, command->idempotency.body_hash, sizeof waiter.key.body_hash);
+        if (repeated(p, command, packed_key, &waiter.key, &e)) return e;
+    }
+    struct envelope envelope = {.kind = WEIR_RECORD_COMMAND, .type = command->command.type, .key = packed_key};
+    memcpy(envelope.body_hash, command->idempotency.body_hash, sizeof envelope.body_hash);
+    e = host_partition_append(p, &envelope, command->command.key, command->command.value, &waiter.offset);
+    if (e != WEIR_OK) return e;
+    if (command->wants_reply || packed_key.size) waiters_add(&p->waiters, &waiter);
+    metric_add(&p->lane->metrics.commands, 1);
+    return WEIR_OK;
+}

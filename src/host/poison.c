@@ -1,0 +1,3 @@
+#include "host/poison.h"
+
+__thread struct poison_place poison_place;

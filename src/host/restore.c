@@ -1,0 +1,176 @@
+/* Snapshot files of a partition: their names, which of them counts, and how a partition begins from it. */
+#include "base/assert.h"
+#include "base/text.h"
+#include "host/node.h"
+#include "host/snapshot.h"
+
+#define FIRST_BATCH_MAX (4u << 20)
+
+void snapshot_folder(char *buf, size_t size, const char *folder, const char *service, uint32_t partition) {
+    struct text_builder t = text_builder(buf, size);
+    text_printf(&t, "%s/snapshots/%s/%u", folder, service, partition);
+}
+
+void snapshot_path(char *buf, size_t size, const char *folder, const char *service, uint32_t partition, uint64_t offset) {
+    struct text_builder t = text_builder(buf, size);
+    text_printf(&t, "%s/snapshots/%s/%u/%020llu.snap", folder, service, partition, (unsigned long long)offset);
+}
+
+static bool add_name(void *ctx, const char *name, bool is_folder) {
+    struct snapshot_offsets *list = ctx;
+    uint64_t offset = 0;
+    if (is_folder || strlen(name) != 25 || strcmp(name + 20, ".snap") != 0) return true;
+    for (int i = 0; i < 20; i++) {
+        if (name[i] < '0' || name[i] > '9') return true;
+        offset = offset * 10 + (uint64_t)(name[i] - '0');
+    }
+    if (list->count == WEIR_ARRAY_COUNT(list->offsets)) { /* names come in order: keep the newest */
+        memmove(&list->offsets[0], &list->offsets[1], sizeof list->offsets - sizeof list->offsets[0]);
+        list->count--;
+    }
+    list->offsets[list->count++] = offset;
+    return true;
+}
+
+enum weir_error snapshot_list(
+    struct sys *sys, const char *folder, const char *service, uint32_t partition, struct snapshot_offsets *ret_list) {
+    char path[SNAPSHOT_PATH_MAX];
+    snapshot_folder(path, sizeof path, folder, service, partition);
+    struct snapshot_offsets ascending = {0};
+    bool exists = false;
+    enum weir_error e = sys->path_exists(sys, path, &exists);
+    if (e == WEIR_OK && exists) e = sys->dir_list(sys, path, add_name, &ascending);
+    if (e != WEIR_OK) return e;
+    ret_list->count = ascending.count;
+    for (uint32_t i = 0; i < ascending.count; i++)
+        ret_list->offsets[i] = ascending.offsets[ascending.count - 1 - i];
+    return WEIR_OK;
+}
+
+enum weir_error snapshot_write(
+    struct sys *sys, const char *folder, const struct fold *fold, struct weir_sink *sink, uint64_t *ret_hold) {
+    char path[SNAPSHOT_PATH_MAX];
+    const char *service = fold->service->name;
+    uint32_t partition = fold->options.partition;
+    snapshot_folder(path, sizeof path, folder, service, partition);
+    enum weir_error e = sys_make_folders(sys, path);
+    if (e != WEIR_OK) return e;
+    snapshot_path(path, sizeof path, folder, service, partition, fold->applied);
+    e = sys_replace_file(sys, path, weir_slice(sink->data, sink->size));
+    struct snapshot_offsets list;
+    if (e == WEIR_OK) e = snapshot_list(sys, folder, service, partition, &list);
+    if (e != WEIR_OK) return e;
+    *ret_hold = list.count >= SNAPSHOTS_KEPT ? list.offsets[SNAPSHOTS_KEPT - 1] : 0;
+    for (uint32_t i = SNAPSHOTS_KEPT; e == WEIR_OK && i < list.count; i++) {
+        snapshot_path(path, sizeof path, folder, service, partition, list.offsets[i]);
+        e = sys->path_unlink(sys, path);
+    }
+    return e;
+}
+
+/* ---- without a snapshot -------------------------------------------------------------------------------------------- */
+static enum weir_error first_settings(struct log *log, struct log_partition *partition, const struct fold_options *options,
+    struct in_force *ret_in_force) {
+    void *memory;
+    enum weir_error e = sys_memory_map(FIRST_BATCH_MAX, &memory);
+    if (e != WEIR_OK) return e;
+    size_t size = 0;
+    struct batch_reader reader;
+    struct batch_header header;
+    struct batch_record record;
+    struct envelope envelope;
+    e = log_read(log, partition, 0, true, memory, FIRST_BATCH_MAX, &size);
+    if (e == WEIR_OK && size > 0) e = batch_open(&reader, weir_slice(memory, size), &header);
+    if (e == WEIR_OK && size > 0 && batch_next(&reader, &record) && envelope_load(&record.record, &envelope) == WEIR_OK &&
+        envelope.kind == WEIR_RECORD_SETTINGS)
+        e = in_force_load(ret_in_force, options->service, options->initial, record.record.value);
+    sys_memory_unmap(memory, FIRST_BATCH_MAX);
+    return e;
+}
+
+enum weir_error snapshot_open_empty(
+    struct fold *fold, const struct fold_options *options, struct log *log, struct log_partition *partition) {
+    uint64_t start = atomic_load(&partition->start);
+    if (start > 0)
+        return weir_error_context(WEIR_E_OUT_OF_RANGE,
+            "service %s, partition %u: no snapshot can be used, and its input begins at offset %llu: what came before is gone",
+            options->service->name, options->partition, (unsigned long long)start);
+    struct in_force in_force = {0};
+    enum weir_error e = WEIR_OK;
+    if (atomic_load(&partition->high) > 0) e = first_settings(log, partition, options, &in_force);
+    if (e == WEIR_OK && in_force.version) e = fold_check_version(options->service, in_force.version);
+    in_force.epoch = 0;
+    if (e == WEIR_OK) e = fold_open(fold, options, &in_force);
+    /* The record itself puts it in force. */
+    if (e == WEIR_OK) fold->in_force.version = 0;
+    return e;
+}
+
+/* ---- which one counts ---------------------------------------------------------------------------------------------- */
+static enum weir_error counts(const struct host_partition *p, const struct snapshot_head *head) {
+    uint64_t next = p->log->next, start = atomic_load(&p->log->start);
+    if (head->applied > next)
+        return weir_error_context(WEIR_E_MISMATCH, "it is of offset %llu, and the input ends at %llu",
+            (unsigned long long)head->applied, (unsigned long long)next);
+    if (head->applied < start)
+        return weir_error_context(WEIR_E_OUT_OF_RANGE, "the input behind it is gone");
+    for (uint32_t row = 0; row < head->output_rows && p->owner->service->topics[row].name; row++) {
+        const struct log_partition *output = p->sink.outputs[row];
+        if (output && head->outputs_next[row] > output->next)
+            return weir_error_context(WEIR_E_MISMATCH, "topic %s ends at %llu, before the %llu it tells",
+                output->topic->name, (unsigned long long)output->next, (unsigned long long)head->outputs_next[row]);
+    }
+    /* Without a tail nothing is replayed: an older version's state is load()'s matter. */
+    if (head->applied == next && head->version <= p->owner->service->version) return WEIR_OK;
+    return fold_check_version(p->owner->service, head->version);
+}
+
+static enum weir_error try_one(struct host_partition *p, const struct fold_options *options, uint64_t offset) {
+    char path[SNAPSHOT_PATH_MAX];
+    snapshot_path(path, sizeof path, p->host->folder, p->owner->service->name, p->index, offset);
+    struct weir_slice bytes;
+    enum weir_error e = sys_read_all(p->host->sys, path, SNAPSHOT_BYTES_MAX, &bytes);
+    if (e != WEIR_OK) return e;
+    struct snapshot_head head;
+    struct byte_reader rest;
+    e = snapshot_check(bytes, options, &head, &rest);
+    if (e == WEIR_OK) e = counts(p, &head);
+    if (e == WEIR_OK) e = snapshot_load(&p->fold, options, bytes);
+    sys_bytes_free(bytes);
+    return e == WEIR_OK ? e : weir_error_wrap(e, "snapshot %s: ", path);
+}
+
+void host_fold_options(const struct host_partition *p, struct fold_options *ret_options) {
+    *ret_options = (struct fold_options){
+        .service = p->owner->service,
+        .values = p->owner->values,
+        .initial = p->owner->initial,
+        .uid = p->log->uid,
+        .partition = p->index,
+        .partition_count = p->owner->partition_count,
+        .idempotency = p->host->idempotency,
+    };
+    memcpy(ret_options->skips, p->skips, sizeof ret_options->skips);
+    ret_options->skip_count = p->skip_count;
+}
+
+enum weir_error host_snapshot_restore(struct host_partition *p) {
+    struct fold_options options;
+    host_fold_options(p, &options);
+    struct snapshot_offsets list;
+    enum weir_error e = snapshot_list(p->host->sys, p->host->folder, options.service->name, p->index, &list);
+    bool loaded = false;
+    for (uint32_t i = 0; e == WEIR_OK && i < list.count && !loaded; i++) {
+        enum weir_error tried = try_one(p, &options, list.offsets[i]);
+        loaded = tried == WEIR_OK;
+        if (tried == WEIR_E_VERSION || tried == WEIR_E_NO_MEMORY || tried == WEIR_E_IO) return tried;
+        if (!loaded) host_report(p->host, "%s; it is passed over", weir_error_text());
+    }
+    if (e == WEIR_OK && !loaded) e = snapshot_open_empty(&p->fold, &options, p->host->log, p->log);
+    if (e != WEIR_OK) return e;
+    uint64_t hold = list.count >= SNAPSHOTS_KEPT ? list.offsets[SNAPSHOTS_KEPT - 1] : 0;
+    if (hold > p->fold.applied) hold = p->fold.applied;
+    atomic_store(&p->log->hold, hold);
+    atomic_store(&p->facts.snapshot, loaded ? p->fold.applied : 0);
+    return WEIR_OK;
+}
