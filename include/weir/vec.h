@@ -78,7 +78,7 @@ void *weir_vec_fit(
     }                                                                                                                  \
     /* Room for cap elements in all; never shrinks. */                                                                 \
     WEIR_VEC_UNUSED static inline bool name##_reserve(struct name *v, size_t cap) {                                    \
-        if (cap <= v->cap) return true;                                                                                \
+        if (cap == 0 || (v->data && cap <= v->cap)) return true;                                                       \
         void *data = weir_vec_grow(v->allocator, v->data, &v->cap, cap, sizeof(T), __alignof__(T));                    \
         if (!data) return false;                                                                                       \
         v->data = (T *)data;                                                                                           \
