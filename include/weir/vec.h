@@ -78,7 +78,7 @@ void *weir_vec_fit(
     }                                                                                                                  \
     /* Room for cap elements in all; never shrinks. */                                                                 \
     WEIR_VEC_UNUSED static inline bool name##_reserve(struct name *v, size_t cap) {                                    \
-        if (cap == 0 || (v->data && cap <= v->cap)) return true;                                                       \
+        if (cap <= v->cap) return true;                                                                                \
         void *data = weir_vec_grow(v->allocator, v->data, &v->cap, cap, sizeof(T), __alignof__(T));                    \
         if (!data) return false;                                                                                       \
         v->data = (T *)data;                                                                                           \
@@ -137,7 +137,7 @@ void *weir_vec_fit(
         if (!v->data || count > v->cap - v->count) {                                                                   \
             uintptr_t from = (uintptr_t)items, base = (uintptr_t)v->data;                                              \
             bool inside = v->data && from >= base && from - base < v->cap * sizeof(T);                                 \
-            if (!name##_reserve(v, v->count + count)) return false;                                                    \
+            if (!name##_reserve(v, v->count + count) || !v->data) return false;                                        \
             if (inside) items = (const T *)(const void *)((const char *)v->data + (from - base));                      \
         }                                                                                                              \
         memmove((void *)(v->data + v->count), (const void *)items, count * sizeof(T));                                 \
