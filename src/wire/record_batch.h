@@ -128,7 +128,7 @@ struct weir_record_batch {
     uint16_t attributes;
 };
 
-/* Zero in a field means: only the format's own limit. */
+/* Zero in a field, or NULL for the whole: only the format's own limit. */
 struct weir_record_batch_limits {
     uint32_t batch_bytes_max;
     uint32_t records_max;
