@@ -106,7 +106,7 @@ uint32_t weir_record_batch_crc(struct weir_slice batch) {
 
 enum weir_error weir_record_batch_check(
     struct weir_slice bytes, const struct weir_record_batch_limits *limits, struct weir_record_batch *ret_batch) {
-    struct weir_record_batch batch;
+    struct weir_record_batch batch = {0};
     enum weir_error error = weir_record_batch_parse(bytes, limits, &batch);
     if (error) return error;
     uint32_t crc = weir_record_batch_crc(weir_slice(bytes.data, batch.size));

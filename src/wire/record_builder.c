@@ -117,6 +117,7 @@ enum weir_error weir_record_builder_append(struct weir_record_builder *builder, 
     enum weir_error error = weir_record_builder_append_place(
         builder, timestamp_ms, key, value.data ? value.size : 0, headers, header_count, &at);
     if (WEIR_UNLIKELY(error)) return error;
+    WEIR_ASSERT(at != NULL);
     if (!value.data) {
         at[-1] = 1; /* zigzag of -1 */
     } else if (value.size) {

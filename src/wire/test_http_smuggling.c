@@ -190,7 +190,7 @@ static struct verdict feed(const struct row *row, size_t cut) {
     struct weir_http_parser parser;
     struct weir_http_limits limits = WEIR_HTTP_LIMITS_DEFAULT;
     struct verdict verdict = {WEIR_HTTP_MORE, 0, 0};
-    uint8_t *bytes = malloc(row->size);
+    uint8_t *bytes = malloc(row->size + 1);
     size_t size = 0;
     assert_non_null(bytes);
     weir_http_parser_init(&parser, &limits);
