@@ -110,7 +110,7 @@ struct weir_slice edge_lane_date(struct edge_lane *lane) {
 static void refuse(struct edge_lane *lane, const struct listener *listener, int socket) {
     static const char busy[] =
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
-        "Retry-After: 1\r\nConnection: close\r\nContent-Length: 127\r\n\r\n"
+        "Retry-After: 1\r\nConnection: close\r\nContent-Length: 125\r\n\r\n"
         "{\"type\":\"urn:weir:error:full\",\"title\":\"a bounded queue is full, try again later\","
         "\"status\":503,\"detail\":\"connections_max\"}    ";
     metric_add(&lane->metrics.connections_refused, 1);
