@@ -87,8 +87,8 @@ static enum weir_error check_unmarked(struct log *log) {
     bool used = !e && (c.generation > 1 || scan.frames.count > 0);
     log_journal_scan_done(&scan);
     if (!e && !used) return WEIR_OK;
-    return weir_error_context(WEIR_E_CORRUPT, "%s holds a log, but FORMAT is missing; run: weir log repair --data %s",
-        log->folder, log->folder);
+    return weir_error_context(
+        WEIR_E_CORRUPT, "%s holds a log, but FORMAT is missing; run: weir log repair %s", log->folder, log->folder);
 }
 
 enum weir_error log_folder_check(struct log *log, bool *ret_fresh) {

@@ -176,7 +176,7 @@ static enum weir_error name_damage(struct journal_scan *scan, const struct walk 
     return weir_error_context(WEIR_E_CORRUPT,
         "%s/journal/" JOURNAL_NAME_FORMAT
         ": frame %llu near byte %llu is damaged, but frame %llu behind it (" JOURNAL_NAME_FORMAT
-        " byte %llu) is whole, so it is not a torn end; nothing was changed; run: weir log repair --data %s",
+        " byte %llu) is whole, so it is not a torn end; nothing was changed; run: weir log repair %s",
         folder, scan->files.data[scan->bad.file].number, (unsigned long long)scan->next_sequence,
         (unsigned long long)scan->bad.offset, (unsigned long long)later->sequence, scan->files.data[later->file].number,
         (unsigned long long)later->offset, folder);

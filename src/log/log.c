@@ -99,14 +99,13 @@ static enum weir_error load(struct log *log) {
     e = log_catalogue_load(log);
     if (e == WEIR_E_NOT_FOUND)
         return weir_error_context(
-            WEIR_E_CORRUPT, "%s/catalogue is missing; run: weir log repair --data %s", log->folder, log->folder);
+            WEIR_E_CORRUPT, "%s/catalogue is missing; run: weir log repair %s", log->folder, log->folder);
     return e ? e : log_recover(log);
 }
 
-enum weir_error log_open(struct sys *sys, const struct log_options *options, struct log **ret_log) {
+enum weir_error log_make(struct sys *sys, const struct log_options *options, struct log **ret_log) {
     enum weir_error e = check_options(options);
     if (e) return e;
-    uint64_t begin = sys->mono_ns(sys);
     struct log *log = calloc(1, sizeof *log);
     if (!log) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the log");
     log->sys = sys;
@@ -115,7 +114,20 @@ enum weir_error log_open(struct sys *sys, const struct log_options *options, str
     snprintf(log->folder, sizeof log->folder, "%s", options->folder);
     log->options.folder = log->folder;
     e = init(log);
-    if (!e && !options->read_only) e = sys_make_folders(sys, log->folder);
+    if (e) {
+        log_close(log);
+        return e;
+    }
+    *ret_log = log;
+    return WEIR_OK;
+}
+
+enum weir_error log_open(struct sys *sys, const struct log_options *options, struct log **ret_log) {
+    uint64_t begin = sys->mono_ns(sys);
+    struct log *log = NULL;
+    enum weir_error e = log_make(sys, options, &log);
+    if (e) return e;
+    if (!options->read_only) e = sys_make_folders(sys, log->folder);
     if (!e && !options->read_only) e = log_folder_lock(log);
     if (!e) e = load(log);
     if (e) {

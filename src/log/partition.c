@@ -163,9 +163,8 @@ static enum weir_error load_segment(
     if (size < keep) {
         struct log_path path;
         log_partition_segment_path(p, base, &path);
-        return weir_error_context(WEIR_E_CORRUPT,
-            "%s has %llu bytes, but %llu were synced; run: weir log repair --data %s", path.text,
-            (unsigned long long)size, (unsigned long long)keep, p->log->folder);
+        return weir_error_context(WEIR_E_CORRUPT, "%s has %llu bytes, but %llu were synced; run: weir log repair %s",
+            path.text, (unsigned long long)size, (unsigned long long)keep, p->log->folder);
     }
     if (size > keep && !read_only) {
         if (base >= row->segment_base) *discarded += size - keep;
@@ -190,12 +189,12 @@ static enum weir_error check_found(const struct partition *p) {
     if (p->segment_count == 0 || p->segments[p->segment_count - 1]->base != row->segment_base) {
         log_partition_segment_path(p, row->segment_base, &path);
         return weir_error_context(
-            WEIR_E_CORRUPT, "%s is missing, but was synced; run: weir log repair --data %s", path.text, p->log->folder);
+            WEIR_E_CORRUPT, "%s is missing, but was synced; run: weir log repair %s", path.text, p->log->folder);
     }
     if (p->segments[0]->base > row->start) {
         log_partition_folder_path(p, &path);
         return weir_error_context(WEIR_E_CORRUPT,
-            "%s: the segment that holds offset %llu is missing; run: weir log repair --data %s", path.text,
+            "%s: the segment that holds offset %llu is missing; run: weir log repair %s", path.text,
             (unsigned long long)row->start, p->log->folder);
     }
     return WEIR_OK;

@@ -19,7 +19,7 @@ struct cursor {
 static enum weir_error corrupt(const struct cursor *c, const char *what) {
     struct log_path path;
     log_partition_segment_path(c->p, c->s->base, &path);
-    return weir_error_context(WEIR_E_CORRUPT, "%s: byte %llu: %s; run: weir log verify --data %s", path.text,
+    return weir_error_context(WEIR_E_CORRUPT, "%s: byte %llu: %s; run: weir log verify %s", path.text,
         (unsigned long long)c->byte, what, c->log->folder);
 }
 

@@ -308,7 +308,7 @@ enum weir_error log_recover(struct log *log) {
     enum weir_error e = log_checkpoint_read(log->sys, log->folder, &log->checkpoint, load_row, log);
     if (e == WEIR_E_NOT_FOUND)
         return weir_error_context(
-            WEIR_E_CORRUPT, "%s/checkpoint is missing; run: weir log repair --data %s", log->folder, log->folder);
+            WEIR_E_CORRUPT, "%s/checkpoint is missing; run: weir log repair %s", log->folder, log->folder);
     if (e) return e;
     log->recovery.clean = log->checkpoint.clean;
     if (log->options.read_only) return load_partitions(log);

@@ -44,6 +44,9 @@ struct log {
     int journal_agent, store_agent, keeper_agent;
 };
 
+/* Everything in memory, nothing read from the folder, no lock; log_close() frees it. For log_open and the offline
+ * tools. */
+WEIR_MUST enum weir_error log_make(struct sys *sys, const struct log_options *options, struct log **ret_log);
 /* path = folder/format... TOO_LARGE can't happen: the folder's length is checked at open. */
 void log_path(const struct log *log, struct log_path *ret_path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

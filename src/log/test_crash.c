@@ -1,5 +1,6 @@
-/* Crash sweeps on the simulated world: the process dies, or the power is cut, at every n-th call of a kind in a whole short life
- * of a log; then it is opened again, and dies again inside that recovery; then everything acknowledged must be there. */
+/* Crash sweeps on the simulated world: the process dies, or the power is cut, at every n-th call of a kind in a whole
+ * short life of a log; then it is opened again, and dies again inside that recovery; then everything acknowledged must
+ * be there. */
 #include "log/test_world.h"
 
 #define LIFE_COMMITS 26
