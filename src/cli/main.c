@@ -92,7 +92,7 @@ int main(int argc, char **argv) {
         print_help(argc == 0 ? stderr : stdout);
         return argc == 0 ? CLI_EXIT_USAGE : 0;
     }
-    if (strcmp(argv[0], "--version") == 0) argv[0] = "version";
+    if (strcmp(argv[0], "--version") == 0) return cli_version(cli_commands, argc - 1, argv + 1);
     for (const struct cli_command *c = cli_commands; c->name; c++) {
         int words = match(c->name, argc, argv);
         if (words > 0) return c->run(c, argc - words, argv + words);

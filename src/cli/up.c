@@ -178,12 +178,12 @@ static void stop(struct node *node) {
     edge_drain(node->edge);
     for (uint64_t waited = 0; edge_connections(node->edge) > 0 && waited < DRAIN_MS_MAX; waited += 5)
         if (wait_signal(node, 5) != 0) {
-            logline_write(edge_log(node->edge), LOGLINE_WARN, "second signal: leaving connections behind", "");
+            logline_fields(edge_log(node->edge), LOGLINE_WARN, "second_signal", NULL, 0);
             break;
         }
     host_stop(node->host);
     log_stop(node->log);
-    logline_write(edge_log(node->edge), LOGLINE_INFO, "stopped", "");
+    logline_fields(edge_log(node->edge), LOGLINE_INFO, "stopped", NULL, 0);
 }
 
 static void say_recovered(const struct node *node) {
