@@ -26,7 +26,7 @@ static int tear_down(void **unused) {
 
 static void lines_in_one_write_become_commands_and_replies_come_back(void **unused) {
     (void)unused;
-    int c = client_open("lines");
+    int c = client_open("fake.lines");
     client_text(c, "a\nbb\nccc\ndd");
     const char *got = client_wait_count(c, "reply", 3);
     assert_string_equal(got, "reply 1 0 200\nreply 2 0 200\nreply 3 0 200\n");
@@ -38,7 +38,7 @@ static void lines_in_one_write_become_commands_and_replies_come_back(void **unus
 
 static void a_full_host_stops_the_reading_and_loses_nothing(void **unused) {
     (void)unused;
-    int c = client_open("lines");
+    int c = client_open("fake.lines");
     fake.full = true;
     client_text(c, "first\nsecond\n");
     static char much[64 << 10];
@@ -64,7 +64,7 @@ static void a_full_host_stops_the_reading_and_loses_nothing(void **unused) {
 
 static void a_client_that_does_not_read_is_closed_as_a_slow_consumer(void **unused) {
     (void)unused;
-    int c = client_open("lines");
+    int c = client_open("fake.lines");
     client_text(c, "flood\n");
     for (int i = 0; i < 20; i++)
         fake_step();
@@ -75,7 +75,7 @@ static void a_client_that_does_not_read_is_closed_as_a_slow_consumer(void **unus
 
 static void a_line_without_end_closes_only_its_connection(void **unused) {
     (void)unused;
-    int c = client_open("lines"), other = client_open("lines");
+    int c = client_open("fake.lines"), other = client_open("fake.lines");
     char much[8000];
     memset(much, 'y', sizeof much);
     client_send(c, much, sizeof much);
@@ -88,7 +88,7 @@ static void a_line_without_end_closes_only_its_connection(void **unused) {
 
 static void wakes_and_silence(void **unused) {
     (void)unused;
-    int c = client_open("lines");
+    int c = client_open("fake.lines");
     client_text(c, "wake\n");
     client_wait(c, "time\n");
     fake.skew_ns += 6 * SYS_NANOS_PER_S;
@@ -98,7 +98,7 @@ static void wakes_and_silence(void **unused) {
 
 static void closing_sends_what_is_queued_first(void **unused) {
     (void)unused;
-    int c = client_open("lines");
+    int c = client_open("fake.lines");
     client_text(c, "a\n");
     client_wait(c, "reply 1");
     client_text(c, "close\n");
