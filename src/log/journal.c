@@ -281,6 +281,6 @@ uint32_t log_journal_work(void *journal, uint64_t block_ns) {
             return j->gathered_count;
         }
     }
-    if (block_ns > 0) (void)log->sys->poller_wait(log->sys, j->poller, NULL, 0, block_ns);
+    if (block_ns > 0) log_wait(log->sys, j->poller, block_ns);
     return 0;
 }

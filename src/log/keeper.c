@@ -87,6 +87,7 @@ static enum weir_error sync_segment(struct keeper *k, struct segment *s, uint64_
     if (e) return e;
     e = log->sys->file_sync(log->sys, file);
     log_segment_unpin(&log->cache, s);
+    if (e == WEIR_E_NO_SPACE) e = WEIR_E_IO; /* of a sync that is final too: the pages may count as clean now */
     if (e) return e;
     s->size_synced = size;
     metric_add(&k->segment_syncs, 1);
@@ -166,6 +167,7 @@ static enum weir_error finish_walk(struct keeper *k) {
         atomic_store_explicit(
             &k->targets[i].partition->partition.checkpointed, k->targets[i].end, memory_order_release);
     log_keeper_recycle(k, k->recycle_count);
+    k->retention_ns = 0; /* what is checkpointed now may be let go */
     metric_add(&k->checkpoints, 1);
     metric_record(&k->checkpoint_ns, log->sys->mono_ns(log->sys) - k->walk_ns);
     k->walking = false;
@@ -282,7 +284,7 @@ static enum weir_error retain(struct keeper *k, struct partition *p, uint64_t no
 
 static enum weir_error retention_step(struct keeper *k, uint64_t now, uint32_t *work) {
     struct log *log = k->log;
-    if (k->walking || now - k->retention_ns < KEEPER_RETENTION_NS) return WEIR_OK;
+    if (k->walking || (k->retention_ns != 0 && now - k->retention_ns < KEEPER_RETENTION_NS)) return WEIR_OK;
     k->retention_ns = now;
     uint64_t now_ms = log->sys->wall_ns(log->sys) / SYS_NANOS_PER_MS;
     uint32_t count = atomic_load_explicit(&log->partition_count, memory_order_acquire);
@@ -336,7 +338,7 @@ uint32_t log_keeper_work(void *keeper, uint64_t block_ns) {
         }
     }
     if (work == 0 && block_ns > 0)
-        (void)sys->poller_wait(sys, k->poller, NULL, 0, block_ns < TICK_NS ? block_ns : TICK_NS);
+        log_wait(sys, k->poller, block_ns < TICK_NS ? block_ns : TICK_NS);
     return work;
 }
 

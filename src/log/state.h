@@ -55,6 +55,11 @@ void log_fail(struct log *log, const char *what);
 static inline bool log_failed(const struct log *log) {
     return atomic_load_explicit(&((struct log *)(uintptr_t)log)->failed, memory_order_relaxed);
 }
+/* An agent with nothing to do rests until it is woken, at most block_ns. */
+static inline void log_wait(struct sys *sys, int poller, uint64_t block_ns) {
+    struct sys_poll_event event;
+    (void)sys->poller_wait(sys, poller, &event, 1, block_ns);
+}
 /* Journal agent, once: catalogue, first checkpoint and FORMAT become durable. */
 WEIR_MUST enum weir_error log_settle(struct log *log);
 

@@ -105,6 +105,6 @@ uint32_t log_store_work(void *store, uint64_t block_ns) {
         atomic_store_explicit(&log->space_short, true, memory_order_relaxed); /* the keeper clears it */
         if (block_ns > SPACE_RETRY_NS) block_ns = SPACE_RETRY_NS;
     }
-    if (block_ns > 0) (void)sys->poller_wait(sys, s->poller, NULL, 0, block_ns);
+    if (block_ns > 0) log_wait(sys, s->poller, block_ns);
     return 0;
 }
