@@ -81,7 +81,7 @@ static void sim_file_close(struct sys *sys, int file) {
 
 static enum weir_error sim_file_read(
     struct sys *sys, int file, uint64_t offset, void *data, size_t size, size_t *ret_size) {
-    struct sim_open_file *open;
+    struct sim_open_file *open = NULL;
     enum weir_error e = enter(sim_of(sys), SYS_SIM_READ, "read", file, &open);
     if (e) return e;
     WEIR_ASSERT(open->flags & SYS_OPEN_READ);
@@ -108,7 +108,7 @@ static enum weir_error sim_file_write(
     size_t total = 0;
     for (size_t i = 0; i < count; i++)
         total += parts[i].size;
-    struct sim_open_file *open;
+    struct sim_open_file *open = NULL;
     enum weir_error e = enter(sim, SYS_SIM_WRITE, "write to", file, &open);
     if (e == WEIR_E_CLOSED) return e;
     if (e) { /* a write that fails may have got some way */
@@ -133,7 +133,7 @@ static enum weir_error sim_file_write(
 
 static enum weir_error sim_file_sync(struct sys *sys, int file) {
     struct sys_sim *sim = sim_of(sys);
-    struct sim_open_file *open;
+    struct sim_open_file *open = NULL;
     enum weir_error e = enter(sim, SYS_SIM_SYNC, "sync", file, &open);
     if (e) return e;
     sim_inode_sync(open->inode);
@@ -142,7 +142,7 @@ static enum weir_error sim_file_sync(struct sys *sys, int file) {
 }
 
 static enum weir_error sim_file_size(struct sys *sys, int file, uint64_t *ret_size) {
-    struct sim_open_file *open;
+    struct sim_open_file *open = NULL;
     enum weir_error e = enter(sim_of(sys), SYS_SIM_ANY, "look at", file, &open);
     if (e) return e;
     *ret_size = open->inode->live.size;
@@ -151,7 +151,7 @@ static enum weir_error sim_file_size(struct sys *sys, int file, uint64_t *ret_si
 
 static enum weir_error sim_file_truncate(struct sys *sys, int file, uint64_t size) {
     struct sys_sim *sim = sim_of(sys);
-    struct sim_open_file *open;
+    struct sim_open_file *open = NULL;
     enum weir_error e = enter(sim, SYS_SIM_WRITE, "set the size of", file, &open);
     if (e) return e;
     WEIR_ASSERT(open->flags & SYS_OPEN_WRITE);
@@ -163,7 +163,7 @@ static enum weir_error sim_file_truncate(struct sys *sys, int file, uint64_t siz
 
 static enum weir_error sim_file_allocate(struct sys *sys, int file, uint64_t offset, uint64_t size) {
     struct sys_sim *sim = sim_of(sys);
-    struct sim_open_file *open;
+    struct sim_open_file *open = NULL;
     enum weir_error e = enter(sim, SYS_SIM_WRITE, "reserve space in", file, &open);
     if (e) return e;
     WEIR_ASSERT(open->flags & SYS_OPEN_WRITE);
@@ -186,7 +186,7 @@ static void sim_file_forget(struct sys *sys, int file, uint64_t offset, uint64_t
 static enum weir_error sim_file_send(
     struct sys *sys, int file, uint64_t offset, size_t size, int socket, size_t *ret_size) {
     struct sys_sim *sim = sim_of(sys);
-    struct sim_open_file *open;
+    struct sim_open_file *open = NULL;
     enum weir_error e = enter(sim, SYS_SIM_READ, "send", file, &open);
     if (e) return e;
     struct sim_socket *stream = sim_find(sim, &sim->sockets, socket);
@@ -207,7 +207,7 @@ static enum weir_error sim_file_send(
 }
 
 static enum weir_error sim_file_lock(struct sys *sys, int file) {
-    struct sim_open_file *open;
+    struct sim_open_file *open = NULL;
     enum weir_error e = enter(sim_of(sys), SYS_SIM_ANY, "lock", file, &open);
     if (e) return e;
     struct sim_inode *inode = open->inode;

@@ -1,0 +1,102 @@
+/* The exchange's declaration. */
+#include "exchange/fold.h"
+
+static const struct weir_setting settings[] = {
+    [EXCHANGE_PARTITIONS] = {"partitions", WEIR_SETTING_UINT, "1", 1, 64,
+        "Partitions the symbols are spread over; fixed once the data folder has orders.", false},
+    [EXCHANGE_ORDERS_MAX] = {"orders_max", WEIR_SETTING_UINT, "2000000", 1024, 1u << 26, "Open orders per partition.",
+        false},
+    [EXCHANGE_SYMBOLS_MAX] = {"symbols_max", WEIR_SETTING_UINT, "4096", 1, 1u << 20, "Symbols per partition.", false},
+    [EXCHANGE_ACCOUNTS_MAX] = {"accounts_max", WEIR_SETTING_UINT, "65536", 1, 1u << 24,
+        "Accounts are numbered 1 to this.", false},
+    [EXCHANGE_SESSIONS_MAX] = {"sessions_max", WEIR_SETTING_UINT, "4096", 1, 1u << 16,
+        "Order entry sessions per partition.", false},
+    [EXCHANGE_OPEN_MAX] = {"open_max", WEIR_SETTING_UINT, "1000000", 1, 1u << 26,
+        "Open orders of one account per partition.", false},
+    [EXCHANGE_OUCH] = {"ouch", WEIR_SETTING_TEXT, "127.0.0.1:9879", 0, 0,
+        "HOST:PORT of the binary order entry gateway; off: none. Port 0 picks a free one.", false},
+    {0},
+};
+
+static const struct weir_record_type order_types[] = {
+    {EXCHANGE_RECORD_ORDER, "order", "a command of 64 bytes, the symbol's name behind it, from a gateway", NULL,
+        print_command},
+    {EXCHANGE_RECORD_REQUEST, "request", "the same from HTTP; it gets a reply", NULL, print_command},
+    {EXCHANGE_RECORD_TERMS, "terms", "a symbol is defined or altered", NULL, print_terms},
+    {0},
+};
+static const struct weir_record_type event_types[] = {
+    {EXCHANGE_EVENT_ACCEPTED, "accepted", "an order was accepted", NULL, print_output},
+    {EXCHANGE_EVENT_REJECTED, "rejected", "a command was refused, with the reason", NULL, print_output},
+    {EXCHANGE_EVENT_EXECUTED, "executed", "an order traded", NULL, print_output},
+    {EXCHANGE_EVENT_CANCELED, "canceled", "an order ended without trading its rest", NULL, print_output},
+    {EXCHANGE_EVENT_REDUCED, "reduced", "an order lost quantity and kept its place", NULL, print_output},
+    {EXCHANGE_EVENT_REPLACED, "replaced", "an order has a new price or quantity", NULL, print_output},
+    {EXCHANGE_EVENT_EXPIRED, "expired", "an order reached its time", NULL, print_output},
+    {0},
+};
+static const struct weir_record_type market_types[] = {
+    {EXCHANGE_EVENT_L2, "l2", "a price level after a change", NULL, print_output},
+    {EXCHANGE_EVENT_L1, "l1", "the best bid and ask after a change", NULL, print_output},
+    {EXCHANGE_EVENT_TRADE, "trade", "a trade", NULL, print_output},
+    {EXCHANGE_EVENT_STATE, "state", "a symbol was defined, altered, halted or resumed", NULL, print_output},
+    {0},
+};
+
+static const struct weir_topic topics[] = {
+    [EXCHANGE_TOPIC_ORDERS] = {"exchange.orders", WEIR_TOPIC_INPUT, order_types,
+        "every command, in the order it was taken", 0},
+    [EXCHANGE_TOPIC_EVENTS] = {"exchange.events", WEIR_TOPIC_OUTPUT, event_types, "what became of orders; key: account",
+        0},
+    [EXCHANGE_TOPIC_L1] = {"exchange.l1", WEIR_TOPIC_OUTPUT, market_types, "best bid and ask; key: symbol number", 0},
+    [EXCHANGE_TOPIC_L2] = {"exchange.l2", WEIR_TOPIC_OUTPUT, market_types, "price levels; key: symbol number", 0},
+    [EXCHANGE_TOPIC_TRADES] = {"exchange.trades", WEIR_TOPIC_OUTPUT, market_types, "trades; key: symbol number", 0},
+    {0},
+};
+
+static const struct weir_metric metrics[] = {
+    [EXCHANGE_METRIC_COMMANDS] = {"commands_total", WEIR_METRIC_COUNTER, "Commands applied."},
+    [EXCHANGE_METRIC_REJECTED] = {"rejected_total", WEIR_METRIC_COUNTER, "Commands refused."},
+    [EXCHANGE_METRIC_TRADES] = {"trades_total", WEIR_METRIC_COUNTER, "Trades."},
+    [EXCHANGE_METRIC_VOLUME] = {"volume_total", WEIR_METRIC_COUNTER, "Quantity traded."},
+    [EXCHANGE_METRIC_OPEN] = {"open_orders", WEIR_METRIC_GAUGE, "Open orders."},
+    {0},
+};
+
+#define STATUS_OF(value)                                                                                               \
+    ((value) >= 3 && (value) <= 6                                          ? 404                                       \
+        : (value) >= 7 && (value) <= 9                                     ? 409                                       \
+        : (value) == 19 || (value) == 22                                   ? 409                                       \
+        : (value) == 17 || (value) == 18 || (value) == 21 || (value) == 24 ? 503                                       \
+                                                                           : 422)
+static const struct weir_reason reasons[] = {
+#define REASON(NAME, value, code, sentence) {value, code, sentence, STATUS_OF(value)},
+    EXCHANGE_REASON_TABLE(REASON)
+#undef REASON
+        {0},
+};
+
+extern const struct weir_tool exchange_tools[];
+const struct weir_service weir_service_exchange = {
+    .abi = WEIR_SERVICE_ABI,
+    .name = "exchange",
+    .summary =
+        "price-time-priority matching engine: order books per symbol, OUCH-style and HTTP order entry, market data",
+    .version = 1,
+    .version_replays = 1,
+    .partitions_setting = "partitions",
+    .settings = settings,
+    .topics = topics,
+    .routes = exchange_routes,
+    .metrics = metrics,
+    .reasons = reasons,
+    .output_bytes_max = EXCHANGE_OUTPUT_BYTES_MAX(EXCHANGE_WORK_MAX),
+    .state_bytes = fold_state_bytes,
+    .open = fold_open,
+    .apply = fold_apply,
+    .save = fold_save,
+    .load = fold_load,
+    .digest = fold_digest,
+    .dump = fold_dump,
+    .tools = exchange_tools,
+};
