@@ -308,40 +308,29 @@ static void strict_pass_refuses_every_deviation(void **state) {
         int32_t count;
         enum weir_error error;
     } cases[] = {
-        {"0c000000010100", 1, WEIR_OK}, /* null key, null value */
-        {"0c000000010100"
-         "0c000002010100",
-            2, WEIR_OK}, /* deltas 0, 1 */
-        {"0c000000010100"
-         "0c000004010100",
-            2, WEIR_E_INVALID}, /* a gap */
-        {"0c000000010100"
-         "0c000000010100",
-            2, WEIR_E_INVALID}, /* twice the same */
-        {"0c000000010100"
-         "00",
-            1, WEIR_E_INVALID},                    /* a byte too many */
-        {"0c000000010100", 2, WEIR_E_INVALID},     /* a record too few */
-        {"0c010000010100", 1, WEIR_E_INVALID},     /* attributes set */
-        {"8c0000000000010100", 1, WEIR_E_INVALID}, /* over-long length */
-        {"0e00008000010100", 1, WEIR_E_INVALID},   /* over-long offset delta */
-        {"0c000000030100", 1, WEIR_E_INVALID},     /* key length -2 */
-        {"0c000000010300", 1, WEIR_E_INVALID},     /* value length -2 */
-        {"0c000000010101", 1, WEIR_E_INVALID},     /* header count -1 */
-        {"0c000000010102", 1, WEIR_E_INVALID},     /* a header that is not there */
-        {"10000000010102"
-         "0001",
-            1, WEIR_OK}, /* header "" = null */
-        {"10000000010102"
-         "0101",
-            1, WEIR_E_INVALID},                  /* header with a null key */
-        {"0e00000001010000", 1, WEIR_E_INVALID}, /* a byte after the headers, inside the record */
-        {"0c000000020100", 1, WEIR_E_INVALID},   /* key runs over the value */
-        {"0c000200010100", 1, WEIR_E_INVALID},   /* timestamp 1 above the batch's max */
-        {"", 0, WEIR_E_INVALID},                 /* nothing */
-        {"01", 1, WEIR_E_INVALID},               /* negative length */
-        {"ffffffff0f", 1, WEIR_E_INVALID},       /* length INT32_MIN */
-        {"ffffffffff0f", 1, WEIR_E_INVALID},     /* a varint of six bytes */
+        {"0c000000010100", 1, WEIR_OK},                      /* null key, null value */
+        {"0c0000000101000c000002010100", 2, WEIR_OK},        /* deltas 0, 1 */
+        {"0c0000000101000c000004010100", 2, WEIR_E_INVALID}, /* a gap */
+        {"0c0000000101000c000000010100", 2, WEIR_E_INVALID}, /* twice the same */
+        {"0c00000001010000", 1, WEIR_E_INVALID},             /* a byte too many */
+        {"0c000000010100", 2, WEIR_E_INVALID},               /* a record too few */
+        {"0c010000010100", 1, WEIR_E_INVALID},               /* attributes set */
+        {"8c0000000000010100", 1, WEIR_E_INVALID},           /* over-long length */
+        {"0e00008000010100", 1, WEIR_E_INVALID},             /* over-long offset delta */
+        {"0c000000030100", 1, WEIR_E_INVALID},               /* key length -2 */
+        {"0c000000010300", 1, WEIR_E_INVALID},               /* value length -2 */
+        {"0c000000010101", 1, WEIR_E_INVALID},               /* header count -1 */
+        {"0c000000010102", 1, WEIR_E_INVALID},               /* a header that is not there */
+        {"100000000101020002", 1, WEIR_E_INVALID},           /* header value runs over the record */
+        {"100000000101020001", 1, WEIR_OK},                  /* header "" = null */
+        {"100000000101020101", 1, WEIR_E_INVALID},           /* header with a null key */
+        {"0e00000001010000", 1, WEIR_E_INVALID},             /* a byte after the headers, inside the record */
+        {"0c000000020100", 1, WEIR_E_INVALID},               /* key runs over the value */
+        {"0c000200010100", 1, WEIR_E_INVALID},               /* timestamp 1 above the batch's max */
+        {"", 0, WEIR_E_INVALID},                             /* nothing */
+        {"01", 1, WEIR_E_INVALID},                           /* negative length */
+        {"ffffffff0f", 1, WEIR_E_INVALID},                   /* length INT32_MIN */
+        {"ffffffffff0f", 1, WEIR_E_INVALID},                 /* a varint of six bytes */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (validate_hex(cases[i].hex, cases[i].count) != cases[i].error) fail_msg("case %zu: %s", i, cases[i].hex);
@@ -425,6 +414,28 @@ static void assigning_offset_epoch_and_time_leaves_a_valid_batch(void **state) {
     assert_true(batch.producer_id == 9 && batch.producer_epoch == 8 && batch.base_sequence == 7);
     assert_true(batch.max_timestamp_ms == 3);
     free(bytes.data);
+}
+
+static void append_time_keeps_the_other_attributes(void **state) {
+    (void)state;
+    struct bytes bytes = unhex(producer_hex);
+    struct weir_record_batch batch;
+    weir_record_batch_assign(bytes.data, bytes.size, 0, 0, 1);
+    assert_int_equal(weir_record_batch_check(slice(bytes), &no_limits, &batch), WEIR_OK);
+    assert_int_equal(batch.attributes, WEIR_BATCH_TRANSACTIONAL | WEIR_BATCH_LOG_APPEND_TIME);
+    free(bytes.data);
+}
+
+static void header_that_runs_over_its_record_is_not_read(void **state) {
+    (void)state;
+    uint8_t *bytes = malloc(2);
+    assert_non_null(bytes);
+    memcpy(bytes, "\0\2", 2); /* key "", value of one byte that is not there */
+    struct weir_slice headers = weir_slice(bytes, 2);
+    struct weir_record_header header;
+    assert_false(weir_record_header_next(&headers, &header));
+    assert_int_equal(headers.size, 2);
+    free(bytes);
 }
 
 /* ---- builder ---- */
@@ -571,6 +582,8 @@ int main(void) {
         cmocka_unit_test(header_fields_that_cannot_be_are_refused),
         cmocka_unit_test(limits_are_named_before_anything_is_read),
         cmocka_unit_test(assigning_offset_epoch_and_time_leaves_a_valid_batch),
+        cmocka_unit_test(append_time_keeps_the_other_attributes),
+        cmocka_unit_test(header_that_runs_over_its_record_is_not_read),
         cmocka_unit_test(full_builder_is_unchanged_and_a_mark_takes_records_off),
         cmocka_unit_test(value_encoded_in_place_is_the_same_as_a_copied_one),
         cmocka_unit_test(whatever_is_built_is_read_back_and_passes_the_strict_pass),
