@@ -188,9 +188,9 @@ bool http_fields_is_chunked(const struct http_fields *fields, struct http_refusa
 }
 
 bool http_host_is_valid(struct weir_slice host) {
+    if (host.size == 0) return false;
     const uint8_t *at = host.data;
     const uint8_t *end = at + host.size;
-    if (at == end) return false;
     const uint8_t *name = at;
     if (*at == '[') {
         at++;

@@ -18,6 +18,7 @@ static bool escape_take(const uint8_t **at, const uint8_t *end, uint8_t *ret_byt
 
 enum weir_error weir_http_percent_decode(
     struct weir_slice text, bool plus_is_space, uint8_t *out, size_t capacity, struct weir_slice *ret_decoded) {
+    if (text.size == 0) text = weir_slice("", 0); /* a zero slice has no address to count from */
     const uint8_t *at = text.data;
     const uint8_t *end = at + text.size;
     size_t size = 0;

@@ -25,6 +25,11 @@ struct columns {
     bool is_done; /* the last column was taken */
 };
 
+static struct columns columns_of(struct weir_slice line) {
+    if (line.size == 0) line = weir_slice("", 0); /* a zero slice has no address to count from */
+    return (struct columns){.at = line.data, .end = line.data + line.size};
+}
+
 static enum weir_error column_error(const struct columns *columns, const char *what) {
     return weir_error_context(WEIR_E_INVALID, "column %u: %s", columns->count, what);
 }
@@ -92,7 +97,7 @@ static bool time_get(struct columns *columns, uint64_t *ret_ns) {
 }
 
 enum weir_error weir_lobster_message_parse(struct weir_slice line, struct weir_lobster_message *ret_message) {
-    struct columns columns = {.at = line.data, .end = line.data + line.size};
+    struct columns columns = columns_of(line);
     struct weir_lobster_message message = {0};
     uint64_t type = 0, size = 0;
     int64_t direction = 0;
@@ -131,7 +136,7 @@ static bool side_get(struct columns *columns, int64_t *ret_price, uint32_t *ret_
 
 enum weir_error weir_lobster_book_parse(
     struct weir_slice line, uint32_t level_count_max, struct weir_lobster_level *ret_levels, uint32_t *ret_count) {
-    struct columns columns = {.at = line.data, .end = line.data + line.size};
+    struct columns columns = columns_of(line);
     uint32_t count = 0;
     while (!columns.is_done) {
         struct weir_lobster_level level;

@@ -92,6 +92,7 @@ INLINE bool header_get(const uint8_t **at, const uint8_t *end, bool strict, stru
 
 void weir_record_reader_init_records(
     struct weir_record_reader *reader, struct weir_slice records, const struct weir_record_batch *batch) {
+    if (records.size == 0) records = weir_slice("", 0); /* a zero slice has no address to count from */
     *reader = (struct weir_record_reader){
         .at = records.data,
         .end = records.data + records.size,
@@ -154,10 +155,11 @@ bool weir_record_reader_next(struct weir_record_reader *reader, struct weir_reco
 }
 
 bool weir_record_header_next(struct weir_slice *headers, struct weir_record_header *ret_header) {
+    if (headers->size == 0) return false;
     const uint8_t *at = headers->data;
     const uint8_t *end = at + headers->size;
     struct weir_record_header header;
-    if (headers->size == 0 || !header_get(&at, end, false, &header)) return false;
+    if (!header_get(&at, end, false, &header)) return false;
     *headers = weir_slice(at, (size_t)(end - at));
     *ret_header = header;
     return true;
@@ -193,6 +195,7 @@ enum weir_error weir_record_batch_validate_records(const struct weir_record_batc
         return weir_error_context(WEIR_E_INVALID, "record batch: %d records with last offset delta %d",
             batch->record_count, batch->last_offset_delta);
     }
+    if (records.size == 0) records = weir_slice("", 0); /* a zero slice has no address to count from */
     const uint8_t *at = records.data;
     const uint8_t *end = at + records.size;
     int64_t timestamp_max = INT64_MIN;

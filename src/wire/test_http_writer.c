@@ -194,6 +194,25 @@ static void request_of_ours_is_one_our_parser_takes(void **state) {
     assert_slice(parser.request.body, "{}");
 }
 
+static void zero_slices_are_empty_texts_everywhere(void **state) {
+    (void)state;
+    struct weir_slice zero = {NULL, 0}, out;
+    struct weir_http_query_pair pair;
+    uint8_t bytes[64];
+    struct weir_http_writer writer;
+    assert_int_equal(weir_http_percent_decode(zero, true, bytes, 0, &out), WEIR_OK);
+    assert_int_equal(out.size, 0);
+    assert_false(weir_http_path_next(&zero, &out));
+    assert_true(weir_http_path_is_plain(zero));
+    assert_false(weir_http_query_next(&zero, &pair));
+    assert_false(weir_http_list_has(zero, weir_slice_text("close")));
+    weir_http_writer_init(&writer, bytes, sizeof bytes);
+    weir_http_writer_header(&writer, weir_slice_text("X"), zero);
+    weir_http_writer_body(&writer, zero);
+    assert_int_equal(weir_http_writer_finish(&writer, &out), WEIR_OK);
+    assert_slice(out, "X: \r\nContent-Length: 0\r\n\r\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(response_reads_as_the_standard_says),
@@ -201,6 +220,7 @@ int main(void) {
         cmocka_unit_test(line_break_in_a_value_cannot_make_a_header),
         cmocka_unit_test(writer_without_room_says_so_and_stays_inside),
         cmocka_unit_test(answers_of_other_servers_are_read_however_they_are_split),
+        cmocka_unit_test(zero_slices_are_empty_texts_everywhere),
         cmocka_unit_test(request_of_ours_is_one_our_parser_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
