@@ -15,9 +15,9 @@
 
 struct weir_answer {
     struct arena *arena;
-    uint8_t *data;   /* what was committed so far, then the last room */
-    size_t size;     /* committed */
-    size_t room;     /* of the last weir_answer_room(), not committed yet */
+    uint8_t *data; /* what was committed so far, then the last room */
+    size_t size;   /* committed */
+    size_t room;   /* of the last weir_answer_room(), not committed yet */
     size_t cap;
     size_t size_max;
     uint16_t status; /* 200 until set */

@@ -3,11 +3,12 @@
 #include "host/emits.h"
 #include "host/lane.h"
 #include "host/node.h"
+#include "host/tap.h"
 
-#define RETRY_NS      200000u /* a ring was full: its reader empties it within a cycle of its own */
-#define DRAIN_NS      1000000u /* draining: says often whether it is idle */
-#define QUERY_BYTES   (4u << 20)
-#define SLICES_MAX    4u      /* of catching up per cycle: a lane that replays still looks at its sockets */
+#define RETRY_NS    200000u  /* a ring was full: its reader empties it within a cycle of its own */
+#define DRAIN_NS    1000000u /* draining: says often whether it is idle */
+#define QUERY_BYTES (4u << 20)
+#define SLICES_MAX  4u /* of catching up per cycle: a lane that replays still looks at its sockets */
 
 static uint64_t now(struct host_lane *lane) {
     return lane->host->sys->mono_ns(lane->host->sys);
@@ -124,7 +125,8 @@ static uint64_t wait_ns(const struct host_lane *lane, uint64_t block_ns) {
     uint64_t wait = wake - lane->mono_ns < block_ns ? wake - lane->mono_ns : block_ns;
     uint64_t limit = UINT64_MAX;
     if (lane->retry) limit = RETRY_NS;
-    if (!lane->retry && atomic_load_explicit(&lane->host->phase, memory_order_relaxed) >= HOST_DRAINING) limit = DRAIN_NS;
+    if (!lane->retry && atomic_load_explicit(&lane->host->phase, memory_order_relaxed) >= HOST_DRAINING)
+        limit = DRAIN_NS;
     return wait < limit ? wait : limit;
 }
 
@@ -165,6 +167,7 @@ uint32_t host_lane_work(void *self, uint64_t block_ns) {
     work += host_lane_release(lane);
     work += fire_timers(lane);
     work += pump_emits(lane);
+    work += host_taps_pace(lane);
     work += commit(lane);
     host_lane_receive_own(lane);
     lane->edge_next_ns = edge && edge->on_cycle ? edge->on_cycle(edge->ctx, lane, lane->mono_ns) : UINT64_MAX;
@@ -175,7 +178,8 @@ uint32_t host_lane_work(void *self, uint64_t block_ns) {
     return work;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------------------------------
+ */
 enum weir_error host_lane_open(struct host_lane *lane, struct host *host, uint32_t index) {
     memset(lane, 0, sizeof *lane);
     lane->host = host;
@@ -198,6 +202,8 @@ enum weir_error host_lane_open(struct host_lane *lane, struct host *host, uint32
     if (e != WEIR_OK) return weir_error_wrap(e, "lane %u: ", index);
     lane->memory = memory;
     lane->memory_size = size;
+    e = host_taps_open(lane);
+    if (e != WEIR_OK) return weir_error_wrap(e, "lane %u: ", index);
     uint8_t *at = memory;
     for (uint32_t i = 0; i < HELD_PER_LANE; i++, at += HELD_BYTES)
         lane->helds[i].memory = at;
@@ -211,6 +217,7 @@ enum weir_error host_lane_open(struct host_lane *lane, struct host *host, uint32
 void host_lane_close(struct host_lane *lane) {
     if (!lane->host) return;
     if (lane->poller >= 0) lane->host->sys->poller_close(lane->host->sys, lane->poller);
+    host_taps_close(lane);
     arena_done(&lane->query_arena);
     if (lane->memory) sys_memory_unmap(lane->memory, lane->memory_size);
     lane->memory = NULL;

@@ -44,8 +44,7 @@ struct envelope {
 size_t envelope_store(const struct envelope *envelope, uint8_t *out);
 WEIR_MUST enum weir_error envelope_load(const struct log_record *record, struct envelope *ret_envelope);
 /* Packs (principal, route, key) into out[ENVELOPE_KEY_BYTES_MAX]; 0 when it does not fit. */
-size_t envelope_pack_key(
-    struct weir_slice principal, struct weir_slice route, struct weir_slice key, uint8_t *out);
+size_t envelope_pack_key(struct weir_slice principal, struct weir_slice route, struct weir_slice key, uint8_t *out);
 /* An output record as subscribers see it. */
 void envelope_load_output(uint64_t offset, const struct log_record *record, struct weir_record *ret_record);
 #endif

@@ -34,7 +34,8 @@ void host_lane_set_edge(struct host_lane *lane, void *edge) {
     lane->edge = edge;
 }
 
-/* ---- the node's ---------------------------------------------------------------------------------------------------- */
+/* ---- the node's ----------------------------------------------------------------------------------------------------
+ */
 uint32_t host_partition_count(const struct host *host) {
     return host->partition_count;
 }
@@ -88,7 +89,8 @@ void host_partition_facts(const struct host *host, uint32_t i, struct host_parti
             (unsigned long long)p->park_at, p->owner->service->name, p->index, (unsigned long long)p->park_at);
 }
 
-/* ---- metrics ----------------------------------------------------------------------------------------------------------- */
+/* ---- metrics
+ * ----------------------------------------------------------------------------------------------------------- */
 static void lane_metrics(struct metric_registry *r, struct host_lane *lane) {
     struct lane_metrics *m = &lane->metrics;
     const struct {
@@ -96,7 +98,8 @@ static void lane_metrics(struct metric_registry *r, struct host_lane *lane) {
         const void *metric;
         const char *name, *help;
     } rows[] = {
-        {METRIC_COUNTER, &m->records_applied, "weir_host_records_applied_total", "Records applied, replayed ones included."},
+        {METRIC_COUNTER, &m->records_applied, "weir_host_records_applied_total",
+            "Records applied, replayed ones included."},
         {METRIC_COUNTER, &m->records_passed_over, "weir_host_records_passed_over_total",
             "Records the fold did not see: repeated emits, stale timers, skipped ones."},
         {METRIC_COUNTER, &m->commits, "weir_host_commits_total", "Commits handed to the journal."},
@@ -106,8 +109,10 @@ static void lane_metrics(struct metric_registry *r, struct host_lane *lane) {
         {METRIC_COUNTER, &m->emits_sent, "weir_host_emits_sent_total", "Emits handed to their target's lane."},
         {METRIC_COUNTER, &m->emits_taken, "weir_host_emits_taken_total", "Emits appended to their target."},
         {METRIC_COUNTER, &m->timers_fired, "weir_host_timers_fired_total", "Timer records appended."},
-        {METRIC_COUNTER, &m->deliveries, "weir_host_deliveries_total", "Replies, answers and records given to sessions."},
-        {METRIC_GAUGE, &m->held_bytes, "weir_host_held_bytes", "Bytes the newest commit holds back until it is durable."},
+        {METRIC_COUNTER, &m->deliveries, "weir_host_deliveries_total",
+            "Replies, answers and records given to sessions."},
+        {METRIC_GAUGE, &m->held_bytes, "weir_host_held_bytes",
+            "Bytes the newest commit holds back until it is durable."},
         {METRIC_GAUGE, &m->lagging, "weir_host_lagging_partitions", "Partitions that apply from the log."},
         {METRIC_GAUGE, &m->cycle_ns_max, "weir_host_cycle_max_nanoseconds", "The lane's longest cycle."},
         {METRIC_HISTOGRAM_NS, &m->apply_ns, "weir_host_apply_seconds", "Time to apply a commit's records."},

@@ -34,8 +34,8 @@ enum weir_error fold_open(struct fold *fold, const struct fold_options *options,
     e = sys_memory_map(fold->memory_size, &fold->memory);
     if (e != WEIR_OK) {
         fold->memory = NULL;
-        return weir_error_wrap(e, "service %s, partition %u needs %zu bytes of state: ", s->name, options->partition,
-            fold->memory_size);
+        return weir_error_wrap(
+            e, "service %s, partition %u needs %zu bytes of state: ", s->name, options->partition, fold->memory_size);
     }
     idempotency_init(&fold->idempotency, &options->idempotency);
     struct weir_open open = {.settings = merged,
@@ -62,7 +62,8 @@ void fold_done(struct fold *fold) {
 enum weir_error fold_check_version(const struct weir_service *service, uint32_t version) {
     if (version >= service->version_replays && version <= service->version) return WEIR_OK;
     return weir_error_context(WEIR_E_VERSION,
-        "service %s: records that no snapshot covers were written by its version %u, and this binary replays versions %u "
+        "service %s: records that no snapshot covers were written by its version %u, and this binary replays versions "
+        "%u "
         "to %u; start the binary that wrote them, stop it cleanly, then start this one",
         service->name, version, service->version_replays, service->version);
 }

@@ -1,9 +1,9 @@
 /* host/fold.h: one instance of a service's state over one partition of its input: state = fold(apply, records).
  *
  * The same code for the live partition, the shadow that makes snapshots and the offline replay: what they do with what
- * comes out is struct weir_out's matter. Beside the service's state a fold holds the host's own part of it: timers, settings in
- * force, sources of emits, idempotency table, next output offsets, and the rolling hash of everything emitted.
- * Owner: one thread. Memory: the state's budget is mapped at open, nothing is allocated per record.
+ * comes out is struct weir_out's matter. Beside the service's state a fold holds the host's own part of it: timers,
+ * settings in force, sources of emits, idempotency table, next output offsets, and the rolling hash of everything
+ * emitted. Owner: one thread. Memory: the state's budget is mapped at open, nothing is allocated per record.
  */
 #ifndef WEIR_HOST_FOLD_H
 #define WEIR_HOST_FOLD_H
@@ -54,8 +54,8 @@ struct weir_out;
 WEIR_MUST enum weir_error fold_open(
     struct fold *fold, const struct fold_options *options, const struct in_force *in_force);
 void fold_done(struct fold *fold); /* accepts zeroed and half-built */
-/* Applies the record at fold->applied. VERSION: its settings record names a version this binary cannot replay. CORRUPT: a
- * record that is not the next one, or an envelope that cannot be read. */
+/* Applies the record at fold->applied. VERSION: its settings record names a version this binary cannot replay. CORRUPT:
+ * a record that is not the next one, or an envelope that cannot be read. */
 WEIR_MUST enum weir_error fold_apply(
     struct fold *fold, const struct batch_record *record, struct weir_out *out, struct fold_applied *ret_applied);
 /* OK when this binary's fold replays records of `version`; else VERSION and the sentence. */

@@ -18,7 +18,7 @@ bool held_delivery(struct held *held, const struct host_delivery *delivery) {
 }
 
 bool held_mark(struct held *held, enum held_kind kind, uint32_t partition, uint64_t position) {
-    WEIR_DEBUG_ASSERT(kind == HELD_EMITS || kind == HELD_ACK);
+    WEIR_DEBUG_ASSERT(kind != HELD_DELIVERY);
     struct held_entry *entry = put(held, kind, 0);
     if (!entry) return false;
     entry->partition = partition;

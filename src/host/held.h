@@ -1,32 +1,33 @@
-/* host/held.h: what one commit holds back until it is durable: deliveries, permission for emits to leave, acks to sources.
+/* host/held.h: what one commit holds back until it is durable: deliveries, permission for emits to leave, acks to
+ * sources.
  *
- * One per commit under way, taken from a pool of its lane. Entries are released in the order they were put. Room is bounded by
- * HELD_BYTES (address space, touched as used) and checked before a record is applied.
- * Owner: the lane. Life: open (batches are appended) - submitted - applied - durable - released - free.
+ * One per commit under way, taken from a pool of its lane. Entries are released in the order they were put. Room is
+ * bounded by HELD_BYTES (address space, touched as used) and checked before a record is applied. Owner: the lane. Life:
+ * open (batches are appended) - submitted - applied - durable - released - free.
  */
 #ifndef WEIR_HOST_HELD_H
 #define WEIR_HOST_HELD_H
 #include "host/delivery.h"
 
-#define HELD_BYTES     (32u << 20)
-#define HELD_PER_LANE  16u
+#define HELD_BYTES    (32u << 20)
+#define HELD_PER_LANE 16u
 
-enum held_kind { HELD_DELIVERY, HELD_EMITS, HELD_ACK };
+enum held_kind { HELD_DELIVERY, HELD_EMITS, HELD_ACK, HELD_SKIP };
 struct held_entry { /* followed by the delivery's bytes */
     uint32_t size;  /* of all, a multiple of 8 */
     uint32_t kind;
     uint32_t partition; /* EMITS, ACK: the source's number */
     uint32_t unused;
-    uint64_t position; /* EMITS: in its outbox; ACK: of the entry */
+    uint64_t position; /* EMITS: in its outbox; ACK: of the entry; SKIP: offset */
 };
 struct held {
     struct log_commit *commit;
     uint8_t *memory;
-    size_t used, cursor;     /* bytes put; bytes released */
-    uint32_t output_cursor;  /* of log_commit_output_batch while taps are served */
-    uint32_t plain_cursor;   /* of log_commit_batch, likewise */
-    uint32_t records;        /* appended into it */
-    uint64_t sequence;       /* of its lane, given at submit */
+    size_t used, cursor;    /* bytes put; bytes released */
+    uint32_t output_cursor; /* of log_commit_output_batch while taps are served */
+    uint32_t plain_cursor;  /* of log_commit_batch, likewise */
+    uint32_t records;       /* appended into it */
+    uint64_t sequence;      /* of its lane, given at submit */
     bool in_use, applied, durable;
 };
 

@@ -16,6 +16,11 @@ struct host_service *host_service_find(const struct host *host, const char *name
     return NULL;
 }
 
+struct host_lane *host_writer(const struct host *host, const struct log_partition *partition) {
+    const struct host_partition *p = partition->uid < HOST_UIDS_MAX ? host->writers[partition->uid] : NULL;
+    return p ? p->lane : &host->lanes[partition->uid % host->lane_count];
+}
+
 /* ---- services ---------------------------------------------------------------------------------------------------- */
 static enum weir_error count_partitions(struct host_service *s) {
     s->partition_count = 1;
@@ -52,14 +57,16 @@ static enum weir_error open_service(struct host *host, struct host_service *s) {
     s->values = settings_of(host->settings, service->name);
     s->initial = settings_of(host->initial, service->name);
     if (service->abi != WEIR_SERVICE_ABI || !s->values || !s->initial)
-        return weir_error_context(WEIR_E_CONFIG, "service %s is not built for this host or has no settings", service->name);
+        return weir_error_context(
+            WEIR_E_CONFIG, "service %s is not built for this host or has no settings", service->name);
     if (service->output_bytes_max > OUTPUT_BYTES_MAX)
         return weir_error_context(
             WEIR_E_CONFIG, "service %s: output_bytes_max is above %u", service->name, OUTPUT_BYTES_MAX);
     enum weir_error e = count_partitions(s);
     uint32_t inputs = 0;
     for (uint32_t row = 0; e == WEIR_OK && service->topics && service->topics[row].name; row++) {
-        if (row >= FOLD_TOPICS_MAX) return weir_error_context(WEIR_E_CONFIG, "service %s: too many topics", service->name);
+        if (row >= FOLD_TOPICS_MAX)
+            return weir_error_context(WEIR_E_CONFIG, "service %s: too many topics", service->name);
         if (service->topics[row].role == WEIR_TOPIC_INPUT) {
             s->input = row;
             inputs++;
@@ -87,18 +94,21 @@ static enum weir_error open_services(struct host *host, const struct weir_servic
     return e;
 }
 
-/* ---- partitions ---------------------------------------------------------------------------------------------------- */
+/* ---- partitions ----------------------------------------------------------------------------------------------------
+ */
 static enum weir_error open_sink(struct host *host, struct host_partition *p) {
     const struct weir_service *service = p->owner->service;
     struct out_sink *sink = &p->sink;
     sink->outbox = &p->outbox;
     for (uint32_t row = 0; service->topics[row].name; row++)
-        sink->outputs[row] = service->topics[row].role == WEIR_TOPIC_OUTPUT ? p->owner->topics[row]->partitions[p->index] : NULL;
+        sink->outputs[row] =
+            service->topics[row].role == WEIR_TOPIC_OUTPUT ? p->owner->topics[row]->partitions[p->index] : NULL;
     for (uint32_t row = 0; service->emits && service->emits[row].service; row++) {
         const struct host_service *target = host_service_find(host, service->emits[row].service);
         if (!target)
-            return weir_error_context(WEIR_E_CONFIG, "service %s emits to %s, which does not run here; add it to `only`",
-                service->name, service->emits[row].service);
+            return weir_error_context(WEIR_E_CONFIG,
+                "service %s emits to %s, which does not run here; add it to `only`", service->name,
+                service->emits[row].service);
         sink->targets[row] = (struct out_target){.first = target->first, .count = target->partition_count};
     }
     uint32_t metrics = 0;
@@ -110,19 +120,21 @@ static enum weir_error open_sink(struct host *host, struct host_partition *p) {
         char name[64];
         snprintf(name, sizeof name, "weir_%s_%s", service->name, service->metrics[row].name);
         metric_register(host->metrics,
-            service->metrics[row].kind == WEIR_METRIC_COUNTER ? METRIC_COUNTER : METRIC_GAUGE, &sink->metrics[row], name,
-            service->metrics[row].help, "partition=\"%u\"", p->index);
+            service->metrics[row].kind == WEIR_METRIC_COUNTER ? METRIC_COUNTER : METRIC_GAUGE, &sink->metrics[row],
+            name, service->metrics[row].help, "partition=\"%u\"", p->index);
     }
     return outbox_init(&p->outbox, service->emits_max);
 }
 
-static enum weir_error open_partition(struct host *host, struct host_partition *p, struct host_service *s, uint32_t index) {
+static enum weir_error open_partition(
+    struct host *host, struct host_partition *p, struct host_service *s, uint32_t index) {
     p->host = host;
     p->owner = s;
     p->number = s->first + index;
     p->index = index;
     p->log = s->topics[s->input]->partitions[index];
-    if (p->log->uid >= HOST_UIDS_MAX) return weir_error_context(WEIR_E_NO_MEMORY, "more than %u partitions", HOST_UIDS_MAX);
+    if (p->log->uid >= HOST_UIDS_MAX)
+        return weir_error_context(WEIR_E_NO_MEMORY, "more than %u partitions", HOST_UIDS_MAX);
     p->lane = &host->lanes[p->log->uid % host->lane_count];
     p->timer_offset = p->park_at = UINT64_MAX;
     p->submitted = p->replay_end = p->log->next;
@@ -138,7 +150,10 @@ static enum weir_error open_partition(struct host *host, struct host_partition *
     if (e == WEIR_OK) e = waiters_init(&p->waiters, (uint32_t)host->node[NODE_WAITING_MAX].number, seed);
     if (e == WEIR_OK) e = host_snapshot_restore(p);
     if (e != WEIR_OK) return e;
-    host->by_uid[p->log->uid] = p;
+    host->by_uid[p->log->uid] = host->writers[p->log->uid] = p;
+    for (uint32_t row = 0; s->service->topics[row].name; row++)
+        if (p->sink.outputs[row] && p->sink.outputs[row]->uid < HOST_UIDS_MAX)
+            host->writers[p->sink.outputs[row]->uid] = p;
     clock_init(&p->clock, p->fold.time_ns, host->sys->mono_ns(host->sys), host->sys->wall_ns(host->sys));
     p->lane->partitions[p->lane->partition_count++] = p;
     host_lane_lag(p->lane, p); /* replay, then its settings record */
@@ -159,7 +174,8 @@ static enum weir_error open_partitions(struct host *host) {
     return e;
 }
 
-/* ---- open ------------------------------------------------------------------------------------------------------------ */
+/* ---- open
+ * ------------------------------------------------------------------------------------------------------------ */
 static enum weir_error take_options(struct host *host, struct sys *sys, struct log *log, const struct host_options *o) {
     host->sys = sys;
     host->log = log;
@@ -180,9 +196,11 @@ static enum weir_error take_options(struct host *host, struct sys *sys, struct l
     host->idempotency.age_ns_max = host->node[NODE_IDEMPOTENCY_AGE].number;
     sys->random(sys, host->idempotency.secret, sizeof host->idempotency.secret);
     host->by_uid = ARENA_NEW_ARRAY(&host->arena, struct host_partition *, HOST_UIDS_MAX);
-    host->taps = ARENA_NEW_ARRAY(&host->arena, struct tap *, HOST_UIDS_MAX);
+    host->writers = ARENA_NEW_ARRAY(&host->arena, struct host_partition *, HOST_UIDS_MAX);
+    host->taps = ARENA_NEW_ARRAY(&host->arena, uint32_t, HOST_UIDS_MAX);
     host->lanes = ARENA_NEW_ARRAY(&host->arena, struct host_lane, o->lanes);
-    if (!host->by_uid || !host->taps || !host->lanes) return weir_error_context(WEIR_E_NO_MEMORY, "no room for lanes");
+    if (!host->by_uid || !host->writers || !host->taps || !host->lanes)
+        return weir_error_context(WEIR_E_NO_MEMORY, "no room for lanes");
     return settings_new(o->services, &host->initial);
 }
 
@@ -235,7 +253,8 @@ void host_close(struct host *host) {
     sys_memory_unmap(memory, ARENA_BYTES);
 }
 
-/* ---- start and stop ---------------------------------------------------------------------------------------------------- */
+/* ---- start and stop
+ * ---------------------------------------------------------------------------------------------------- */
 enum weir_error host_start(struct host *host) {
     enum weir_error e = host_work_start(host);
     for (uint32_t i = 0; e == WEIR_OK && i < host->lane_count; i++) {
@@ -263,7 +282,7 @@ void host_stop_begin(struct host *host) {
         if (host->mailbox.pollers[i] >= 0) host->sys->poller_wake(host->sys, host->mailbox.pollers[i]);
 }
 
-static bool lanes_idle(struct host *host) {
+bool host_lanes_idle(const struct host *host) {
     for (uint32_t i = 0; i < host->lane_count; i++)
         if (!atomic_load_explicit(&host->lanes[i].idle, memory_order_acquire)) return false;
     return true;
@@ -272,7 +291,7 @@ static bool lanes_idle(struct host *host) {
 bool host_stopped(struct host *host) {
     uint32_t phase = atomic_load_explicit(&host->phase, memory_order_acquire);
     if (phase == HOST_DRAINING) {
-        if (!lanes_idle(host) || !host_work_idle(host)) return false;
+        if (!host_lanes_idle(host) || !host_work_idle(host)) return false;
         atomic_store_explicit(&host->phase, HOST_ENDED, memory_order_release);
         for (uint32_t i = 0; i < host->lane_count; i++)
             host->sys->poller_wake(host->sys, host->lanes[i].poller);

@@ -1,15 +1,17 @@
-/* host/host.h: lanes, the life of services, snapshots, timers, emits, subscriptions: everything between the log and the edge.
+/* host/host.h: lanes, the life of services, snapshots, timers, emits, subscriptions: everything between the log and the
+ * edge.
  *
- * A lane is one agent (thread) with its own poller. It owns sockets (handled by the edge through struct host_edge), partitions
- * (uid % lanes) and the services' states on them. One cycle of a lane:
- *   1. take durable commits in order: release what they held (replies, answers, records to subscribers, emits), outputs to the store
+ * A lane is one agent (thread) with its own poller. It owns sockets (handled by the edge through struct host_edge),
+ * partitions (uid % lanes) and the services' states on them. One cycle of a lane:
+ *   1. take durable commits in order: release what they held (replies, answers, records to subscribers, emits), outputs
+ * to the store
  *   2. take messages from other lanes' rings (commands, queries, emits, deliveries)
  *   3. poll sockets: the edge decodes and calls host_submit, host_query, host_subscribe
- *   4. fire due timers (as records), close the open commit and submit it if the last one of this lane is durable (natural group
- *      commit), then apply its records while the disk works, outputs HELD in the commit
+ *   4. fire due timers (as records), close the open commit and submit it if the last one of this lane is durable
+ * (natural group commit), then apply its records while the disk works, outputs HELD in the commit
  *   5. edge flushes its sockets
- * A partition whose application lags (start-up replay, no emit credit) applies from the log in slices and joins the live commits when
- * it has caught up; start-up replay, catch-up and a parked partition are one mechanism.
+ * A partition whose application lags (start-up replay, no emit credit) applies from the log in slices and joins the
+ * live commits when it has caught up; start-up replay, catch-up and a parked partition are one mechanism.
  *
  * Rules: the host chapter of the design. Where each is kept is listed in docs/host.md.
  */
@@ -31,31 +33,35 @@ struct host_origin {
 };
 
 enum host_delivery_kind {
-    HOST_REPLY,   /* a command's reply; error != OK when the host refused it after submission (parked, idempotency conflict) */
-    HOST_ANSWER,  /* a query's or read's answer */
-    HOST_RECORD,  /* a subscribed output record */
-    HOST_LIVE,    /* a subscription has caught up, or ended with error */
-    HOST_DONE,    /* a background operation ended */
+    HOST_REPLY,  /* a command's reply; error != OK when the host refused it after submission (parked, idempotency
+                    conflict) */
+    HOST_ANSWER, /* a query's or read's answer */
+    HOST_RECORD, /* a subscribed output record */
+    HOST_LIVE,   /* a subscription has caught up, or ended with error */
+    HOST_DONE,   /* a background operation ended */
 };
 struct host_delivery {
     enum host_delivery_kind kind;
     struct host_origin origin;
     enum weir_error error;
     uint16_t status;
-    const char *text;           /* error context or "" */
-    uint64_t offset;            /* REPLY: the command's offset */
-    bool repeated;              /* REPLY: from the idempotency table */
-    struct weir_slice value;    /* borrowed: valid during the call */
-    struct weir_record record;  /* RECORD */
+    const char *text;          /* error context or "" */
+    uint64_t offset;           /* REPLY: the command's offset */
+    bool repeated;             /* REPLY: from the idempotency table */
+    struct weir_slice value;   /* borrowed: valid during the call */
+    struct weir_record record; /* RECORD */
 };
 
 /* The edge's side. All called on the lane's thread. */
 struct host_edge {
     void *ctx;
-    WEIR_MUST enum weir_error (*on_start)(void *ctx, struct host_lane *lane); /* before the first cycle, on the starting thread */
-    void (*on_event)(void *ctx, struct host_lane *lane, uint64_t token, uint32_t bits); /* a socket of the lane's poller; token < 2^63 */
+    WEIR_MUST enum weir_error (*on_start)(
+        void *ctx, struct host_lane *lane); /* before the first cycle, on the starting thread */
+    void (*on_event)(void *ctx, struct host_lane *lane, uint64_t token,
+        uint32_t bits); /* a socket of the lane's poller; token < 2^63 */
     void (*on_delivery)(void *ctx, struct host_lane *lane, const struct host_delivery *delivery);
-    uint64_t (*on_cycle)(void *ctx, struct host_lane *lane, uint64_t mono_ns); /* flush; returns the next mono time it must run, or UINT64_MAX */
+    uint64_t (*on_cycle)(void *ctx, struct host_lane *lane,
+        uint64_t mono_ns); /* flush; returns the next mono time it must run, or UINT64_MAX */
     void (*on_stop)(void *ctx, struct host_lane *lane); /* last call on the lane's thread */
 };
 
@@ -70,19 +76,24 @@ struct host_options {
     void (*report)(void *ctx, const char *sentence);
     void *report_ctx;
 };
-/* Creates missing topics, opens states, loads the last good snapshots. Refuses with a sentence: VERSION (tail of a fold version this
- * binary can't replay), CORRUPT, NO_MEMORY (budget), CONFIG. */
-WEIR_MUST enum weir_error host_open(struct sys *sys, struct log *log, const struct host_options *options, struct host **ret_host);
-WEIR_MUST enum weir_error host_start(struct host *host); /* starts lanes and the background agent; replay runs on the lanes */
-bool host_ready(const struct host *host);                /* any thread: every partition has replayed (or is parked) */
-/* Clean stop: no new commands, waits for commits, snapshots every partition that has a tail, stops lanes. Any thread, once. */
+/* Creates missing topics, opens states, loads the last good snapshots. Refuses with a sentence: VERSION (tail of a fold
+ * version this binary can't replay), CORRUPT, NO_MEMORY (budget), CONFIG. */
+WEIR_MUST enum weir_error host_open(
+    struct sys *sys, struct log *log, const struct host_options *options, struct host **ret_host);
+WEIR_MUST enum weir_error host_start(
+    struct host *host);                   /* starts lanes and the background agent; replay runs on the lanes */
+bool host_ready(const struct host *host); /* any thread: every partition has replayed (or is parked) */
+/* Clean stop: no new commands, waits for commits, snapshots every partition that has a tail, stops lanes. Any thread,
+ * once. */
 void host_stop(struct host *host);
-/* The same in two halves, for who has no thread to wait with (the simulator): begin, then until stopped is true let agents run. */
+/* The same in two halves, for who has no thread to wait with (the simulator): begin, then until stopped is true let
+ * agents run. */
 void host_stop_begin(struct host *host);
 bool host_stopped(struct host *host);
 void host_close(struct host *host); /* accepts NULL */
 
-/* ---- calls of the edge, on a lane's own thread ---------------------------------------------------------------------------------- */
+/* ---- calls of the edge, on a lane's own thread
+ * ---------------------------------------------------------------------------------- */
 uint32_t host_lane_index(const struct host_lane *lane);
 int host_lane_poller(const struct host_lane *lane);
 struct host *host_lane_host(const struct host_lane *lane);
@@ -101,14 +112,16 @@ struct host_command {
     struct host_origin origin; /* gets HOST_REPLY */
     bool wants_reply;
 };
-/* OK: taken, a HOST_REPLY comes (now or later, even for a duplicate). FULL, PARKED, TOO_LARGE, CLOSED (stopping, replaying): not taken. */
+/* OK: taken, a HOST_REPLY comes (now or later, even for a duplicate). FULL, PARKED, TOO_LARGE, CLOSED (stopping,
+ * replaying): not taken. */
 WEIR_MUST enum weir_error host_submit(struct host_lane *lane, const struct host_command *command);
 
-typedef enum weir_error (*host_query_fn)(const void *state, const struct weir_request *request, struct weir_answer *answer);
+typedef enum weir_error (*host_query_fn)(
+    const void *state, const struct weir_request *request, struct weir_answer *answer);
 struct host_query {
     uint32_t service, partition;
     host_query_fn query;
-    const void *descriptor;   /* unpacks `packed` into request->message when not NULL */
+    const void *descriptor; /* unpacks `packed` into request->message when not NULL */
     struct weir_slice packed;
     struct host_origin origin; /* gets HOST_ANSWER, after everything it saw is durable */
 };
@@ -117,35 +130,46 @@ WEIR_MUST enum weir_error host_query(struct host_lane *lane, const struct host_q
 struct host_subscription {
     const char *topic; /* any topic */
     uint32_t partition;
-    uint64_t key, from; /* WEIR_KEY_ANY, WEIR_FROM_NOW */
+    uint64_t key, from;          /* WEIR_KEY_ANY, WEIR_FROM_NOW */
     struct host_query *snapshot; /* NULL: none; see weir/gateway.h */
     struct host_origin origin;
 };
 WEIR_MUST enum weir_error host_subscribe(struct host_lane *lane, const struct host_subscription *subscription);
-void host_unsubscribe(struct host_lane *lane, const struct host_origin *origin); /* that subscription, of that session */
-void host_forget(struct host_lane *lane, const struct host_origin *origin);      /* everything of that session (it closed) */
+void host_unsubscribe(
+    struct host_lane *lane, const struct host_origin *origin);              /* that subscription, of that session */
+void host_forget(struct host_lane *lane, const struct host_origin *origin); /* everything of that session (it closed) */
 
-/* Plain topics. append: a validated RecordBatch; HOST_REPLY with offset when durable (DUPLICATE is OK with repeated = true). read: batches
- * of any topic, HOST_ANSWER with whole RecordBatches; with wait_ns it waits for data until then (long poll). */
-WEIR_MUST enum weir_error host_append(struct host_lane *lane, const char *topic, uint32_t partition, struct weir_slice batch, struct host_origin origin);
-WEIR_MUST enum weir_error host_read(struct host_lane *lane, const char *topic, uint32_t partition, uint64_t offset, uint32_t bytes_max, uint64_t wait_ns, struct host_origin origin);
+/* Plain topics. append: a validated RecordBatch; HOST_REPLY with offset when durable (DUPLICATE is OK with repeated =
+ * true). read: batches of any topic, HOST_ANSWER with whole RecordBatches; with wait_ns it waits for data until then
+ * (long poll). */
+WEIR_MUST enum weir_error host_append(
+    struct host_lane *lane, const char *topic, uint32_t partition, struct weir_slice batch, struct host_origin origin);
+WEIR_MUST enum weir_error host_read(struct host_lane *lane, const char *topic, uint32_t partition, uint64_t offset,
+    uint32_t bytes_max, uint64_t wait_ns, struct host_origin origin);
 
-/* Blocking work off the lanes (create a topic, skip a record, take a snapshot): fn runs on the background agent, its text (at most 4 KB, or
- * JSON) comes back as HOST_DONE. */
+/* Blocking work off the lanes (create a topic, skip a record, take a snapshot): fn runs on the background agent, its
+ * text (at most 4 KB, or JSON) comes back as HOST_DONE. */
 typedef enum weir_error (*host_work_fn)(struct host *host, void *arg, char *text, size_t text_size);
-WEIR_MUST enum weir_error host_work(struct host_lane *lane, host_work_fn fn, const void *arg, size_t arg_size, struct host_origin origin);
+WEIR_MUST enum weir_error host_work(
+    struct host_lane *lane, host_work_fn fn, const void *arg, size_t arg_size, struct host_origin origin);
 
-/* ---- background operations for host_work ------------------------------------------------------------------------------------------ */
-WEIR_MUST enum weir_error host_topic_create(struct host *host, const char *name, uint32_t partitions, const struct log_topic_config *config);
+/* ---- background operations for host_work
+ * ------------------------------------------------------------------------------------------ */
+WEIR_MUST enum weir_error host_topic_create(
+    struct host *host, const char *name, uint32_t partitions, const struct log_topic_config *config);
 WEIR_MUST enum weir_error host_topic_delete(struct host *host, const char *name);
-WEIR_MUST enum weir_error host_service_skip(struct host *host, const char *service, uint32_t partition, uint64_t offset);
-WEIR_MUST enum weir_error host_service_snapshot(struct host *host, const char *service); /* now; waits until it counts */
+WEIR_MUST enum weir_error host_service_skip(
+    struct host *host, const char *service, uint32_t partition, uint64_t offset);
+WEIR_MUST enum weir_error host_service_snapshot(
+    struct host *host, const char *service); /* now; waits until it counts */
 
-/* ---- facts for /v1/node, the console and the CLI; any thread ------------------------------------------------------------------------ */
+/* ---- facts for /v1/node, the console and the CLI; any thread
+ * ------------------------------------------------------------------------ */
 struct host_partition_facts {
     const char *service, *topic;
     uint32_t partition, lane, version;
-    uint64_t applied, durable, high, snapshot; /* offsets: next to apply, next to be durable, high watermark, last good snapshot */
+    uint64_t applied, durable, high,
+        snapshot; /* offsets: next to apply, next to be durable, high watermark, last good snapshot */
     uint64_t state_bytes, digest, emission_hash;
     bool replaying, parked;
     uint64_t parked_offset;
@@ -161,9 +185,11 @@ const struct weir_service *host_service_at(const struct host *host, uint32_t i);
 const struct weir_setting_value *host_service_settings(const struct host *host, uint32_t i);
 uint32_t host_service_partitions(const struct host *host, uint32_t i);
 
-/* ---- offline: the state as of an offset, by replay from the folder (no lane, no lock needed for reading) ----------------------------- */
-/* Loads the newest snapshot <= until, applies records below until, writes the dump. Also prints the emission hash and digest. */
-WEIR_MUST enum weir_error host_replay(struct sys *sys, const char *folder, const struct weir_service *service, uint32_t partition,
-    uint64_t until, enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx);
+/* ---- offline: the state as of an offset, by replay from the folder (no lane, no lock needed for reading)
+ * ----------------------------- */
+/* Loads the newest snapshot <= until, applies records below until, writes the dump. Also prints the emission hash and
+ * digest. */
+WEIR_MUST enum weir_error host_replay(struct sys *sys, const char *folder, const struct weir_service *service,
+    uint32_t partition, uint64_t until, enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx);
 
 #endif

@@ -23,10 +23,8 @@ static void open_memory(struct idempotency *t) {
     WEIR_ASSERT(sys_memory_map(map_size(t), &places) == WEIR_OK);
     t->ring = ring;
     t->ring_size = size;
-    struct map_options options = {.capacity = t->options.keys_max + 1u,
-        .seed = t->options.secret[0],
-        .memory = places,
-        .memory_is_zero = true};
+    struct map_options options = {
+        .capacity = t->options.keys_max + 1u, .seed = t->options.secret[0], .memory = places, .memory_is_zero = true};
     WEIR_ASSERT(map64_init(&t->places, &options));
 }
 

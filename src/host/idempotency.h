@@ -25,8 +25,8 @@ struct idempotency_entry { /* in the ring, 8-aligned; key and value bytes follow
     uint32_t size; /* of the whole entry */
     uint32_t value_size;
     uint16_t key_size, status;
-    uint16_t replied;  /* the fold answered (status 0 otherwise) */
-    uint16_t filler;   /* 1: skips the ring's end */
+    uint16_t replied; /* the fold answered (status 0 otherwise) */
+    uint16_t filler;  /* 1: skips the ring's end */
 };
 struct idempotency {
     struct idempotency_options options;

@@ -9,13 +9,15 @@ uint32_t in_force_rows(const struct weir_service *service) {
     return count;
 }
 
-static enum weir_error put_value(struct in_force *f, uint32_t row, bool is_text, uint64_t number, struct weir_slice text) {
+static enum weir_error put_value(
+    struct in_force *f, uint32_t row, bool is_text, uint64_t number, struct weir_slice text) {
     if (!is_text) {
         f->values[row] = (struct weir_setting_value){.number = number};
         return WEIR_OK;
     }
     if (text.size >= IN_FORCE_TEXT_MAX - f->text_used)
-        return weir_error_context(WEIR_E_CONFIG, "the folded settings' texts are longer than %u bytes", IN_FORCE_TEXT_MAX);
+        return weir_error_context(
+            WEIR_E_CONFIG, "the folded settings' texts are longer than %u bytes", IN_FORCE_TEXT_MAX);
     char *at = f->text + f->text_used;
     if (text.size) memcpy(at, text.data, text.size);
     at[text.size] = 0;
@@ -37,8 +39,8 @@ enum weir_error in_force_from(struct in_force *ret_in_force, const struct weir_s
         const struct weir_setting *row = &service->settings[i];
         if (!row->folded) continue;
         WEIR_ASSERT(strlen(row->name) <= 64);
-        enum weir_error e = put_value(ret_in_force, i, row->kind == WEIR_SETTING_TEXT, values[i].number,
-            weir_slice_text(values[i].text));
+        enum weir_error e = put_value(
+            ret_in_force, i, row->kind == WEIR_SETTING_TEXT, values[i].number, weir_slice_text(values[i].text));
         if (e != WEIR_OK) return weir_error_wrap(e, "service %s: ", service->name);
     }
     return WEIR_OK;
@@ -101,7 +103,8 @@ static enum weir_error load_row(struct in_force *f, const struct weir_service *s
         number = byte_get_le64(r);
     for (uint32_t i = 0; i < rows && !r->failed; i++) {
         const struct weir_setting *row = &service->settings[i];
-        if (row->folded && (row->kind == WEIR_SETTING_TEXT) == is_text && weir_slice_equal(weir_slice_text(row->name), name))
+        if (row->folded && (row->kind == WEIR_SETTING_TEXT) == is_text &&
+            weir_slice_equal(weir_slice_text(row->name), name))
             return put_value(f, i, is_text, number, text);
     }
     return WEIR_OK;

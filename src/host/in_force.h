@@ -15,7 +15,7 @@
 #define IN_FORCE_RECORD_MAX (10u + IN_FORCE_ROWS_MAX * (1u + 64u + 1u + 8u) + IN_FORCE_TEXT_MAX)
 
 struct in_force {
-    uint32_t version, epoch; /* 0: nothing in force yet (empty partition) */
+    uint32_t version, epoch;                             /* 0: nothing in force yet (empty partition) */
     struct weir_setting_value values[IN_FORCE_ROWS_MAX]; /* table order; zero where not folded */
     char text[IN_FORCE_TEXT_MAX];
     size_t text_used;

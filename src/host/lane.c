@@ -48,7 +48,7 @@ void host_lane_submit(struct host_lane *lane) {
 
 enum weir_error host_lane_append(struct host_lane *lane, struct log_partition *partition,
     const struct log_record *record, size_t reserve, uint64_t *ret_offset) {
-    struct held *held;
+    struct held *held = NULL;
     for (int attempt = 0; attempt < 2; attempt++) {
         enum weir_error e = host_lane_commit(lane, &held);
         if (e != WEIR_OK) return e;
@@ -79,17 +79,16 @@ void host_lane_lag(struct host_lane *lane, struct host_partition *partition) {
 }
 
 /* ---- deliveries ------------------------------------------------------------------------------------------------ */
-static void hand_over(struct host_lane *lane, const void *bytes) {
-    struct host_delivery delivery;
-    delivery_load(bytes, &delivery);
+void host_lane_hand_over(struct host_lane *lane, const struct host_delivery *delivery) {
     metric_add(&lane->metrics.deliveries, 1);
     const struct host_edge *edge = lane->host->edge;
-    if (edge && edge->on_delivery) edge->on_delivery(edge->ctx, lane, &delivery);
+    if (edge && edge->on_delivery) edge->on_delivery(edge->ctx, lane, delivery);
 }
 
 enum weir_error host_lane_deliver(struct host_lane *lane, const struct host_delivery *delivery, uint64_t sequence) {
     struct held *held = host_lane_flight(lane, sequence);
-    if (held) return held_delivery(held, delivery) ? WEIR_OK : weir_error_context(WEIR_E_FULL, "the commit holds too much");
+    if (held)
+        return held_delivery(held, delivery) ? WEIR_OK : weir_error_context(WEIR_E_FULL, "the commit holds too much");
     size_t size = delivery_size(delivery);
     if (size > MAIL_MESSAGE_MAX) return weir_error_context(WEIR_E_TOO_LARGE, "an answer of %zu bytes", size);
     void *room = mailbox_reserve(&lane->host->mailbox, MAIL_REPLY, lane->index, delivery->origin.lane, size);
@@ -102,20 +101,21 @@ enum weir_error host_lane_deliver(struct host_lane *lane, const struct host_deli
 static bool ack_now(struct host_lane *lane, uint32_t source_partition, uint64_t position) {
     struct host_partition *source = &lane->host->partitions[source_partition];
     if (source->lane == lane) {
-        outbox_acked(&source->outbox, position);
+        host_partition_acked(source, position);
         return true;
     }
-    struct mail_ack *ack = mailbox_reserve(&lane->host->mailbox, MAIL_REPLY, lane->index, source->lane->index, sizeof *ack);
+    struct mail_ack *ack =
+        mailbox_reserve(&lane->host->mailbox, MAIL_REPLY, lane->index, source->lane->index, sizeof *ack);
     if (!ack) return false;
     *ack = (struct mail_ack){.partition = source_partition, .position = position};
     mailbox_commit(&lane->host->mailbox, MAIL_REPLY, lane->index, source->lane->index, sizeof *ack, MAIL_ACK);
     return true;
 }
 
-enum weir_error host_lane_ack(
-    struct host_lane *lane, uint32_t source_partition, uint64_t position, uint64_t sequence) {
+enum weir_error host_lane_ack(struct host_lane *lane, uint32_t source_partition, uint64_t position, uint64_t sequence) {
     struct held *held = host_lane_flight(lane, sequence);
-    bool done = held ? held_mark(held, HELD_ACK, source_partition, position) : ack_now(lane, source_partition, position);
+    bool done =
+        held ? held_mark(held, HELD_ACK, source_partition, position) : ack_now(lane, source_partition, position);
     return done ? WEIR_OK : WEIR_E_FULL;
 }
 
@@ -126,10 +126,14 @@ static bool release_entry(struct host_lane *lane, const struct held_entry *entry
         lane->host->partitions[entry->partition].outbox.released = entry->position;
         return true;
     }
+    if (entry->kind == HELD_SKIP) {
+        host_partition_skip(&lane->host->partitions[entry->partition], entry->position);
+        return true;
+    }
     struct host_delivery delivery;
     delivery_load(entry + 1, &delivery);
     if (delivery.origin.lane == lane->index) {
-        hand_over(lane, entry + 1);
+        host_lane_hand_over(lane, &delivery);
         return true;
     }
     struct mailbox *mailbox = &lane->host->mailbox;
@@ -178,13 +182,15 @@ uint32_t host_lane_release(struct host_lane *lane) {
 
 /* ---- mail ------------------------------------------------------------------------------------------------------ */
 static bool take_delivery(struct host_lane *lane, struct weir_slice message) {
-    hand_over(lane, message.data);
+    struct host_delivery delivery;
+    delivery_load(message.data, &delivery);
+    host_lane_hand_over(lane, &delivery);
     return true;
 }
 
 static bool take_ack(struct host_lane *lane, struct weir_slice message) {
     const struct mail_ack *ack = (const void *)message.data;
-    outbox_acked(&lane->host->partitions[ack->partition].outbox, ack->position);
+    host_partition_acked(&lane->host->partitions[ack->partition], ack->position);
     return true;
 }
 
@@ -223,9 +229,9 @@ static uint32_t receive_from(struct host_lane *lane, enum mail_class class, uint
 
 uint32_t host_lane_receive(struct host_lane *lane) {
     uint32_t taken = 0;
-    for (uint32_t class = 0; class < MAIL_CLASSES; class++)
+    for (uint32_t class = 0; class < MAIL_CLASSES; class ++)
         for (uint32_t from = 0; from < lane->host->mailbox.endpoints; from++)
-            taken += receive_from(lane, (enum mail_class)class, from);
+            taken += receive_from(lane, (enum mail_class) class, from);
     return taken;
 }
 

@@ -6,17 +6,18 @@
 #define WEIR_HOST_LANE_H
 #include "base/arena.h"
 #include "base/metric.h"
+#include "base/pool.h"
 #include "host/held.h"
 #include "host/out.h"
 
-#define LANE_READ_BYTES   (2u << 20)
-#define LANE_EVENTS_MAX   256u
+#define LANE_READ_BYTES      (2u << 20)
+#define LANE_EVENTS_MAX      256u
 #define LANE_COMMAND_RESERVE (256u << 10) /* journaled room of a commit that commands leave to emits and timers */
 
 struct host_partition;
 struct lane_metrics {
-    struct metric_counter records_applied, records_passed_over, commits, commands, commands_refused, queries, emits_sent,
-        emits_taken, timers_fired, deliveries, held_bytes, lagging, cycle_ns_max;
+    struct metric_counter records_applied, records_passed_over, commits, commands, commands_refused, queries,
+        emits_sent, emits_taken, timers_fired, deliveries, held_bytes, lagging, cycle_ns_max;
     struct metric_histogram apply_ns, commit_ns, commit_records;
 };
 struct host_lane {
@@ -38,11 +39,18 @@ struct host_lane {
     struct weir_out out;
     uint8_t *read_buffer;
     struct arena query_arena;
-    void *memory; /* of everything above */
+    struct pool taps;
+    uint32_t *tap_sessions; /* buckets of chains by session */
+    uint32_t taps_catching; /* not live yet */
+    uint32_t tap_number;
+    void *tap_memory;
+    size_t tap_memory_size;
+    uint64_t tap_lanes; /* lanes on which sessions of this one have subscribed */
+    void *memory;       /* of everything above */
     size_t memory_size;
     _Atomic bool idle; /* draining: nothing is under way here */
-    bool again; /* more can be done at once: the next cycle does not wait */
-    bool retry; /* a ring was full: the next cycle waits a moment only */
+    bool again;        /* more can be done at once: the next cycle does not wait */
+    bool retry;        /* a ring was full: the next cycle waits a moment only */
     bool ended;
     struct lane_metrics metrics;
 };
@@ -53,7 +61,8 @@ uint32_t host_lane_work(void *self, uint64_t block_ns);
 
 /* The commit that takes appends, begun if need be. FULL (journal, or all commits under way), NO_SPACE. */
 WEIR_MUST enum weir_error host_lane_commit(struct host_lane *lane, struct held **ret_held);
-/* Appends to the open commit; when that is full it is submitted and another begun. reserve: room left to emits, timers. */
+/* Appends to the open commit; when that is full it is submitted and another begun. reserve: room left to emits, timers.
+ */
 WEIR_MUST enum weir_error host_lane_append(struct host_lane *lane, struct log_partition *partition,
     const struct log_record *record, size_t reserve, uint64_t *ret_offset);
 /* Hands the open commit to the journal. Its records are applied later in the cycle. */
@@ -67,6 +76,8 @@ WEIR_MUST enum weir_error host_lane_deliver(
 /* An ack to the source's lane, likewise. */
 WEIR_MUST enum weir_error host_lane_ack(
     struct host_lane *lane, uint32_t source_partition, uint64_t position, uint64_t sequence);
+/* The edge's on_delivery, now. Not inside a call of the edge. */
+void host_lane_hand_over(struct host_lane *lane, const struct host_delivery *delivery);
 /* Parts of the cycle: durable commits let go; mail taken; what this lane sent to itself delivered. */
 uint32_t host_lane_release(struct host_lane *lane);
 uint32_t host_lane_receive(struct host_lane *lane);

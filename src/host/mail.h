@@ -1,7 +1,7 @@
 /* host/mail.h: the messages between endpoints: tag and layout. Bytes follow the struct in the order of its sizes.
  *
- * A handler lives beside the noun it changes; lane.c, work.c and reader.c only look it up by tag. It returns false when the
- * message must wait in its ring until the next cycle.
+ * A handler lives beside the noun it changes; lane.c, work.c and reader.c only look it up by tag. It returns false when
+ * the message must wait in its ring until the next cycle.
  */
 #ifndef WEIR_HOST_MAIL_H
 #define WEIR_HOST_MAIL_H
@@ -47,6 +47,23 @@ struct mail_append { /* the batch follows */
     struct log_partition *partition;
     struct host_origin origin;
     uint32_t batch_size, unused;
+};
+struct mail_subscribe { /* packed bytes of the snapshot query follow */
+    struct log_partition *partition;
+    uint64_t key, from;
+    struct host_origin origin;
+    struct mail_query snapshot; /* query NULL: none */
+};
+struct mail_read { /* to the read agent; from a session (purpose ANSWER) or a lane's tap */
+    struct log_partition *partition;
+    uint64_t offset, until_mono_ns; /* ANSWER: waits for data until then */
+    struct host_origin origin;
+    uint32_t bytes_max, tap, tap_number, is_tap;
+};
+struct mail_caught { /* batches follow */
+    uint64_t offset;
+    enum weir_error error;
+    uint32_t tap, tap_number, size;
 };
 struct mail_ack {
     uint64_t position;

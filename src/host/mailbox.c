@@ -1,9 +1,10 @@
 #include "host/mailbox.h"
 
-/* The ring from an endpoint to itself exists too: the same code serves a partition of the own lane where that is simpler. */
+/* The ring from an endpoint to itself exists too: the same code serves a partition of the own lane where that is
+ * simpler. */
 static struct byte_ring *ring_of(struct mailbox *m, enum mail_class class, uint32_t from, uint32_t to) {
     WEIR_DEBUG_ASSERT(from < m->endpoints && to < m->endpoints);
-    return &m->rings[((size_t)class * m->endpoints + from) * m->endpoints + to];
+    return &m->rings[((size_t) class * m->endpoints + from) * m->endpoints + to];
 }
 
 enum weir_error mailbox_init(struct mailbox *mailbox, struct sys *sys, uint32_t endpoints) {
@@ -38,13 +39,14 @@ void *mailbox_reserve(struct mailbox *mailbox, enum mail_class class, uint32_t f
     return byte_ring_reserve(ring_of(mailbox, class, from, to), size);
 }
 
-void mailbox_commit(struct mailbox *mailbox, enum mail_class class, uint32_t from, uint32_t to, size_t size, uint32_t tag) {
+void mailbox_commit(
+    struct mailbox *mailbox, enum mail_class class, uint32_t from, uint32_t to, size_t size, uint32_t tag) {
     byte_ring_commit(ring_of(mailbox, class, from, to), size, tag);
     mailbox->wakes[from * 2 + to / 64] |= (uint64_t)1 << (to % 64);
 }
 
-bool mailbox_peek(struct mailbox *mailbox, enum mail_class class, uint32_t from, uint32_t to, struct weir_slice *ret_message,
-    uint32_t *ret_tag) {
+bool mailbox_peek(struct mailbox *mailbox, enum mail_class class, uint32_t from, uint32_t to,
+    struct weir_slice *ret_message, uint32_t *ret_tag) {
     return byte_ring_peek(ring_of(mailbox, class, from, to), ret_message, ret_tag);
 }
 

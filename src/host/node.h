@@ -41,11 +41,11 @@ struct host {
     struct host_partition *partitions;
     struct host_lane *lanes;
     uint32_t service_count, partition_count, lane_count;
-    struct host_partition **by_uid; /* inputs; [HOST_UIDS_MAX] */
-    struct tap **taps;              /* by uid; owned by the writing lane */
+    struct host_partition **by_uid;  /* inputs; [HOST_UIDS_MAX] */
+    struct host_partition **writers; /* inputs and outputs: whose lane writes them; NULL: a plain topic */
+    uint32_t *taps;                  /* by uid: chain of indices + 1, owned by the writing lane */
     struct mailbox mailbox;
     struct work_agent *work;
-    struct read_agent *reader;
     struct idempotency_options idempotency;
     bool may_have_lost; /* the last stop was not clean: epochs rise */
     _Atomic uint32_t phase;
@@ -61,6 +61,9 @@ static inline uint32_t host_read_endpoint(const struct host *host) {
 }
 /* One sentence to the operator. Any thread. */
 void host_report(const struct host *host, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void host_metrics(struct host *host); /* registers everything the host measures */
+void host_metrics(struct host *host);          /* registers everything the host measures */
+bool host_lanes_idle(const struct host *host); /* draining: nothing is under way on any lane */
+/* The lane that writes a partition of any topic. */
+struct host_lane *host_writer(const struct host *host, const struct log_partition *partition);
 struct host_service *host_service_find(const struct host *host, const char *name);
 #endif

@@ -18,7 +18,8 @@ static void settle(struct weir_out *out) {
     out->pending = false;
 }
 
-static void await(struct weir_out *out, const uint8_t *data, size_t size, uint64_t what, uint64_t key, uint64_t number) {
+static void await(
+    struct weir_out *out, const uint8_t *data, size_t size, uint64_t what, uint64_t key, uint64_t number) {
     out->last = data;
     out->last_size = size;
     out->last_what[0] = what;
@@ -47,7 +48,8 @@ void out_end(struct weir_out *out) {
     settle(out);
 }
 
-void *weir_output(struct weir_out *out, uint32_t topic, uint16_t type, uint64_t key, size_t size, uint64_t *ret_offset) {
+void *weir_output(
+    struct weir_out *out, uint32_t topic, uint16_t type, uint64_t key, size_t size, uint64_t *ret_offset) {
     settle(out);
     struct fold *fold = out->fold;
     WEIR_ASSERT(topic < fold->topic_count && fold->service->topics[topic].role == WEIR_TOPIC_OUTPUT);

@@ -11,10 +11,10 @@
 #include "host/fold.h"
 #include "host/outbox.h"
 
-struct out_target { /* an emit row, resolved */
+struct out_target {        /* an emit row, resolved */
     uint32_t first, count; /* the host's numbers of the target service's partitions */
 };
-struct out_sink { /* constant for a partition's life */
+struct out_sink {                                   /* constant for a partition's life */
     struct log_partition *outputs[FOLD_TOPICS_MAX]; /* by topic row */
     struct out_target targets[FOLD_EMITS_MAX];
     struct outbox *outbox;
@@ -22,7 +22,7 @@ struct out_sink { /* constant for a partition's life */
 };
 struct weir_out {
     struct fold *fold;
-    struct out_sink *sink; /* NULL: shadow or offline */
+    struct out_sink *sink;     /* NULL: shadow or offline */
     struct log_commit *commit; /* of the sink */
     uint8_t *scratch;
     size_t scratch_size, scratch_used;

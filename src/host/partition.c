@@ -15,6 +15,7 @@ void host_partition_publish(struct host_partition *p) {
     atomic_store_explicit(&f->emission, fold->emission.state, memory_order_relaxed);
     atomic_store_explicit(&f->bytes_applied, p->bytes_applied, memory_order_relaxed);
     atomic_store_explicit(&f->version, fold->in_force.version, memory_order_relaxed);
+    atomic_store_explicit(&f->emits_acked, outbox_acked_below(&p->outbox, fold->applied), memory_order_release);
     atomic_store_explicit(&f->applied, fold->applied, memory_order_release);
     uint64_t next_ns = timers_next_ns(&fold->timers);
     if (next_ns == UINT64_MAX) return;
@@ -22,6 +23,12 @@ void host_partition_publish(struct host_partition *p) {
     uint64_t time_ns = p->clock.ns, gap = next_ns > time_ns ? (next_ns - time_ns) / 9 * 8 : 0;
     uint64_t mono_ns = p->clock.mono_ns + gap;
     if (mono_ns < p->lane->timer_next_mono_ns) p->lane->timer_next_mono_ns = mono_ns;
+}
+
+void host_partition_acked(struct host_partition *p, uint64_t position) {
+    outbox_acked(&p->outbox, position);
+    uint64_t below = outbox_acked_below(&p->outbox, p->fold.applied);
+    atomic_store_explicit(&p->facts.emits_acked, below, memory_order_release);
 }
 
 uint64_t host_partition_time(struct host_partition *p) {
@@ -68,15 +75,31 @@ static WEIR_COLD void refuse(struct host_partition *p, enum weir_error e) {
     p->parked = true;
 }
 
+/* Replayed, or as far as it goes. */
+static void count_ready(struct host_partition *p) {
+    p->replaying = false;
+    atomic_store_explicit(&p->facts.replaying, false, memory_order_release);
+    if (!p->counted) atomic_fetch_add_explicit(&p->host->partitions_ready, 1, memory_order_acq_rel);
+    p->counted = true;
+}
+
 static WEIR_COLD void park(struct host_partition *p) {
     p->parked = true;
     atomic_store_explicit(&p->facts.parked, true, memory_order_release);
-    if (!p->announced) {
-        p->announced = true;
-        p->replaying = false;
-        atomic_store_explicit(&p->facts.replaying, false, memory_order_release);
-        atomic_fetch_add_explicit(&p->host->partitions_ready, 1, memory_order_acq_rel);
-    }
+    count_ready(p);
+    host_report(p->host, "service %s, partition %u is parked in front of record %llu, which crashed the node twice",
+        p->fold.service->name, p->index, (unsigned long long)p->park_at);
+}
+
+void host_partition_skip(struct host_partition *p, uint64_t offset) {
+    if (!p->parked || offset != p->park_at || p->skip_count == FOLD_SKIPS_MAX) return;
+    p->skips[p->skip_count++] = offset;
+    p->fold.options.skips[p->fold.options.skip_count++] = offset;
+    p->park_at = UINT64_MAX;
+    p->parked = false;
+    p->replaying = p->fold.applied < p->replay_end;
+    atomic_store_explicit(&p->facts.parked, false, memory_order_release);
+    host_lane_lag(p->lane, p);
 }
 
 static bool apply_one(struct host_partition *p, struct held *held, const struct batch_record *record) {
@@ -136,7 +159,8 @@ static void settle(struct host_partition *p, struct held *held, uint64_t emits_b
 static bool contains(struct weir_slice batch, uint64_t offset) {
     struct batch_reader reader;
     struct batch_header header;
-    return batch_open(&reader, batch, &header) == WEIR_OK && header.base_offset <= offset && offset < header.next_offset;
+    return batch_open(&reader, batch, &header) == WEIR_OK && header.base_offset <= offset &&
+           offset < header.next_offset;
 }
 
 void host_partition_apply(struct host_partition *p, struct held *held, struct weir_slice batch) {
@@ -246,8 +270,8 @@ bool host_partition_announce(struct host_partition *p) {
         if (host_partition_append(p, &envelope, (struct weir_slice){0}, value, NULL) != WEIR_OK) return false;
     }
     p->announced = true;
+    count_ready(p);
     host_partition_publish(p);
-    atomic_fetch_add_explicit(&p->host->partitions_ready, 1, memory_order_acq_rel);
     return true;
 }
 
@@ -259,23 +283,27 @@ uint32_t host_partition_fire(struct host_partition *p) {
     for (; fired < count; fired++) {
         struct envelope envelope = {.kind = WEIR_RECORD_TIMER, .timer_id = due[fired].id};
         uint64_t offset;
-        if (host_partition_append(p, &envelope, (struct weir_slice){0}, (struct weir_slice){0}, &offset) != WEIR_OK) break;
+        if (host_partition_append(p, &envelope, (struct weir_slice){0}, (struct weir_slice){0}, &offset) != WEIR_OK)
+            break;
         p->timer_offset = offset;
     }
     host_partition_publish(p); /* when the next one is due */
     return fired;
 }
 
-/* ---- commands -------------------------------------------------------------------------------------------------------- */
+/* ---- commands
+ * -------------------------------------------------------------------------------------------------------- */
 static enum weir_error admit(const struct host_partition *p) {
     uint32_t phase = atomic_load_explicit(&p->host->phase, memory_order_acquire);
     if (phase >= HOST_DRAINING) return weir_error_context(WEIR_E_CLOSED, "the node is stopping");
     const char *name = p->fold.service->name;
     if (p->parked)
         return weir_error_context(WEIR_E_PARKED,
-            "partition %u of %s stopped at record %llu, which crashed the node twice; weir service skip %s --partition %u --offset %llu passes over it",
+            "partition %u of %s stopped at record %llu, which crashed the node twice; weir service skip %s --partition "
+            "%u --offset %llu passes over it",
             p->index, name, (unsigned long long)p->park_at, name, p->index, (unsigned long long)p->park_at);
-    if (!p->announced) return weir_error_context(WEIR_E_CLOSED, "partition %u of %s is replaying its log", p->index, name);
+    if (!p->announced)
+        return weir_error_context(WEIR_E_CLOSED, "partition %u of %s is replaying its log", p->index, name);
     if (waiters_full(&p->waiters))
         return weir_error_context(WEIR_E_FULL, "%u commands of partition %u of %s wait for the disk",
             waiters_count(&p->waiters), p->index, name);
@@ -296,8 +324,13 @@ static bool repeated(struct host_partition *p, const struct host_command *comman
     }
     const struct idempotency_entry *entry = idempotency_find(&p->fold.idempotency, packed_key);
     if (!entry) return false;
-    struct host_delivery d = {.kind = HOST_REPLY, .origin = command->origin, .text = "", .offset = entry->offset,
-        .status = entry->replied ? entry->status : 200, .repeated = true, .value = idempotency_value(entry)};
+    struct host_delivery d = {.kind = HOST_REPLY,
+        .origin = command->origin,
+        .text = "",
+        .offset = entry->offset,
+        .status = entry->replied ? entry->status : 200,
+        .repeated = true,
+        .value = idempotency_value(entry)};
     if (entry->body_hash[0] != body[0] || entry->body_hash[1] != body[1]) {
         d.error = WEIR_E_KEY_REUSED;
         d.status = (uint16_t)weir_error_http(d.error);
@@ -315,7 +348,8 @@ enum weir_error host_partition_submit(
     if (packed_key.size) {
         const struct idempotency *table = &p->fold.idempotency;
         waiter.key.hash[0] = idempotency_hash(table, packed_key) | 1;
-        waiter.key.hash[1] = siphash13(packed_key.data, packed_key.size, table->options.secret[1], table->options.secret[0]);
+        waiter.key.hash[1] =
+            siphash13(packed_key.data, packed_key.size, table->options.secret[1], table->options.secret[0]);
         memcpy(waiter.key.body_hash, command->idempotency.body_hash, sizeof waiter.key.body_hash);
         if (repeated(p, command, packed_key, &waiter.key, &e)) return e;
     }

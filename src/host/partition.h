@@ -1,9 +1,9 @@
 /* host/partition.h: an input partition of a service, live on its lane: its fold, its waiters, its outbox, its pace.
  *
- * Records of a submitted commit are applied from the commit's own memory. When one cannot be (no room for outputs, no credits
- * for emits, or records before it are not applied yet) the partition lags: it stays on its lane's list and applies from commits
- * still in memory or from the log, until it has met the newest submitted record. Replay at start is the same thing.
- * Owner: the lane; `facts` may be read by any thread.
+ * Records of a submitted commit are applied from the commit's own memory. When one cannot be (no room for outputs, no
+ * credits for emits, or records before it are not applied yet) the partition lags: it stays on its lane's list and
+ * applies from commits still in memory or from the log, until it has met the newest submitted record. Replay at start
+ * is the same thing. Owner: the lane; `facts` may be read by any thread.
  */
 #ifndef WEIR_HOST_PARTITION_H
 #define WEIR_HOST_PARTITION_H
@@ -33,16 +33,17 @@ struct host_partition {
     struct outbox outbox;
     struct waiters waiters;
     struct clock clock;
-    uint64_t submitted;   /* behind the last record of submitted commits */
-    uint64_t replay_end;  /* behind the last record found at start */
-    uint64_t last_commit; /* sequence of the newest commit that carries something it saw */
+    uint64_t submitted;                /* behind the last record of submitted commits */
+    uint64_t replay_end;               /* behind the last record found at start */
+    uint64_t last_commit;              /* sequence of the newest commit that carries something it saw */
     size_t output_needed, held_needed; /* bytes a commit must have free before a record is applied */
     uint64_t timer_offset; /* a TIMER record at or above this offset is appended and not applied; UINT64_MAX: none */
     uint64_t bytes_applied;
-    bool replaying;       /* has not met replay_end yet */
-    bool announced;       /* its settings record of this start is appended, if it needs one */
+    bool replaying; /* has not met replay_end yet */
+    bool announced; /* its settings record of this start is appended, if it needs one */
+    bool counted;   /* among the ready ones */
     bool lagging, parked;
-    uint64_t park_at;     /* offset of the poison record, UINT64_MAX: none */
+    uint64_t park_at;               /* offset of the poison record, UINT64_MAX: none */
     uint64_t skips[FOLD_SKIPS_MAX]; /* poison records that a durable order passes over */
     uint32_t skip_count;
     struct host_partition *lagging_next;
@@ -57,8 +58,8 @@ bool host_partition_may_catch_up(const struct host_partition *partition);
 /* A slice of catching up; returns records applied. */
 uint32_t host_partition_catch_up(struct host_partition *partition, struct held *held);
 /* A command of this lane or another one. OK: appended, or joined, or answered from the table. */
-WEIR_MUST enum weir_error host_partition_submit(struct host_partition *partition, const struct host_command *command,
-    struct weir_slice packed_key);
+WEIR_MUST enum weir_error host_partition_submit(
+    struct host_partition *partition, const struct host_command *command, struct weir_slice packed_key);
 /* Appends a record of the host's own (timer, settings, skip, emit); ret_offset may be NULL. */
 WEIR_MUST enum weir_error host_partition_append(struct host_partition *partition, const struct envelope *envelope,
     struct weir_slice key, struct weir_slice value, uint64_t *ret_offset);
@@ -68,5 +69,9 @@ bool host_partition_announce(struct host_partition *partition);
 /* Appends records for due timers; returns how many. */
 uint32_t host_partition_fire(struct host_partition *partition);
 uint64_t host_partition_time(struct host_partition *partition); /* record time now */
+/* A durable order passes over the record in front of which the partition is parked. */
+void host_partition_skip(struct host_partition *partition, uint64_t offset);
+/* The target has made the emit at this place of the outbox durable. */
+void host_partition_acked(struct host_partition *partition, uint64_t position);
 void host_partition_publish(struct host_partition *partition); /* facts */
 #endif

@@ -22,7 +22,8 @@ static struct host_partition *find(struct host_lane *lane, uint32_t service, uin
 }
 
 /* What a request's lane has to say instead of a result. False: no room, the request waits in its ring. */
-static bool refuse(struct host_lane *lane, enum host_delivery_kind kind, const struct host_origin *origin, enum weir_error e) {
+static bool refuse(
+    struct host_lane *lane, enum host_delivery_kind kind, const struct host_origin *origin, enum weir_error e) {
     struct host_delivery d = {
         .kind = kind, .origin = *origin, .error = e, .status = (uint16_t)weir_error_http(e), .text = weir_error_text()};
     metric_add(&lane->metrics.commands_refused, 1);
@@ -66,8 +67,8 @@ enum weir_error host_submit(struct host_lane *lane, const struct host_command *c
         const struct host_idempotency *i = &command->idempotency;
         key = weir_slice(packed, envelope_pack_key(i->principal, i->route, i->key, packed));
         if (key.size == 0)
-            return weir_error_context(
-                WEIR_E_TOO_LARGE, "the idempotency key with its route has more than %u bytes", ENVELOPE_KEY_BYTES_MAX - 6);
+            return weir_error_context(WEIR_E_TOO_LARGE, "the idempotency key with its route has more than %u bytes",
+                ENVELOPE_KEY_BYTES_MAX - 6);
     }
     if (p->lane != lane) return forward_command(lane, p->lane->index, command, key);
     return host_partition_submit(p, command, key);
@@ -101,7 +102,8 @@ static void scratch_free(void *arena, void *data) {
     (void)data;
 }
 
-enum weir_error host_query_run(struct host_partition *p, const struct host_query *query, struct weir_answer *ret_answer) {
+enum weir_error host_query_run(
+    struct host_partition *p, const struct host_query *query, struct weir_answer *ret_answer) {
     struct arena *arena = &p->lane->query_arena;
     arena_reset(arena);
     weir_answer_init(ret_answer, arena, WEIR_ANSWER_BYTES_MAX);
@@ -165,9 +167,10 @@ bool host_request_query(struct host_lane *lane, struct weir_slice message) {
     return answer_query(find(lane, mail->service, mail->partition), &query) == WEIR_OK;
 }
 
-/* ---- plain topics ------------------------------------------------------------------------------------------------- */
-static enum weir_error append_batch(
-    struct host_lane *lane, struct log_partition *partition, struct weir_slice batch, const struct host_origin *origin) {
+/* ---- plain topics -------------------------------------------------------------------------------------------------
+ */
+static enum weir_error append_batch(struct host_lane *lane, struct log_partition *partition, struct weir_slice batch,
+    const struct host_origin *origin) {
     struct host_delivery d = {.kind = HOST_REPLY, .origin = *origin, .status = 200, .text = ""};
     enum weir_error e = WEIR_E_AGAIN;
     struct held *held;
@@ -187,7 +190,8 @@ static enum weir_error append_batch(
     return WEIR_OK;
 }
 
-static enum weir_error find_plain(struct host_lane *lane, const char *topic, uint32_t partition, struct log_partition **ret) {
+static enum weir_error find_plain(
+    struct host_lane *lane, const char *topic, uint32_t partition, struct log_partition **ret) {
     struct log_topic *found = log_topic_find(lane->host->log, topic);
     if (!found) return weir_error_context(WEIR_E_NOT_FOUND, "there is no topic %s", topic);
     if (partition >= found->partition_count)

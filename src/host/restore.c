@@ -11,7 +11,8 @@ void snapshot_folder(char *buf, size_t size, const char *folder, const char *ser
     text_printf(&t, "%s/snapshots/%s/%u", folder, service, partition);
 }
 
-void snapshot_path(char *buf, size_t size, const char *folder, const char *service, uint32_t partition, uint64_t offset) {
+void snapshot_path(
+    char *buf, size_t size, const char *folder, const char *service, uint32_t partition, uint64_t offset) {
     struct text_builder t = text_builder(buf, size);
     text_printf(&t, "%s/snapshots/%s/%u/%020llu.snap", folder, service, partition, (unsigned long long)offset);
 }
@@ -68,9 +69,10 @@ enum weir_error snapshot_write(
     return e;
 }
 
-/* ---- without a snapshot -------------------------------------------------------------------------------------------- */
-static enum weir_error first_settings(struct log *log, struct log_partition *partition, const struct fold_options *options,
-    struct in_force *ret_in_force) {
+/* ---- without a snapshot --------------------------------------------------------------------------------------------
+ */
+static enum weir_error first_settings(struct log *log, struct log_partition *partition,
+    const struct fold_options *options, struct in_force *ret_in_force) {
     void *memory;
     enum weir_error e = sys_memory_map(FIRST_BATCH_MAX, &memory);
     if (e != WEIR_OK) return e;
@@ -81,8 +83,8 @@ static enum weir_error first_settings(struct log *log, struct log_partition *par
     struct envelope envelope;
     e = log_read(log, partition, 0, true, memory, FIRST_BATCH_MAX, &size);
     if (e == WEIR_OK && size > 0) e = batch_open(&reader, weir_slice(memory, size), &header);
-    if (e == WEIR_OK && size > 0 && batch_next(&reader, &record) && envelope_load(&record.record, &envelope) == WEIR_OK &&
-        envelope.kind == WEIR_RECORD_SETTINGS)
+    if (e == WEIR_OK && size > 0 && batch_next(&reader, &record) &&
+        envelope_load(&record.record, &envelope) == WEIR_OK && envelope.kind == WEIR_RECORD_SETTINGS)
         e = in_force_load(ret_in_force, options->service, options->initial, record.record.value);
     sys_memory_unmap(memory, FIRST_BATCH_MAX);
     return e;
@@ -93,7 +95,8 @@ enum weir_error snapshot_open_empty(
     uint64_t start = atomic_load(&partition->start);
     if (start > 0)
         return weir_error_context(WEIR_E_OUT_OF_RANGE,
-            "service %s, partition %u: no snapshot can be used, and its input begins at offset %llu: what came before is gone",
+            "service %s, partition %u: no snapshot can be used, and its input begins at offset %llu: what came before "
+            "is gone",
             options->service->name, options->partition, (unsigned long long)start);
     struct in_force in_force = {0};
     enum weir_error e = WEIR_OK;
@@ -106,14 +109,14 @@ enum weir_error snapshot_open_empty(
     return e;
 }
 
-/* ---- which one counts ---------------------------------------------------------------------------------------------- */
+/* ---- which one counts ----------------------------------------------------------------------------------------------
+ */
 static enum weir_error counts(const struct host_partition *p, const struct snapshot_head *head) {
     uint64_t next = p->log->next, start = atomic_load(&p->log->start);
     if (head->applied > next)
         return weir_error_context(WEIR_E_MISMATCH, "it is of offset %llu, and the input ends at %llu",
             (unsigned long long)head->applied, (unsigned long long)next);
-    if (head->applied < start)
-        return weir_error_context(WEIR_E_OUT_OF_RANGE, "the input behind it is gone");
+    if (head->applied < start) return weir_error_context(WEIR_E_OUT_OF_RANGE, "the input behind it is gone");
     for (uint32_t row = 0; row < head->output_rows && p->owner->service->topics[row].name; row++) {
         const struct log_partition *output = p->sink.outputs[row];
         if (output && head->outputs_next[row] > output->next)

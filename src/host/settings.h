@@ -1,8 +1,10 @@
-/* host/settings.h: the node's configuration: one tree of values, checked against the tables of the node and of every service.
+/* host/settings.h: the node's configuration: one tree of values, checked against the tables of the node and of every
+ * service.
  *
- * File: YAML, at most two levels: `listen: 127.0.0.1:7070`, `exchange: {partitions: 4}`. Flags of `weir up` are the same keys. Every value
- * keeps where it came from (file:line, flag, initial) for `weir config print|explain` and for error texts. Unknown keys are errors
- * that name the nearest known one. Loaded once by one thread; read-only afterwards.
+ * File: YAML, at most two levels: `listen: 127.0.0.1:7070`, `exchange: {partitions: 4}`. Flags of `weir up` are the
+ * same keys. Every value keeps where it came from (file:line, flag, initial) for `weir config print|explain` and for
+ * error texts. Unknown keys are errors that name the nearest known one. Loaded once by one thread; read-only
+ * afterwards.
  */
 #ifndef WEIR_HOST_SETTINGS_H
 #define WEIR_HOST_SETTINGS_H
@@ -11,25 +13,25 @@
 
 /* The node's own rows; order is the enum. */
 enum node_setting {
-    NODE_DATA,            /* folder */
-    NODE_LISTEN,          /* HOST:PORT of HTTP and console */
-    NODE_ONLY,            /* comma-separated services; "" = all */
-    NODE_LANES,           /* 0 = cores - 1, at least 1 */
-    NODE_LOG_FORMAT,      /* logfmt | json */
-    NODE_LOG_LEVEL,       /* debug | info | warn | error */
-    NODE_JOURNAL_BYTES,   /* hard bound of the journal */
+    NODE_DATA,          /* folder */
+    NODE_LISTEN,        /* HOST:PORT of HTTP and console */
+    NODE_ONLY,          /* comma-separated services; "" = all */
+    NODE_LANES,         /* 0 = cores - 1, at least 1 */
+    NODE_LOG_FORMAT,    /* logfmt | json */
+    NODE_LOG_LEVEL,     /* debug | info | warn | error */
+    NODE_JOURNAL_BYTES, /* hard bound of the journal */
     NODE_SEGMENT_BYTES,
     NODE_CHECKPOINT_BYTES,
-    NODE_SNAPSHOT_BYTES,  /* a snapshot after that much input per partition */
-    NODE_SNAPSHOT_AGE,    /* and at least that often while there is new input */
+    NODE_SNAPSHOT_BYTES, /* a snapshot after that much input per partition */
+    NODE_SNAPSHOT_AGE,   /* and at least that often while there is new input */
     NODE_DISK_RESERVE,
     NODE_CONNECTIONS_MAX, /* per lane */
     NODE_HEADER_BYTES,    /* HTTP limits */
     NODE_BODY_BYTES,
-    NODE_IDLE,            /* keep-alive idle time, and for a request to arrive whole */
-    NODE_IDEMPOTENCY_KEYS,/* per partition */
-    NODE_IDEMPOTENCY_AGE, /* record time after which a key is forgotten */
-    NODE_WAITING_MAX,     /* commands per partition that may wait for their commit */
+    NODE_IDLE,             /* keep-alive idle time, and for a request to arrive whole */
+    NODE_IDEMPOTENCY_KEYS, /* per partition */
+    NODE_IDEMPOTENCY_AGE,  /* record time after which a key is forgotten */
+    NODE_WAITING_MAX,      /* commands per partition that may wait for their commit */
     NODE_SETTING_COUNT
 };
 extern const struct weir_setting node_settings[NODE_SETTING_COUNT + 1];
@@ -48,13 +50,16 @@ struct settings {
 /* All groups at their initial values. services: NULL-terminated registry. */
 WEIR_MUST enum weir_error settings_new(const struct weir_service *const *services, struct settings **ret_settings);
 void settings_free(struct settings *settings);
-/* name is used in error texts. CONFIG with "FILE:LINE: unknown key exchange.partition; did you mean exchange.partitions?" */
+/* name is used in error texts. CONFIG with "FILE:LINE: unknown key exchange.partition; did you mean
+ * exchange.partitions?" */
 WEIR_MUST enum weir_error settings_load_yaml(struct settings *settings, const char *name, struct weir_slice text);
 /* key: "listen" or "exchange.partitions". origin is copied. */
-WEIR_MUST enum weir_error settings_set(struct settings *settings, const char *key, const char *value, const char *origin);
-const struct weir_setting_value *settings_node(const struct settings *settings);                      /* indexed by enum node_setting */
-const struct weir_setting_value *settings_of(const struct settings *settings, const char *service);   /* NULL: none */
-/* `weir config print`: YAML with origins as comments; explain: one key with its summary, bounds, origin. Returns bytes needed. */
+WEIR_MUST enum weir_error settings_set(
+    struct settings *settings, const char *key, const char *value, const char *origin);
+const struct weir_setting_value *settings_node(const struct settings *settings); /* indexed by enum node_setting */
+const struct weir_setting_value *settings_of(const struct settings *settings, const char *service); /* NULL: none */
+/* `weir config print`: YAML with origins as comments; explain: one key with its summary, bounds, origin. Returns bytes
+ * needed. */
 size_t settings_print(const struct settings *settings, char *buf, size_t size);
 size_t settings_explain(const struct settings *settings, const char *key, char *buf, size_t size); /* 0: unknown key */
 #endif

@@ -5,7 +5,8 @@
 
 #define HEAD_SIZE 24u
 
-/* ---- store --------------------------------------------------------------------------------------------------------- */
+/* ---- store ---------------------------------------------------------------------------------------------------------
+ */
 static enum weir_error put_u32(struct weir_sink *sink, uint32_t x) {
     uint8_t b[4];
     store_le32(b, x);
@@ -106,13 +107,14 @@ enum weir_error snapshot_store(const struct fold *fold, struct weir_sink *sink) 
     return WEIR_OK;
 }
 
-/* ---- load ---------------------------------------------------------------------------------------------------------- */
+/* ---- load ----------------------------------------------------------------------------------------------------------
+ */
 static enum weir_error check_frame(struct weir_slice bytes) {
     if (bytes.size < HEAD_SIZE || memcmp(bytes.data, "WEIRSNAP", 8) != 0)
         return weir_error_context(WEIR_E_CORRUPT, "it is not a snapshot");
     if (load_le32(bytes.data + 8) != SNAPSHOT_FORMAT)
-        return weir_error_context(WEIR_E_VERSION, "its format is %u and this binary reads %u", load_le32(bytes.data + 8),
-            SNAPSHOT_FORMAT);
+        return weir_error_context(
+            WEIR_E_VERSION, "its format is %u and this binary reads %u", load_le32(bytes.data + 8), SNAPSHOT_FORMAT);
     if (load_le64(bytes.data + 16) != bytes.size)
         return weir_error_context(WEIR_E_CORRUPT, "it has %zu bytes and should have %llu", bytes.size,
             (unsigned long long)load_le64(bytes.data + 16));

@@ -3,12 +3,12 @@
  * File <folder>/snapshots/<service>/<partition>/<next offset to apply, 20 digits>.snap, little-endian:
  *   0  8 magic "WEIRSNAP"   8  4 format, 1   12  4 CRC32C of everything behind   16  8 size of everything
  *   24 body: u32 uid, partition, partition count, fold version | u64 applied, time_ns, emission hash, digest
- *      | u16 size, service name | u32 rows, per topic row u64 next output offset | u32 size, settings in force (in_force.h)
- *      | u32 count, timers {u64 at_ns, u64 id} | u32 count, sources {u32 uid, u32 epoch, u64 offset, u32 index}
- *      | u32 count, idempotency entries {u64 time_ns, offset, body hash[2] | u16 status, u16 replied, u32 value size, u16 key
- *        size | key, value} | u64 size, the service's state as its save() wrote it
- * Procedure to change: a new format number; readers keep the old one; the two are compared by a test.
- * Written with sys_replace_file: whole or not at all. The newest two are kept; the log may forget input below the older one.
+ *      | u16 size, service name | u32 rows, per topic row u64 next output offset | u32 size, settings in force
+ * (in_force.h) | u32 count, timers {u64 at_ns, u64 id} | u32 count, sources {u32 uid, u32 epoch, u64 offset, u32 index}
+ *      | u32 count, idempotency entries {u64 time_ns, offset, body hash[2] | u16 status, u16 replied, u32 value size,
+ * u16 key size | key, value} | u64 size, the service's state as its save() wrote it Procedure to change: a new format
+ * number; readers keep the old one; the two are compared by a test. Written with sys_replace_file: whole or not at all.
+ * The newest two are kept; the log may forget input below the older one.
  */
 #ifndef WEIR_HOST_SNAPSHOT_H
 #define WEIR_HOST_SNAPSHOT_H
@@ -41,7 +41,8 @@ WEIR_MUST enum weir_error snapshot_check(struct weir_slice bytes, const struct f
 WEIR_MUST enum weir_error snapshot_load(struct fold *fold, const struct fold_options *options, struct weir_slice bytes);
 
 void snapshot_folder(char *buf, size_t size, const char *folder, const char *service, uint32_t partition);
-void snapshot_path(char *buf, size_t size, const char *folder, const char *service, uint32_t partition, uint64_t offset);
+void snapshot_path(
+    char *buf, size_t size, const char *folder, const char *service, uint32_t partition, uint64_t offset);
 WEIR_MUST enum weir_error snapshot_list(
     struct sys *sys, const char *folder, const char *service, uint32_t partition, struct snapshot_offsets *ret_list);
 /* Writes the file, removes all but the newest SNAPSHOTS_KEPT. ret_hold: the oldest offset kept. */

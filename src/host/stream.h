@@ -1,7 +1,7 @@
 /* host/stream.h: what stands behind struct weir_sink and struct weir_source: snapshots and dumps as bytes.
  *
- * A sink either collects in memory (mapped, doubled as needed, given back by sink_done) or passes on to a function. A source
- * reads from memory. Owner: one thread.
+ * A sink either collects in memory (mapped, doubled as needed, given back by sink_done) or passes on to a function. A
+ * source reads from memory. Owner: one thread.
  */
 #ifndef WEIR_HOST_STREAM_H
 #define WEIR_HOST_STREAM_H

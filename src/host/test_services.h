@@ -1,8 +1,8 @@
 /* host/test_services.h: two services that the host's tests run: `left` and `right` emit into each other.
  *
- * A command {op, hops, key, amount} adds to one of 64 counters, puts out the new total and replies with it; while hops > 0 it also
- * emits the same with one hop less to the other service. What a fold saw is hashed in order, so that two instances
- * that differ anywhere differ here.
+ * A command {op, hops, key, amount} adds to one of 64 counters, puts out the new total and replies with it; while hops
+ * > 0 it also emits the same with one hop less to the other service. What a fold saw is hashed in order, so that two
+ * instances that differ anywhere differ here.
  */
 #ifndef WEIR_HOST_TEST_SERVICES_H
 #define WEIR_HOST_TEST_SERVICES_H
@@ -38,7 +38,8 @@ static enum weir_error test_open(const struct weir_open *open, void **ret_state)
     return WEIR_OK;
 }
 
-static void test_put(struct test_state *s, const struct weir_record *r, struct weir_out *out, uint64_t key, uint32_t op) {
+static void test_put(
+    struct test_state *s, const struct weir_record *r, struct weir_out *out, uint64_t key, uint32_t op) {
     struct test_output o = {.key = key, .total = s->counters[key % 64], .seen = s->seen, .kind = r->kind, .op = op};
     memcpy(weir_output(out, 1, (uint16_t)op, key, sizeof o, NULL), &o, sizeof o);
 }
@@ -100,7 +101,8 @@ static uint64_t test_digest(const void *state) {
         sum = hash_u64(s->counters[i], sum);
     return sum;
 }
-static __attribute__((unused)) enum weir_error test_query(const void *state, const struct weir_request *request, struct weir_answer *answer) {
+static __attribute__((unused)) enum weir_error test_query(
+    const void *state, const struct weir_request *request, struct weir_answer *answer) {
     (void)request;
     void *room = weir_answer_room(answer, sizeof(struct test_state));
     memcpy(room, state, sizeof(struct test_state));

@@ -63,8 +63,14 @@ static void world_on_delivery(void *ctx, struct host_lane *lane, const struct ho
     assert_int_equal(d->origin.lane, host_lane_index(lane));
     struct weir_slice value = d->kind == HOST_RECORD ? d->record.value : d->value;
     struct world_delivery *to = &w->deliveries[w->delivery_count++];
-    *to = (struct world_delivery){.kind = d->kind, .origin = d->origin, .error = d->error, .status = d->status,
-        .repeated = d->repeated, .offset = d->offset, .record_offset = d->record.offset, .size = value.size,
+    *to = (struct world_delivery){.kind = d->kind,
+        .origin = d->origin,
+        .error = d->error,
+        .status = d->status,
+        .repeated = d->repeated,
+        .offset = d->offset,
+        .record_offset = d->record.offset,
+        .size = value.size,
         .lane = host_lane_index(lane)};
     if (value.size >= 8) memcpy(&to->total, value.data, 8);
     memcpy(w->last_value, value.data, value.size < sizeof w->last_value ? value.size : sizeof w->last_value);
@@ -100,8 +106,13 @@ static __attribute__((unused)) enum weir_error world_try(struct world *w, uint32
     w->log_options.lanes = lanes;
     enum weir_error e = log_open(w->sys, &w->log_options, &w->log);
     if (e != WEIR_OK) return e;
-    struct host_options options = {.services = test_services, .settings = w->settings, .lanes = lanes, .folder = "data",
-        .edge = &edge, .report = world_report, .report_ctx = w};
+    struct host_options options = {.services = test_services,
+        .settings = w->settings,
+        .lanes = lanes,
+        .folder = "data",
+        .edge = &edge,
+        .report = world_report,
+        .report_ctx = w};
     e = host_open(w->sys, w->log, &options, &w->host);
     if (e == WEIR_OK) e = log_start(w->log);
     if (e == WEIR_OK) e = host_start(w->host);
@@ -116,7 +127,8 @@ static __attribute__((unused)) enum weir_error world_try(struct world *w, uint32
 
 static __attribute__((unused)) void world_init(struct world *w, uint64_t seed) {
     memset(w, 0, sizeof *w);
-    struct sys_sim_plan plan = {.seed = seed, .keep_unsynced_percent = 40, .tear_percent = 50, .keep_entry_percent = 50};
+    struct sys_sim_plan plan = {
+        .seed = seed, .keep_unsynced_percent = 40, .tear_percent = 50, .keep_entry_percent = 50};
     must(sys_sim_new(&plan, &w->sys));
     must(settings_new(test_services, &w->settings));
     world_log_options(&w->log_options);
@@ -171,8 +183,8 @@ static __attribute__((unused)) void world_stop(struct world *w) {
     w->log = NULL;
 }
 
-static __attribute__((unused)) enum weir_error world_send(
-    struct world *w, uint32_t lane, uint32_t service, uint32_t partition, struct test_value value, uint64_t correlation) {
+static __attribute__((unused)) enum weir_error world_send(struct world *w, uint32_t lane, uint32_t service,
+    uint32_t partition, struct test_value value, uint64_t correlation) {
     struct host_command command = {.service = service,
         .command = {.partition = partition, .type = (uint16_t)value.op, .value = weir_slice(&value, sizeof value)},
         .origin = {.lane = lane, .correlation = correlation},
@@ -185,7 +197,8 @@ static __attribute__((unused)) const struct world_delivery *world_reply(const st
             return &w->deliveries[i];
     return NULL;
 }
-static __attribute__((unused)) struct host_partition *world_partition(struct world *w, uint32_t service, uint32_t partition) {
+static __attribute__((unused)) struct host_partition *world_partition(
+    struct world *w, uint32_t service, uint32_t partition) {
     return &w->host->partitions[w->host->services[service].first + partition];
 }
 static __attribute__((unused)) struct test_state *world_state(struct world *w, uint32_t service, uint32_t partition) {

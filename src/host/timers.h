@@ -24,7 +24,8 @@ struct timers {
 void timers_done(struct timers *timers); /* accepts zeroed */
 void timers_set(struct timers *timers, uint64_t id, uint64_t at_ns);
 bool timers_cancel(struct timers *timers, uint64_t id); /* false: there was none */
-/* Takes the timer when it is set and due at `now_ns`: what a TIMER record does first. False: moved or cancelled since. */
+/* Takes the timer when it is set and due at `now_ns`: what a TIMER record does first. False: moved or cancelled since.
+ */
 bool timers_take_due(struct timers *timers, uint64_t id, uint64_t now_ns);
 static inline uint64_t timers_next_ns(const struct timers *timers) {
     return timers->count ? timers->heap[0].at_ns : UINT64_MAX;

@@ -20,7 +20,7 @@ struct waiter {
     uint64_t offset;
     struct host_origin origin;
     struct waiter_key key;
-    uint32_t joined;       /* chain, POOL_NONE: none */
+    uint32_t joined; /* chain, POOL_NONE: none */
     uint16_t joined_count;
     bool wants_reply;
 };

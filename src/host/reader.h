@@ -1,0 +1,26 @@
+/* host/reader.h: the read agent: reads of the log that may be cold, so that no lane waits for the disk.
+ *
+ * For sessions (host_read, with long polls) and for taps that catch up. Owner: its own thread. Memory: one buffer, and
+ * READS_WAITING_MAX long polls; more are answered at once with what there is.
+ */
+#ifndef WEIR_HOST_READER_H
+#define WEIR_HOST_READER_H
+#include "host/mail.h"
+
+#define READ_BYTES_MAX    (1u << 20)
+#define READS_WAITING_MAX 4096u
+
+struct read_agent {
+    struct host *host;
+    int poller, agent;
+    uint8_t *buffer;
+    struct mail_read *waiting;
+    uint32_t waiting_count;
+    void *memory;
+    size_t memory_size;
+};
+WEIR_MUST enum weir_error host_reader_open(struct host *host, struct read_agent *reader);
+WEIR_MUST enum weir_error host_reader_start(struct read_agent *reader);
+void host_reader_stop(struct read_agent *reader);
+void host_reader_close(struct read_agent *reader);
+#endif

@@ -1,0 +1,150 @@
+/* Offline: the state as of an offset, from a data folder that no node uses. One JSON object:
+ *   {"service":NAME,"partition":N,"applied":OFFSET,"time_ns":N,"emission":HEX,"digest":HEX,"state":dump}
+ * The state is what the service's dump() writes, or the bytes of its save() in hex. Records that no checkpoint covers
+ * yet (after a crash, before the next start) are not seen. */
+#include "base/encode.h"
+#include "base/text.h"
+#include "host/node.h"
+#include "host/snapshot.h"
+
+#include <stdio.h>
+
+#define READ_BYTES (2u << 20)
+
+struct replay {
+    struct sys *sys;
+    const char *folder;
+    const struct weir_service *service;
+    struct settings *settings;
+    struct log *log;
+    struct log_partition *partition;
+    struct fold_options options;
+    struct fold fold;
+    struct weir_out out;
+    uint8_t *memory; /* reading, then scratch */
+    size_t memory_size;
+};
+
+static enum weir_error find_partition(struct replay *r, uint32_t partition) {
+    const struct weir_topic *input = r->service->topics;
+    while (input && input->name && input->role != WEIR_TOPIC_INPUT)
+        input++;
+    struct log_topic *topic = input && input->name ? log_topic_find(r->log, input->name) : NULL;
+    if (!topic)
+        return weir_error_context(WEIR_E_NOT_FOUND, "%s has no input of service %s", r->folder, r->service->name);
+    if (partition >= topic->partition_count)
+        return weir_error_context(
+            WEIR_E_NOT_FOUND, "service %s has %u partitions", r->service->name, topic->partition_count);
+    r->partition = topic->partitions[partition];
+    const struct weir_setting_value *values = settings_of(r->settings, r->service->name);
+    r->options = (struct fold_options){.service = r->service,
+        .values = values,
+        .initial = values,
+        .uid = r->partition->uid,
+        .partition = partition,
+        .partition_count = topic->partition_count,
+        .idempotency = {.keys_max = (uint32_t)settings_node(r->settings)[NODE_IDEMPOTENCY_KEYS].number,
+            .age_ns_max = settings_node(r->settings)[NODE_IDEMPOTENCY_AGE].number,
+            .secret = {1, 2}}};
+    return WEIR_OK;
+}
+
+static enum weir_error begin(struct replay *r, uint64_t until) {
+    struct snapshot_offsets list;
+    enum weir_error e = snapshot_list(r->sys, r->folder, r->service->name, r->options.partition, &list);
+    for (uint32_t i = 0; e == WEIR_OK && i < list.count; i++) {
+        char path[SNAPSHOT_PATH_MAX];
+        struct weir_slice bytes;
+        if (list.offsets[i] > until || list.offsets[i] > r->partition->next) continue;
+        snapshot_path(path, sizeof path, r->folder, r->service->name, r->options.partition, list.offsets[i]);
+        if (sys_read_all(r->sys, path, SNAPSHOT_BYTES_MAX, &bytes) != WEIR_OK) continue;
+        enum weir_error loaded = snapshot_load(&r->fold, &r->options, bytes);
+        sys_bytes_free(bytes);
+        if (loaded == WEIR_OK || loaded == WEIR_E_VERSION) return loaded;
+    }
+    return e == WEIR_OK ? snapshot_open_empty(&r->fold, &r->options, r->log, r->partition) : e;
+}
+
+static enum weir_error apply(struct replay *r, uint64_t until) {
+    enum weir_error e = WEIR_OK;
+    r->out.fold = &r->fold;
+    while (e == WEIR_OK && r->fold.applied < until) {
+        size_t size = 0;
+        uint64_t from = r->fold.applied;
+        if (from >= atomic_load(&r->partition->high)) break;
+        e = log_read(r->log, r->partition, from, true, r->memory, READ_BYTES, &size);
+        for (size_t at = 0; e == WEIR_OK && at < size && r->fold.applied < until;) {
+            struct batch_reader reader;
+            struct batch_header header;
+            struct batch_record record;
+            struct fold_applied applied;
+            e = batch_open(&reader, weir_slice(r->memory + at, size - at), &header);
+            while (e == WEIR_OK && r->fold.applied < until && batch_next(&reader, &record))
+                if (record.offset >= r->fold.applied) e = fold_apply(&r->fold, &record, &r->out, &applied);
+            at += header.size;
+        }
+        if (e == WEIR_OK && r->fold.applied == from) break;
+    }
+    return e;
+}
+
+static enum weir_error put_hex(struct replay *r, struct weir_sink *out) {
+    struct weir_sink state = {0};
+    char text[2048];
+    enum weir_error e = r->service->save(r->fold.state, &state);
+    if (e == WEIR_OK) e = weir_sink_put(out, "\"", 1);
+    for (size_t at = 0; e == WEIR_OK && at < state.size; at += sizeof text / 2) {
+        size_t size = state.size - at < sizeof text / 2 ? state.size - at : sizeof text / 2;
+        hex_encode(weir_slice(state.data + at, size), text);
+        e = weir_sink_put(out, text, size * 2);
+    }
+    sink_done(&state);
+    return e == WEIR_OK ? weir_sink_put(out, "\"", 1) : e;
+}
+
+static enum weir_error print(struct replay *r, struct weir_sink *out) {
+    char head[512];
+    int size = snprintf(head, sizeof head,
+        "{\"service\":\"%s\",\"partition\":%u,\"applied\":%llu,\"time_ns\":%llu,\"emission\":\"%016llx\",\"digest\":\"%"
+        "016llx\",\"state\":",
+        r->service->name, r->options.partition, (unsigned long long)r->fold.applied,
+        (unsigned long long)r->fold.time_ns, (unsigned long long)r->fold.emission.state,
+        (unsigned long long)fold_digest(&r->fold));
+    enum weir_error e = weir_sink_put(out, head, (size_t)size);
+    if (e == WEIR_OK) e = r->service->dump ? r->service->dump(r->fold.state, out) : put_hex(r, out);
+    return e == WEIR_OK ? weir_sink_put(out, "}\n", 2) : e;
+}
+
+static enum weir_error run(struct replay *r, uint32_t partition, uint64_t until, struct weir_sink *out) {
+    const struct weir_service *const services[] = {r->service, NULL};
+    enum weir_error e = settings_new(services, &r->settings);
+    struct log_options options;
+    log_options_default(&options);
+    options.folder = r->folder;
+    options.lanes = 1;
+    options.read_only = true;
+    if (e == WEIR_OK) e = log_open(r->sys, &options, &r->log);
+    if (e == WEIR_OK) e = find_partition(r, partition);
+    size_t scratch = out_scratch_size(r->service);
+    void *memory;
+    if (e == WEIR_OK) e = sys_memory_map(READ_BYTES + scratch, &memory);
+    if (e != WEIR_OK) return e;
+    r->memory = memory;
+    r->memory_size = READ_BYTES + scratch;
+    r->out = (struct weir_out){.scratch = r->memory + READ_BYTES, .scratch_size = scratch, .replaying = true};
+    e = begin(r, until);
+    if (e == WEIR_OK) e = apply(r, until);
+    return e == WEIR_OK ? print(r, out) : e;
+}
+
+enum weir_error host_replay(struct sys *sys, const char *folder, const struct weir_service *service, uint32_t partition,
+    uint64_t until, enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx) {
+    struct replay r = {.sys = sys, .folder = folder, .service = service};
+    struct weir_sink out = {.put = put, .ctx = ctx};
+    enum weir_error e = run(&r, partition, until, &out);
+    fold_done(&r.fold);
+    if (r.memory) sys_memory_unmap(r.memory, r.memory_size);
+    if (r.log) log_close(r.log);
+    if (r.settings) settings_free(r.settings);
+    return e;
+}
