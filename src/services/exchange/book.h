@@ -20,8 +20,8 @@ static inline void book_slot_give(struct exchange_core *core, uint32_t slot) {
     core->order_open--;
 }
 
-/* Into and out of the level's queue, with the digest; publish the level afterwards. Returns the level. */
-static inline uint32_t book_join(
+/* Into and out of the level's queue; publish the level afterwards. Returns the level. */
+static inline uint32_t book_link(
     struct exchange_core *core, struct symbol *symbol, unsigned side, uint32_t slot, int64_t price) {
     struct order *order = &core->orders[slot];
     uint32_t number = levels_take(core, symbol, side, price);
@@ -36,14 +36,12 @@ static inline uint32_t book_join(
     level->count++;
     level->quantity += order->leaves;
     symbol->sides[side].orders++;
-    core->digest += digest_order(order, price);
     return number;
 }
 
-static inline void book_leave(struct exchange_core *core, uint32_t slot) {
+static inline void book_unlink(struct exchange_core *core, uint32_t slot) {
     struct order *order = &core->orders[slot];
     struct level *level = &core->levels[order->level];
-    core->digest -= digest_order(order, level->price);
     /* Which neighbours there are is chance: an address is chosen, not a branch. */
     uint32_t next = order->next, prev = order->prev;
     *(prev ? &core->orders[prev].next : &level->head) = next;
@@ -51,6 +49,19 @@ static inline void book_leave(struct exchange_core *core, uint32_t slot) {
     level->count--;
     level->quantity -= order->leaves;
     core->symbols[order->symbol].sides[order->side].orders--;
+}
+
+/* The same with the digest. */
+static inline uint32_t book_join(
+    struct exchange_core *core, struct symbol *symbol, unsigned side, uint32_t slot, int64_t price) {
+    uint32_t level = book_link(core, symbol, side, slot, price);
+    core->digest += digest_order(&core->orders[slot], price);
+    return level;
+}
+
+static inline void book_leave(struct exchange_core *core, uint32_t slot) {
+    core->digest -= digest_order(&core->orders[slot], core->levels[core->orders[slot].level].price);
+    book_unlink(core, slot);
 }
 
 /* Into and out of the id and reference tables, the account's list and the expiry heap. */

@@ -309,9 +309,13 @@ static void rename_order(struct exchange_core *core, uint32_t slot, uint64_t cli
 }
 
 /* A replaced order as a taker. False when nothing is left of it. */
-static __attribute__((noinline)) bool retake(
-    struct exchange_core *core, struct symbol *symbol, uint32_t slot, int64_t price) {
+static __attribute__((noinline)) bool retake(struct exchange_core *core, struct symbol *symbol, uint32_t slot,
+    int64_t price, uint64_t leaves_before, int64_t price_before) {
     struct order *order = &core->orders[slot];
+    uint64_t leaves = order->leaves;
+    order->leaves = leaves_before;
+    uint64_t digest = digest_order(order, price_before);
+    order->leaves = leaves;
     struct taker taker = {
         .id = order->id,
         .client_ref = order->client_ref,
@@ -330,6 +334,7 @@ static __attribute__((noinline)) bool retake(
     order->leaves = taker.leaves;
     order->executed = taker.executed;
     if (taker.leaves == 0) {
+        core->digest -= digest;
         book_unregister(core, slot);
         book_slot_give(core, slot);
     }
@@ -342,15 +347,24 @@ static inline void requeue(struct exchange_core *core, struct symbol *symbol, ui
     struct order *order = &core->orders[slot];
     uint32_t level = order->level;
     unsigned side = order->side;
-    book_leave(core, slot);
+    int64_t price_before = core->levels[level].price;
+    uint64_t leaves_before = order->leaves, priority_before = order->priority;
+    book_unlink(core, slot);
     book_publish_level(core, symbol, side, level);
     order->leaves = leaves;
     struct exchange_event *event = book_event(core, EXCHANGE_EVENT_REPLACED, slot, price);
     event->flags = EXCHANGE_EVENT_PRIORITY_LOST;
     event->quantity = leaves + order->executed;
     event->match_id = ref_before;
-    if (would_trade(core, symbol, side, price) && !retake(core, symbol, slot, price)) return;
-    level = book_join(core, symbol, side, slot, price);
+    /* In the digest stands the order as it was; what differs when it is in again is brought there in one step. */
+    uint64_t executed_before = order->executed;
+    if (would_trade(core, symbol, side, price) && !retake(core, symbol, slot, price, leaves_before, price_before))
+        return;
+    level = book_link(core, symbol, side, slot, price);
+    core->digest +=
+        digest_factor(order->id) *
+        ((order->leaves - leaves_before) * DIGEST_LEAVES + (order->executed - executed_before) * DIGEST_EXECUTED +
+            (uint64_t)(price - price_before) * DIGEST_PRICE + (order->priority - priority_before) * DIGEST_PRIORITY);
     book_publish_level(core, symbol, side, level);
 }
 

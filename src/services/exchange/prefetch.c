@@ -22,8 +22,14 @@ INLINE uint32_t guess(const struct exchange_core *core, const struct exchange_co
     bool by_ref = c->flags & EXCHANGE_FLAG_BY_REF;
     const struct table *t = by_ref ? &core->refs : &core->ids;
     uint32_t tag = by_ref ? ref_tag(core, c->account, c->order_id) : id_tag(c->order_id);
-    uint64_t entry = t->entries[table_home(t, tag)];
-    return (uint32_t)(entry >> 32) == tag ? (uint32_t)entry : 0;
+    uint32_t home = table_home(t, tag);
+    uint64_t entry = t->entries[home];
+    if (LIKELY((uint32_t)(entry >> 32) == tag)) return (uint32_t)entry;
+    for (uint32_t i = 1; i < 8; i++) {
+        entry = t->entries[(home & ~UINT32_C(7)) | ((home + i) & 7)];
+        if ((uint32_t)(entry >> 32) == tag) return (uint32_t)entry;
+    }
+    return 0;
 }
 
 INLINE void hint_far(const struct exchange_core *core, const struct exchange_command *c) {

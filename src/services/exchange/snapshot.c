@@ -41,7 +41,7 @@ _Static_assert(sizeof(struct saved_order) == 72 && sizeof(struct saved_mass) == 
 
 /* ---- writing ---- */
 struct writer {
-    exchange_write_fn *write;
+    exchange_write_fn *sink;
     void *context;
     size_t used;
     bool failed;
@@ -50,7 +50,7 @@ struct writer {
 
 static void put(struct writer *w, const void *bytes, size_t size) {
     if (w->used + size > sizeof(w->buffer)) {
-        if (!w->failed && w->used) w->failed = !w->write(w->context, w->buffer, w->used);
+        if (!w->failed && w->used) w->failed = !w->sink(w->context, w->buffer, w->used);
         w->used = 0;
     }
     memcpy(w->buffer + w->used, bytes, size);
@@ -124,7 +124,7 @@ static void put_parties(const struct exchange_core *core, struct writer *w) {
 
 bool exchange_core_save(const struct exchange_core *core, exchange_write_fn *write, void *context) {
     struct writer w;
-    w.write = write;
+    w.sink = write;
     w.context = context;
     w.used = 0;
     w.failed = false;
@@ -145,7 +145,7 @@ bool exchange_core_save(const struct exchange_core *core, exchange_write_fn *wri
     put_parties(core, &w);
     uint64_t end = SNAPSHOT_MAGIC;
     put(&w, &end, sizeof(end));
-    if (!w.failed) w.failed = !write(context, w.buffer, w.used);
+    if (!w.failed) w.failed = !w.sink(context, w.buffer, w.used);
     return !w.failed;
 }
 

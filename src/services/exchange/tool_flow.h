@@ -54,5 +54,19 @@ static inline void flow_command(const struct weir_orderflow_record *r, bool by_r
     }
 }
 
+/* The core alone over a stream: what `weir exchange match` does and prints. */
+struct match_options {
+    const char *file, *trades; /* trades: NULL or the file with the expected ones */
+    uint64_t repeat;           /* timed passes */
+    bool by_ref;               /* name orders by client reference even where the stream's ids are the engine's */
+};
+struct match_result {
+    uint64_t ops, trades, volume, open, rejected, hash, digest, events;
+    double cpu_best, cpu_median, wall_best; /* operations per second */
+    double p50, p99, p999;                  /* ns */
+    uint64_t mismatches;
+};
+WEIR_MUST enum weir_error match_run(const struct match_options *options, struct match_result *ret_result);
+
 int tool_match(int argc, char **argv);
 #endif

@@ -17,19 +17,6 @@
 #endif
 #define RING 32
 
-struct options {
-    const char *file, *trades;
-    uint64_t repeat;
-    bool by_ref;
-};
-
-struct result {
-    uint64_t ops, trades, volume, open, rejected, hash, digest, events;
-    double cpu_best, cpu_median, wall_best;
-    double p50, p99, p999;
-    uint64_t mismatches;
-};
-
 static uint64_t now_ns(clockid_t clock) {
     struct timespec t;
     clock_gettime(clock, &t);
@@ -47,7 +34,7 @@ static inline uint64_t cycles(void) {
 
 /* ---- pass 1: every event ---- */
 struct checker {
-    struct result *result;
+    struct match_result *result;
     bool by_ref;
     struct weir_slice expected; /* the rest of the trades file */
     uint64_t line;
@@ -103,7 +90,7 @@ static void look(struct checker *c, const struct exchange_event *e, uint64_t op)
         c->maker = id;
         return;
     }
-    struct result *r = c->result;
+    struct match_result *r = c->result;
     uint64_t fields[5] = {e->symbol - 1, c->maker, id, (uint64_t)e->price, e->quantity};
     for (int i = 0; i < 5; i++)
         r->hash = weir_orderflow_hash(r->hash, fields[i]);
@@ -185,7 +172,7 @@ static void again(struct exchange_core *core, const struct flow *flow) {
 }
 
 static enum weir_error measure(
-    struct exchange_core *core, const struct flow *flow, const struct options *o, struct result *r) {
+    struct exchange_core *core, const struct flow *flow, const struct match_options *o, struct match_result *r) {
     uint64_t *cpu = malloc(o->repeat * sizeof(*cpu));
     uint32_t *spent = malloc((flow->count + 1) * sizeof(*spent));
     enum weir_error error = WEIR_OK;
@@ -223,7 +210,7 @@ static enum weir_error measure(
     return error;
 }
 
-static enum weir_error run(const struct options *o, struct result *r) {
+enum weir_error match_run(const struct match_options *o, struct match_result *r) {
     struct flow flow;
     struct weir_slice trades = {0};
     enum weir_error error = flow_load(o->file, &flow);
@@ -234,10 +221,10 @@ static enum weir_error run(const struct options *o, struct result *r) {
     struct exchange_core *core = NULL;
     if (error == WEIR_OK) error = flow_engine_open(&limits, flow.symbols, &core);
     if (error == WEIR_OK) {
-        struct options own = *o;
+        struct match_options own = *o;
         own.by_ref = o->by_ref || !flow.dense;
         struct checker checker = {.result = r, .by_ref = own.by_ref, .expected = trades};
-        r->hash = WEIR_ORDERFLOW_HASH_START;
+        *r = (struct match_result){.hash = WEIR_ORDERFLOW_HASH_START};
         r->ops = flow.count;
         pass_check(core, &flow, &checker);
         struct exchange_stats stats;
@@ -252,7 +239,7 @@ static enum weir_error run(const struct options *o, struct result *r) {
     return error;
 }
 
-static void print(const struct options *o, const struct result *r) {
+static void print(const struct match_options *o, const struct match_result *r) {
     printf("{\"ops\": %" PRIu64 ", \"cpu_ops_per_s\": %.0f, \"cpu_ops_per_s_median\": %.0f, \"wall_ops_per_s\": %.0f, "
            "\"p50_ns\": %.0f, \"p99_ns\": %.0f, \"p999_ns\": %.0f, \"trades\": %" PRIu64 ", \"volume\": %" PRIu64
            ", \"open\": %" PRIu64 ", \"trade_hash\": \"%016" PRIx64 "\", \"rejected\": %" PRIu64
@@ -275,7 +262,7 @@ static int usage(const char *what, const char *argument) {
 }
 
 int tool_match(int argc, char **argv) {
-    struct options o = {.repeat = 9};
+    struct match_options o = {.repeat = 9};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--trades") == 0 && i + 1 < argc) {
             o.trades = argv[++i];
@@ -293,8 +280,8 @@ int tool_match(int argc, char **argv) {
         }
     }
     if (o.file == NULL) return usage("no file given", "");
-    struct result r = {0};
-    enum weir_error error = run(&o, &r);
+    struct match_result r = {0};
+    enum weir_error error = match_run(&o, &r);
     if (error) {
         fprintf(stderr, "weir: %s: %s\n", weir_error_sentence(error), weir_error_text());
         return weir_error_exit(error);
