@@ -1,4 +1,5 @@
 /* Protobuf to JSON, packing and unpacking in an arena, and what both directions ask of descriptors. */
+#include "base/bytes.h"
 #include "base/encode.h"
 #include "edge/transcode.h"
 
@@ -29,8 +30,44 @@ static void deallocate(void *ctx, void *pointer) {
     (void)pointer;
 }
 
+/* protobuf-c recurses without a bound, and so would the writer: the depth is looked at before either. Malformed bytes
+ * are left for protobuf-c to refuse. */
+static bool is_shallow(const ProtobufCMessageDescriptor *type, struct weir_slice packed, unsigned depth) {
+    bool nests = false;
+    for (unsigned i = 0; i < type->n_fields; i++)
+        nests |= type->fields[i].type == PROTOBUF_C_TYPE_MESSAGE;
+    if (!nests) return true;
+    if (depth == 0) return false;
+    struct byte_reader r = byte_reader(packed);
+    while (byte_reader_left(&r) && !r.failed) {
+        uint64_t tag = byte_get_varint64(&r);
+        switch (tag & 7) {
+        case PROTOBUF_C_WIRE_TYPE_VARINT:
+            (void)byte_get_varint64(&r);
+            break;
+        case PROTOBUF_C_WIRE_TYPE_64BIT:
+            byte_skip(&r, 8);
+            break;
+        case PROTOBUF_C_WIRE_TYPE_32BIT:
+            byte_skip(&r, 4);
+            break;
+        case PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED: {
+            struct weir_slice inner = byte_get_slice(&r, byte_get_varint64(&r));
+            const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(type, (unsigned)(tag >> 3));
+            if (f && f->type == PROTOBUF_C_TYPE_MESSAGE && !is_shallow(f->descriptor, inner, depth - 1)) return false;
+            break;
+        }
+        default:
+            return true;
+        }
+    }
+    return true;
+}
+
 enum weir_error transcode_unpack(struct arena *arena, const ProtobufCMessageDescriptor *type, struct weir_slice packed,
     ProtobufCMessage **ret_message) {
+    if (!is_shallow(type, packed, TRANSCODE_DEPTH))
+        return weir_error_context(WEIR_E_CORRUPT, "a packed %s nests deeper than %d", type->name, TRANSCODE_DEPTH);
     struct allocation a = {arena, false};
     ProtobufCAllocator allocator = {allocate, deallocate, &a};
     ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, packed.size, packed.data);
