@@ -67,7 +67,7 @@ static void __attribute__((format(printf, 2, 3))) put(struct printer *p, const c
 }
 
 static const char *kind_name(enum metric_kind kind) {
-    return kind == METRIC_COUNTER ? "counter" : kind == METRIC_GAUGE ? "gauge" : "histogram";
+    return kind == METRIC_COUNTER ? "counter" : kind == METRIC_GAUGE || kind == METRIC_GAUGE_NS ? "gauge" : "histogram";
 }
 
 /* Prints the buckets at 1-2-5 steps. A bucket of the histogram counts below a step when all its values do, so a step's
@@ -101,7 +101,10 @@ static void print_row(struct printer *p, const struct metric_row *row) {
         return;
     }
     const char *open = row->labels[0] ? "{" : "", *close = row->labels[0] ? "}" : "";
-    put(p, "%s%s%s%s %" PRIu64 "\n", row->name, open, row->labels, close, metric_get(row->metric));
+    if (row->kind == METRIC_GAUGE_NS)
+        put(p, "%s%s%s%s %.9g\n", row->name, open, row->labels, close, (double)metric_get(row->metric) / 1e9);
+    else
+        put(p, "%s%s%s%s %" PRIu64 "\n", row->name, open, row->labels, close, metric_get(row->metric));
 }
 
 static void print_dropped(struct printer *p, const struct metric_registry *r) {

@@ -55,7 +55,8 @@ enum metric_kind {
     METRIC_COUNTER,
     METRIC_GAUGE,
     METRIC_HISTOGRAM_NS /* values in ns, shown in seconds */,
-    METRIC_HISTOGRAM
+    METRIC_HISTOGRAM,
+    METRIC_GAUGE_NS /* value in ns, shown in seconds */
 };
 struct metric_row {
     char name[64], help[120], labels[96]; /* labels as text: lane="0",topic="x" (values escaped by the registrant) */

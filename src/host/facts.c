@@ -114,7 +114,7 @@ static void lane_metrics(struct metric_registry *r, struct host_lane *lane) {
         {METRIC_GAUGE, &m->held_bytes, "weir_host_held_bytes",
             "Bytes the newest commit holds back until it is durable."},
         {METRIC_GAUGE, &m->lagging, "weir_host_lagging_partitions", "Partitions that apply from the log."},
-        {METRIC_GAUGE, &m->cycle_ns_max, "weir_host_cycle_max_nanoseconds", "The lane's longest cycle."},
+        {METRIC_GAUGE_NS, &m->cycle_ns_max, "weir_host_cycle_max_seconds", "The lane's longest cycle."},
         {METRIC_HISTOGRAM_NS, &m->apply_ns, "weir_host_apply_seconds", "Time to apply a commit's records."},
         {METRIC_HISTOGRAM_NS, &m->commit_ns, "weir_host_commit_seconds", "Time from submission until durable."},
         {METRIC_HISTOGRAM, &m->commit_records, "weir_host_commit_records", "Records per commit."},
