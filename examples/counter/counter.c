@@ -1,0 +1,30 @@
+#include "counter.h"
+#include "base/hash.h"
+
+static struct counter *place_of(const struct counters *counters, struct weir_slice name) {
+    uint64_t at = hash_bytes(name.data, name.size, 0) % counters->places;
+    while (counters->table[at].name_size &&
+           !weir_slice_equal(weir_slice(counters->table[at].name, counters->table[at].name_size), name))
+        at = (at + 1) % counters->places;
+    return (struct counter *)&counters->table[at];
+}
+
+struct counter *counters_find(const struct counters *counters, struct weir_slice name) {
+    struct counter *counter = place_of(counters, name);
+    return counter->name_size ? counter : NULL;
+}
+
+struct counter *counters_add(struct counters *counters, struct weir_slice name, int64_t amount) {
+    struct counter *counter = place_of(counters, name);
+    if (!counter->name_size) {
+        if (counters->count >= counters->places / 2) return NULL;
+        counter->name_size = (uint8_t)name.size;
+        memcpy(counter->name, name.data, name.size);
+        counters->count++;
+    }
+    uint64_t name_hash = hash_bytes(name.data, name.size, 1);
+    counters->digest -= hash_u64((uint64_t)counter->value, name_hash);
+    counter->value = (int64_t)((uint64_t)counter->value + (uint64_t)amount); /* wraps, the same everywhere */
+    counters->digest += hash_u64((uint64_t)counter->value, name_hash);
+    return counter;
+}
