@@ -59,13 +59,13 @@ void exchange_limits_of(const struct weir_setting_value *settings, struct exchan
 
 #define FOLD_HEAD ((sizeof(struct exchange_fold) + 63) & ~(size_t)63)
 
-size_t fold_state_bytes(const struct weir_setting_value *settings) {
+size_t exchange_state_bytes(const struct weir_setting_value *settings) {
     struct exchange_limits limits;
     exchange_limits_of(settings, &limits);
     return FOLD_HEAD + exchange_core_size(&limits);
 }
 
-enum weir_error fold_open(const struct weir_open *open, void **ret_state) {
+enum weir_error exchange_open(const struct weir_open *open, void **ret_state) {
     struct exchange_limits limits;
     exchange_limits_of(open->settings, &limits);
     struct exchange_fold *fold = open->memory;
@@ -80,7 +80,7 @@ enum weir_error fold_open(const struct weir_open *open, void **ret_state) {
     return WEIR_OK;
 }
 
-uint64_t fold_digest(const void *state) {
+uint64_t exchange_digest(const void *state) {
     const struct exchange_fold *fold = state;
     return exchange_core_digest(fold->core);
 }
@@ -96,7 +96,7 @@ static bool source_read(void *context, void *bytes, size_t size) {
     return weir_source_get(context, bytes, size) == WEIR_OK;
 }
 
-enum weir_error fold_save(const void *state, struct weir_sink *sink) {
+enum weir_error exchange_save(const void *state, struct weir_sink *sink) {
     const struct exchange_fold *fold = state;
     uint64_t head[2] = {SAVE_MAGIC, fold->expiry_timer};
     enum weir_error e = weir_sink_put(sink, head, sizeof head);
@@ -105,7 +105,7 @@ enum weir_error fold_save(const void *state, struct weir_sink *sink) {
     return WEIR_OK;
 }
 
-enum weir_error fold_load(void *state, struct weir_source *source) {
+enum weir_error exchange_load(void *state, struct weir_source *source) {
     struct exchange_fold *fold = state;
     uint64_t head[2];
     enum weir_error e = weir_source_get(source, head, sizeof head);
@@ -256,7 +256,7 @@ static void count(struct exchange_fold *fold, struct weir_out *out) {
     weir_metric_set(out, EXCHANGE_METRIC_OPEN, s.open);
 }
 
-void fold_apply(void *state, const struct weir_record *record, struct weir_out *out) {
+void exchange_apply(void *state, const struct weir_record *record, struct weir_out *out) {
     struct exchange_fold *fold = state;
     uint8_t command = record->value.size > 0 ? record->value.data[0] : 0;
     bool replies = false;

@@ -79,18 +79,18 @@ static inline uint64_t exchange_public_id(uint64_t id, uint32_t partition, uint3
 }
 uint16_t exchange_reason_status(enum exchange_reason reason); /* HTTP */
 
-size_t fold_state_bytes(const struct weir_setting_value *settings);
-enum weir_error fold_open(const struct weir_open *open, void **ret_state);
-void fold_apply(void *state, const struct weir_record *record, struct weir_out *out);
-enum weir_error fold_save(const void *state, struct weir_sink *sink);
-enum weir_error fold_load(void *state, struct weir_source *source);
-uint64_t fold_digest(const void *state);
-enum weir_error fold_dump(const void *state, struct weir_sink *text);
+size_t exchange_state_bytes(const struct weir_setting_value *settings);
+enum weir_error exchange_open(const struct weir_open *open, void **ret_state);
+void exchange_apply(void *state, const struct weir_record *record, struct weir_out *out);
+enum weir_error exchange_save(const void *state, struct weir_sink *sink);
+enum weir_error exchange_load(void *state, struct weir_source *source);
+uint64_t exchange_digest(const void *state);
+enum weir_error exchange_dump(const void *state, struct weir_sink *text);
 
 /* Printers of record types (print.c). */
-size_t print_command(struct weir_slice value, char *buf, size_t size);
-size_t print_terms(struct weir_slice value, char *buf, size_t size);
-size_t print_output(struct weir_slice value, char *buf, size_t size);
+size_t exchange_print_command(struct weir_slice value, char *buf, size_t size);
+size_t exchange_print_terms(struct weir_slice value, char *buf, size_t size);
+size_t exchange_print_output(struct weir_slice value, char *buf, size_t size);
 
 extern const struct weir_route exchange_routes[]; /* routes.c */
 extern const struct weir_protocol exchange_feed_protocol, exchange_ouch_protocol;

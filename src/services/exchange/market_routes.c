@@ -37,11 +37,11 @@ static enum weir_error encode_terms(
     return WEIR_OK;
 }
 
-enum weir_error encode_define(const struct weir_request *request, struct weir_command *ret_command) {
+enum weir_error exchange_encode_define(const struct weir_request *request, struct weir_command *ret_command) {
     return encode_terms(request, EXCHANGE_COMMAND_DEFINE, ret_command);
 }
 
-enum weir_error encode_alter(const struct weir_request *request, struct weir_command *ret_command) {
+enum weir_error exchange_encode_alter(const struct weir_request *request, struct weir_command *ret_command) {
     return encode_terms(request, EXCHANGE_COMMAND_ALTER, ret_command);
 }
 
@@ -50,49 +50,49 @@ static enum weir_error encode_symbol_command(
     const Weir__Exchange__SymbolRef *m = request->message;
     struct exchange_command command = {.type = type};
     ret_command->partition = exchange_partition(m->symbol, request->partition_count);
-    return route_command(request, &command, m->symbol, ret_command);
+    return exchange_route_command(request, &command, m->symbol, ret_command);
 }
 
-enum weir_error encode_halt(const struct weir_request *request, struct weir_command *ret_command) {
+enum weir_error exchange_encode_halt(const struct weir_request *request, struct weir_command *ret_command) {
     return encode_symbol_command(request, EXCHANGE_COMMAND_HALT, ret_command);
 }
 
-enum weir_error encode_resume(const struct weir_request *request, struct weir_command *ret_command) {
+enum weir_error exchange_encode_resume(const struct weir_request *request, struct weir_command *ret_command) {
     return encode_symbol_command(request, EXCHANGE_COMMAND_RESUME, ret_command);
 }
 
-enum weir_error encode_day_end(const struct weir_request *request, struct weir_command *ret_command) {
+enum weir_error exchange_encode_day_end(const struct weir_request *request, struct weir_command *ret_command) {
     const Weir__Exchange__DayEnd *m = request->message;
     struct exchange_command command = {.type = EXCHANGE_COMMAND_END_OF_DAY};
     bool one = m->symbol && m->symbol[0];
     if (!one && request->partition_count > 1)
         return weir_error_context(WEIR_E_INVALID, "symbol: with several partitions the day is ended symbol by symbol");
     ret_command->partition = one ? exchange_partition(m->symbol, request->partition_count) : 0;
-    return route_command(request, &command, m->symbol, ret_command);
+    return exchange_route_command(request, &command, m->symbol, ret_command);
 }
 
 /* ---- queries
  * ---------------------------------------------------------------------------------------------------------------- */
 
-enum weir_error partition_of_symbol(const struct weir_request *request, uint32_t *ret_partition) {
+enum weir_error exchange_partition_of_symbol(const struct weir_request *request, uint32_t *ret_partition) {
     const Weir__Exchange__SymbolRef *m = request->message;
     *ret_partition = exchange_partition(m->symbol, request->partition_count);
     return WEIR_OK;
 }
 
-enum weir_error partition_of_book(const struct weir_request *request, uint32_t *ret_partition) {
+enum weir_error exchange_partition_of_book(const struct weir_request *request, uint32_t *ret_partition) {
     const Weir__Exchange__BookRequest *m = request->message;
     *ret_partition = exchange_partition(m->symbol, request->partition_count);
     return WEIR_OK;
 }
 
-enum weir_error partition_of_symbols(const struct weir_request *request, uint32_t *ret_partition) {
+enum weir_error exchange_partition_of_symbols(const struct weir_request *request, uint32_t *ret_partition) {
     const Weir__Exchange__SymbolsRequest *m = request->message;
     *ret_partition = m->partition;
     return WEIR_OK;
 }
 
-enum weir_error partition_of_stats(const struct weir_request *request, uint32_t *ret_partition) {
+enum weir_error exchange_partition_of_stats(const struct weir_request *request, uint32_t *ret_partition) {
     const Weir__Exchange__StatsRequest *m = request->message;
     *ret_partition = m->partition;
     return WEIR_OK;
@@ -144,7 +144,8 @@ static void fill_symbol(const struct exchange_fold *fold, uint32_t number, const
     m->symbol.open_orders = view->orders;
 }
 
-enum weir_error query_symbol(const void *state, const struct weir_request *request, struct weir_answer *answer) {
+enum weir_error exchange_query_symbol(
+    const void *state, const struct weir_request *request, struct weir_answer *answer) {
     const struct exchange_fold *fold = state;
     const Weir__Exchange__SymbolRef *m = request->message;
     struct exchange_symbol_view view;
@@ -153,10 +154,11 @@ enum weir_error query_symbol(const void *state, const struct weir_request *reque
     enum weir_error e = find_symbol(fold, m->symbol, &number, &view);
     if (e) return e;
     fill_symbol(fold, number, &view, &message);
-    return route_answer(answer, &message.symbol.base);
+    return exchange_route_answer(answer, &message.symbol.base);
 }
 
-enum weir_error query_symbols(const void *state, const struct weir_request *request, struct weir_answer *answer) {
+enum weir_error exchange_query_symbols(
+    const void *state, const struct weir_request *request, struct weir_answer *answer) {
     const struct exchange_fold *fold = state;
     const Weir__Exchange__SymbolsRequest *m = request->message;
     struct symbol_message *messages = weir_scratch(request, SYMBOLS_PAGE * sizeof *messages);
@@ -171,7 +173,7 @@ enum weir_error query_symbols(const void *state, const struct weir_request *requ
         fill_symbol(fold, n, &view, &messages[i]);
         list[i] = &messages[i].symbol;
     }
-    return route_answer(answer, &symbols.base);
+    return exchange_route_answer(answer, &symbols.base);
 }
 
 struct side_message {
@@ -197,7 +199,7 @@ static enum weir_error fill_side(const struct exchange_fold *fold, uint32_t symb
     return WEIR_OK;
 }
 
-enum weir_error query_book(const void *state, const struct weir_request *request, struct weir_answer *answer) {
+enum weir_error exchange_query_book(const void *state, const struct weir_request *request, struct weir_answer *answer) {
     const struct exchange_fold *fold = state;
     const Weir__Exchange__BookRequest *m = request->message;
     struct exchange_symbol_view view;
@@ -219,10 +221,11 @@ enum weir_error query_book(const void *state, const struct weir_request *request
     book.n_asks = asks.count;
     book.last_price = view.last_price;
     book.last_quantity = view.last_quantity;
-    return route_answer(answer, &book.base);
+    return exchange_route_answer(answer, &book.base);
 }
 
-enum weir_error query_stats(const void *state, const struct weir_request *request, struct weir_answer *answer) {
+enum weir_error exchange_query_stats(
+    const void *state, const struct weir_request *request, struct weir_answer *answer) {
     const struct exchange_fold *fold = state;
     struct exchange_stats s;
     (void)request;
@@ -236,5 +239,5 @@ enum weir_error query_stats(const void *state, const struct weir_request *reques
     m.open_orders = s.open;
     m.levels = s.levels;
     m.symbols = s.symbols;
-    return route_answer(answer, &m.base);
+    return exchange_route_answer(answer, &m.base);
 }

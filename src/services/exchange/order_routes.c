@@ -5,7 +5,7 @@
 #define NANOS_PER_MS UINT64_C(1000000)
 #define ORDERS_PAGE  100
 
-enum weir_error route_answer(struct weir_answer *answer, const ProtobufCMessage *message) {
+enum weir_error exchange_route_answer(struct weir_answer *answer, const ProtobufCMessage *message) {
     size_t size = protobuf_c_message_get_packed_size(message);
     uint8_t *room = weir_answer_room(answer, size);
     if (!room)
@@ -14,7 +14,7 @@ enum weir_error route_answer(struct weir_answer *answer, const ProtobufCMessage 
     return WEIR_OK;
 }
 
-enum weir_error route_command(const struct weir_request *request, const struct exchange_command *command,
+enum weir_error exchange_route_command(const struct weir_request *request, const struct exchange_command *command,
     const char *symbol, struct weir_command *ret_command) {
     struct exchange_named_command *named = weir_scratch(request, sizeof *named);
     if (!named) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the request");
@@ -31,7 +31,7 @@ enum weir_error route_command(const struct weir_request *request, const struct e
 /* ---- commands
  * ------------------------------------------------------------------------------------------------------------- */
 
-enum weir_error encode_new(const struct weir_request *request, struct weir_command *ret_command) {
+enum weir_error exchange_encode_new(const struct weir_request *request, struct weir_command *ret_command) {
     const Weir__Exchange__NewOrder *m = request->message;
     if (!m->symbol || !m->symbol[0]) return weir_error_context(WEIR_E_INVALID, "symbol: name the symbol to trade");
     if (m->side != WEIR__EXCHANGE__SIDE__BUY && m->side != WEIR__EXCHANGE__SIDE__SELL)
@@ -54,29 +54,29 @@ enum weir_error encode_new(const struct weir_request *request, struct weir_comma
         .expire_ns = m->expire_at_ms * NANOS_PER_MS,
     };
     ret_command->partition = exchange_partition(m->symbol, request->partition_count);
-    return route_command(request, &command, m->symbol, ret_command);
+    return exchange_route_command(request, &command, m->symbol, ret_command);
 }
 
 static enum weir_error encode_target(const struct weir_request *request, uint64_t id, struct exchange_command *command,
     struct weir_command *ret_command) {
     if (id == 0) return weir_error_context(WEIR_E_INVALID, "id: an order's id is a number from 1");
-    command->order_id = route_engine_id(request, id, &ret_command->partition);
-    return route_command(request, command, NULL, ret_command);
+    command->order_id = exchange_route_engine_id(request, id, &ret_command->partition);
+    return exchange_route_command(request, command, NULL, ret_command);
 }
 
-enum weir_error encode_cancel(const struct weir_request *request, struct weir_command *ret_command) {
+enum weir_error exchange_encode_cancel(const struct weir_request *request, struct weir_command *ret_command) {
     const Weir__Exchange__CancelOrder *m = request->message;
     struct exchange_command command = {.type = EXCHANGE_COMMAND_CANCEL, .account = m->account};
     return encode_target(request, m->id, &command, ret_command);
 }
 
-enum weir_error encode_reduce(const struct weir_request *request, struct weir_command *ret_command) {
+enum weir_error exchange_encode_reduce(const struct weir_request *request, struct weir_command *ret_command) {
     const Weir__Exchange__ReduceOrder *m = request->message;
     struct exchange_command command = {.type = EXCHANGE_COMMAND_REDUCE, .account = m->account, .quantity = m->by};
     return encode_target(request, m->id, &command, ret_command);
 }
 
-enum weir_error encode_replace(const struct weir_request *request, struct weir_command *ret_command) {
+enum weir_error exchange_encode_replace(const struct weir_request *request, struct weir_command *ret_command) {
     const Weir__Exchange__ReplaceOrder *m = request->message;
     struct exchange_command command = {.type = EXCHANGE_COMMAND_REPLACE,
         .account = m->account,
@@ -86,7 +86,7 @@ enum weir_error encode_replace(const struct weir_request *request, struct weir_c
     return encode_target(request, m->id, &command, ret_command);
 }
 
-enum weir_error encode_mass_cancel(const struct weir_request *request, struct weir_command *ret_command) {
+enum weir_error exchange_encode_mass_cancel(const struct weir_request *request, struct weir_command *ret_command) {
     const Weir__Exchange__MassCancel *m = request->message;
     uint8_t side = m->side == WEIR__EXCHANGE__SIDE__BUY    ? EXCHANGE_SIDE_BUY
                    : m->side == WEIR__EXCHANGE__SIDE__SELL ? EXCHANGE_SIDE_SELL
@@ -96,7 +96,7 @@ enum weir_error encode_mass_cancel(const struct weir_request *request, struct we
     if (!one && request->partition_count > 1)
         return weir_error_context(WEIR_E_INVALID, "symbol: with several partitions a mass cancel names its symbol");
     ret_command->partition = one ? exchange_partition(m->symbol, request->partition_count) : 0;
-    return route_command(request, &command, m->symbol, ret_command);
+    return exchange_route_command(request, &command, m->symbol, ret_command);
 }
 
 static enum weir_error encode_account(
@@ -107,21 +107,21 @@ static enum weir_error encode_account(
         return weir_error_context(
             WEIR_E_UNSUPPORTED, "accounts are suspended on one partition only; exchange.partitions is larger");
     ret_command->partition = 0;
-    return route_command(request, &command, NULL, ret_command);
+    return exchange_route_command(request, &command, NULL, ret_command);
 }
 
-enum weir_error encode_suspend(const struct weir_request *request, struct weir_command *ret_command) {
+enum weir_error exchange_encode_suspend(const struct weir_request *request, struct weir_command *ret_command) {
     return encode_account(request, EXCHANGE_COMMAND_SUSPEND, ret_command);
 }
 
-enum weir_error encode_reinstate(const struct weir_request *request, struct weir_command *ret_command) {
+enum weir_error exchange_encode_reinstate(const struct weir_request *request, struct weir_command *ret_command) {
     return encode_account(request, EXCHANGE_COMMAND_REINSTATE, ret_command);
 }
 
 /* ---- replies
  * ---------------------------------------------------------------------------------------------------------------- */
 
-enum weir_error decode_reply(uint16_t status, struct weir_slice value, struct weir_answer *answer) {
+enum weir_error exchange_decode_reply(uint16_t status, struct weir_slice value, struct weir_answer *answer) {
     struct exchange_reply reply;
     (void)status;
     if (value.size < sizeof reply)
@@ -152,19 +152,19 @@ enum weir_error decode_reply(uint16_t status, struct weir_slice value, struct we
     m.reason = reply.reason;
     m.reason_code = (char *)(uintptr_t)exchange_reason_code(reply.reason);
     m.sentence = (char *)(uintptr_t)exchange_reason_sentence(reply.reason);
-    return route_answer(answer, &m.base);
+    return exchange_route_answer(answer, &m.base);
 }
 
 /* ---- queries
  * ---------------------------------------------------------------------------------------------------------------- */
 
-enum weir_error partition_of_order(const struct weir_request *request, uint32_t *ret_partition) {
+enum weir_error exchange_partition_of_order(const struct weir_request *request, uint32_t *ret_partition) {
     const Weir__Exchange__OrderRef *m = request->message;
-    (void)route_engine_id(request, m->id, ret_partition);
+    (void)exchange_route_engine_id(request, m->id, ret_partition);
     return WEIR_OK;
 }
 
-enum weir_error partition_of_account(const struct weir_request *request, uint32_t *ret_partition) {
+enum weir_error exchange_partition_of_account(const struct weir_request *request, uint32_t *ret_partition) {
     const Weir__Exchange__AccountRef *m = request->message;
     *ret_partition = m->partition;
     return WEIR_OK;
@@ -195,7 +195,8 @@ static void fill_order(
     m->order.expire_at_ms = view->expire_ns / NANOS_PER_MS;
 }
 
-enum weir_error query_order(const void *state, const struct weir_request *request, struct weir_answer *answer) {
+enum weir_error exchange_query_order(
+    const void *state, const struct weir_request *request, struct weir_answer *answer) {
     const struct exchange_fold *fold = state;
     const Weir__Exchange__OrderRef *m = request->message;
     struct exchange_order_view view;
@@ -204,10 +205,10 @@ enum weir_error query_order(const void *state, const struct weir_request *reques
         return weir_error_context(WEIR_E_NOT_FOUND,
             "there is no open order %llu; the topic exchange.events has its history", (unsigned long long)m->id);
     fill_order(fold, &view, &message);
-    return route_answer(answer, &message.order.base);
+    return exchange_route_answer(answer, &message.order.base);
 }
 
-enum weir_error query_account_orders(
+enum weir_error exchange_query_account_orders(
     const void *state, const struct weir_request *request, struct weir_answer *answer) {
     const struct exchange_fold *fold = state;
     const Weir__Exchange__AccountRef *m = request->message;
@@ -224,5 +225,5 @@ enum weir_error query_account_orders(
     Weir__Exchange__Orders orders = WEIR__EXCHANGE__ORDERS__INIT;
     orders.n_orders = count;
     orders.orders = list;
-    return route_answer(answer, &orders.base);
+    return exchange_route_answer(answer, &orders.base);
 }

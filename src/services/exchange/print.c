@@ -53,7 +53,7 @@ static void put_u64(struct json_writer *w, const char *key, uint64_t value) {
     if (value) json_put_u64(w, key, value);
 }
 
-size_t print_command(struct weir_slice value, char *buf, size_t size) {
+size_t exchange_print_command(struct weir_slice value, char *buf, size_t size) {
     struct exchange_named_command named = {0};
     const struct exchange_command *c = &named.command;
     if (value.size != sizeof named && value.size != sizeof named.command) return print_hex(value, buf, size);
@@ -77,7 +77,7 @@ size_t print_command(struct weir_slice value, char *buf, size_t size) {
     return end(&p, buf, size);
 }
 
-size_t print_terms(struct weir_slice value, char *buf, size_t size) {
+size_t exchange_print_terms(struct weir_slice value, char *buf, size_t size) {
     struct exchange_terms t;
     if (value.size != sizeof t) return print_hex(value, buf, size);
     memcpy(&t, value.data, sizeof t);
@@ -157,7 +157,7 @@ static void put_market(struct json_writer *w, const union exchange_output *o) {
     }
 }
 
-size_t print_output(struct weir_slice value, char *buf, size_t size) {
+size_t exchange_print_output(struct weir_slice value, char *buf, size_t size) {
     union exchange_output o = {0};
     size_t want = value.size > 0 ? exchange_output_size(value.data[0]) : 0;
     if (want == 0 || want != value.size) return print_hex(value, buf, size);
@@ -198,7 +198,7 @@ static enum weir_error dump_side(
     return WEIR_OK;
 }
 
-enum weir_error fold_dump(const void *state, struct weir_sink *text) {
+enum weir_error exchange_dump(const void *state, struct weir_sink *text) {
     const struct exchange_fold *fold = state;
     struct exchange_stats s;
     struct printer p;
@@ -209,7 +209,7 @@ enum weir_error fold_dump(const void *state, struct weir_sink *text) {
     json_put_u64(w, "trades", s.trades);
     json_put_u64(w, "volume", s.volume);
     json_put_u64(w, "open_orders", s.open);
-    json_put_u64(w, "digest", fold_digest(state));
+    json_put_u64(w, "digest", exchange_digest(state));
     enum weir_error e = dump_line(text, &p);
     struct exchange_symbol_view view;
     for (uint32_t n = 1; !e && exchange_core_symbol(fold->core, n, &view); n++) {
