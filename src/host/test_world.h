@@ -11,6 +11,7 @@
 #include "base/prng.h"
 #include "host/batch.h"
 #include "host/node.h"
+#include "host/snapshot.h"
 #include "host/test_services.h"
 #include "sys/sim.h"
 
@@ -191,6 +192,19 @@ static __attribute__((unused)) enum weir_error world_send(struct world *w, uint3
         .wants_reply = true};
     return host_submit(w->lanes[lane], &command);
 }
+/* With an idempotency key made of the correlation, so that it can be sent again after a crash. */
+static __attribute__((unused)) enum weir_error world_send_once(
+    struct world *w, uint32_t lane, uint32_t service, uint32_t partition, struct test_value value, uint64_t correlation) {
+    char key[32];
+    snprintf(key, sizeof key, "request-%llu", (unsigned long long)correlation);
+    struct host_command command = {.service = service,
+        .command = {.partition = partition, .type = (uint16_t)value.op, .value = weir_slice(&value, sizeof value)},
+        .idempotency = {.principal = weir_slice_text("local"), .route = weir_slice_text("/v1/add"),
+            .key = weir_slice_text(key), .body_hash = {value.amount, value.key}},
+        .origin = {.lane = lane, .correlation = correlation},
+        .wants_reply = true};
+    return host_submit(w->lanes[lane], &command);
+}
 static __attribute__((unused)) const struct world_delivery *world_reply(const struct world *w, uint64_t correlation) {
     for (size_t i = w->delivery_count; i-- > 0;)
         if (w->deliveries[i].kind == HOST_REPLY && w->deliveries[i].origin.correlation == correlation)
@@ -203,5 +217,61 @@ static __attribute__((unused)) struct host_partition *world_partition(
 }
 static __attribute__((unused)) struct test_state *world_state(struct world *w, uint32_t service, uint32_t partition) {
     return world_partition(w, service, partition)->fold.state;
+}
+
+/* ---- what is in the log ------------------------------------------------------------------------------------------ */
+struct world_record {
+    uint64_t offset;
+    uint16_t type;
+    uint64_t key;
+    size_t size;
+    uint64_t hash; /* of the value */
+    struct test_output output;
+};
+struct world_records {
+    struct world_record *data;
+    size_t count, cap;
+};
+static __attribute__((unused)) void records_add(struct world_records *r, const struct world_record *record) {
+    if (r->count == r->cap) {
+        r->cap = r->cap ? r->cap * 2 : 256;
+        r->data = realloc(r->data, r->cap * sizeof *r->data);
+    }
+    r->data[r->count++] = *record;
+}
+static __attribute__((unused)) struct world_record record_of(uint64_t offset, uint16_t type, uint64_t key, struct weir_slice value) {
+    struct world_record r = {.offset = offset, .type = type, .key = key, .size = value.size,
+        .hash = hash_bytes(value.data, value.size, 0)};
+    if (value.size == sizeof r.output) memcpy(&r.output, value.data, value.size);
+    return r;
+}
+/* Every stored record of an output partition. */
+static __attribute__((unused)) void world_read(struct world *w, const char *topic, uint32_t partition, struct world_records *ret) {
+    struct log_topic *t = log_topic_find(w->log, topic);
+    assert_non_null(t);
+    struct log_partition *p = t->partitions[partition];
+    size_t room = 1u << 20, size;
+    uint8_t *buffer = malloc(room);
+    for (uint64_t at = 0; at < atomic_load(&p->high);) {
+        must(log_read(w->log, p, at, true, buffer, room, &size));
+        assert_true(size > 0);
+        for (size_t pos = 0; pos < size;) {
+            struct batch_reader reader;
+            struct batch_header header;
+            struct batch_record record;
+            must(batch_open(&reader, weir_slice(buffer + pos, size - pos), &header));
+            while (batch_next(&reader, &record)) {
+                if (record.offset < at) continue;
+                assert_int_equal(record.offset, ret->count); /* dense */
+                struct weir_record seen;
+                envelope_load_output(record.offset, &record.record, &seen);
+                struct world_record r = record_of(seen.offset, seen.type, load_be64(seen.key.data), seen.value);
+                records_add(ret, &r);
+            }
+            pos += header.size;
+            at = header.next_offset;
+        }
+    }
+    free(buffer);
 }
 #endif

@@ -1,0 +1,192 @@
+/* Crashes at every n-th call of the disk, lanes changed between lives: what was acknowledged is there once, an output never
+ * changes, outputs are what a fresh fold over the whole log puts out, emits are delivered exactly once. */
+#include "host/test_world.h"
+
+#define COMMANDS 60u
+
+struct run {
+    struct world w;
+    bool acked[COMMANDS];
+    struct world_records seen[2][2]; /* [service][partition]: outputs that were once visible */
+};
+static const char *const out_topics[2] = {"left.out", "right.out"};
+
+static struct test_value command_of(uint64_t i) {
+    return (struct test_value){.op = OP_ADD, .hops = (uint32_t)(i % 4), .key = i, .amount = 1};
+}
+
+static void collect_acks(struct run *r) {
+    for (size_t i = 0; i < r->w.delivery_count; i++) {
+        const struct world_delivery *d = &r->w.deliveries[i];
+        if (d->kind != HOST_REPLY) continue;
+        assert_int_equal(d->error, WEIR_OK);
+        assert_int_equal(d->status, 201);
+        r->acked[d->origin.correlation] = true;
+    }
+    r->w.delivery_count = 0;
+}
+
+/* Sends what is not acknowledged, until all is or the process dies. */
+static void drive(struct run *r, bool to_the_end) {
+    for (int round = 0; round < (to_the_end ? 200 : 6) && !sys_sim_dead(r->w.sys); round++) {
+        bool all = true;
+        for (uint64_t i = 0; i < COMMANDS; i++) {
+            if (r->acked[i]) continue;
+            all = false;
+            if (i % 6 != (uint64_t)round % 6 && !to_the_end) continue;
+            (void)world_send_once(&r->w, (uint32_t)(i % r->w.lane_count), (uint32_t)(i / 2 % 2), (uint32_t)(i % 2), command_of(i), i);
+        }
+        world_run(&r->w);
+        collect_acks(r);
+        if (all) return;
+    }
+    assert_true(!to_the_end);
+}
+
+/* What was visible before is there unchanged; then what is visible now is remembered. */
+static void check_outputs_unchanged(struct run *r) {
+    for (uint32_t s = 0; s < 2; s++)
+        for (uint32_t p = 0; p < 2; p++) {
+            struct world_records now = {0}, *then = &r->seen[s][p];
+            world_read(&r->w, out_topics[s], p, &now);
+            assert_true(now.count >= then->count);
+            for (size_t i = 0; i < then->count; i++)
+                assert_int_equal(now.data[i].hash, then->data[i].hash);
+            free(then->data);
+            *then = now;
+        }
+}
+
+static void remember_outputs(struct run *r) {
+    for (uint32_t s = 0; s < 2; s++)
+        for (uint32_t p = 0; p < 2; p++) {
+            struct world_records *then = &r->seen[s][p];
+            then->count = 0;
+            world_read(&r->w, out_topics[s], p, then);
+        }
+}
+
+/* Each command once, each hop once; totals agree. */
+static void check_exactly_once(struct run *r) {
+    uint32_t commands[COMMANDS] = {0};
+    uint64_t emits = 0, expected = 0;
+    for (uint64_t i = 0; i < COMMANDS; i++)
+        expected += command_of(i).hops;
+    for (uint32_t s = 0; s < 2; s++)
+        for (uint32_t p = 0; p < 2; p++)
+            for (size_t i = 0; i < r->seen[s][p].count; i++) {
+                const struct test_output *o = &r->seen[s][p].data[i].output;
+                if (o->kind == WEIR_RECORD_COMMAND) commands[o->key]++;
+                if (o->kind == WEIR_RECORD_EMIT) emits++;
+            }
+    for (uint64_t i = 0; i < COMMANDS; i++)
+        assert_int_equal(commands[i], 1);
+    assert_int_equal(emits, expected);
+}
+
+/* A fresh fold over the whole input puts out exactly what the output topics hold. */
+struct capture {
+    struct world_records records;
+};
+static void check_derivable(struct run *r) {
+    for (uint32_t s = 0; s < 2; s++)
+        for (uint32_t p = 0; p < 2; p++) {
+            struct host_partition *live = world_partition(&r->w, s, p);
+            uint64_t emission = live->fold.emission.state, next = live->fold.outputs_next[1];
+            assert_int_equal(next, r->seen[s][p].count);
+            struct fold fold;
+            struct fold_options options;
+            host_fold_options(live, &options);
+            must(snapshot_open_empty(&fold, &options, r->w.log, live->log));
+            struct weir_out out = {.fold = &fold, .scratch_size = out_scratch_size(options.service)};
+            out.scratch = malloc(out.scratch_size);
+            uint8_t *buffer = malloc(1u << 20);
+            while (fold.applied < live->fold.applied) {
+                size_t size, at = 0;
+                must(log_read(r->w.log, live->log, fold.applied, true, buffer, 1u << 20, &size));
+                while (at < size) {
+                    struct batch_reader reader;
+                    struct batch_header header;
+                    struct batch_record record;
+                    struct fold_applied applied;
+                    must(batch_open(&reader, weir_slice(buffer + at, size - at), &header));
+                    while (batch_next(&reader, &record))
+                        if (record.offset >= fold.applied) must(fold_apply(&fold, &record, &out, &applied));
+                    at += header.size;
+                }
+            }
+            assert_int_equal(fold.emission.state, emission);
+            assert_int_equal(fold.outputs_next[1], next);
+            free(buffer);
+            free(out.scratch);
+            fold_done(&fold);
+        }
+}
+
+static void run_done(struct run *r) {
+    for (uint32_t s = 0; s < 2; s++)
+        for (uint32_t p = 0; p < 2; p++)
+            free(r->seen[s][p].data);
+    world_done(&r->w);
+}
+
+static void one_life_after_another(uint64_t seed, enum sys_sim_call call, uint64_t nth, bool process_only) {
+    static const uint32_t lanes[] = {1, 2, 4};
+    struct run r;
+    memset(&r, 0, sizeof r);
+    world_init(&r.w, seed);
+    world_open(&r.w, lanes[seed % 3]);
+    drive(&r, false);
+    check_outputs_unchanged(&r);
+    sys_sim_fail_at(r.w.sys, call, nth, WEIR_E_CLOSED);
+    for (uint64_t i = 0; i < COMMANDS && !sys_sim_dead(r.w.sys); i++) {
+        if (r.acked[i] || i % 2) continue;
+        (void)world_send_once(&r.w, (uint32_t)(i % r.w.lane_count), (uint32_t)(i / 2 % 2), (uint32_t)(i % 2), command_of(i), i);
+        if (i % 5 == 0) world_run(&r.w);
+    }
+    world_run(&r.w);
+    collect_acks(&r);
+    if (!sys_sim_dead(r.w.sys)) remember_outputs(&r);
+    world_crash(&r.w, process_only);
+    world_open(&r.w, lanes[(seed + 1) % 3]);
+    world_run(&r.w);
+    check_outputs_unchanged(&r);
+    drive(&r, true);
+    world_run(&r.w);
+    check_outputs_unchanged(&r);
+    check_exactly_once(&r);
+    check_derivable(&r);
+    world_stop(&r.w);
+    run_done(&r);
+}
+
+static void power_cut_at_every_write(void **state) {
+    (void)state;
+    for (uint64_t nth = 1; nth < 40; nth++)
+        one_life_after_another(nth, SYS_SIM_WRITE, nth, false);
+}
+static void power_cut_at_every_sync(void **state) {
+    (void)state;
+    for (uint64_t nth = 1; nth < 25; nth++)
+        one_life_after_another(100 + nth, SYS_SIM_SYNC, nth, false);
+}
+static void process_killed_at_every_write(void **state) {
+    (void)state;
+    for (uint64_t nth = 1; nth < 40; nth++)
+        one_life_after_another(200 + nth, SYS_SIM_WRITE, nth, true);
+}
+static void no_crash_at_all(void **state) {
+    (void)state;
+    for (uint64_t seed = 300; seed < 306; seed++)
+        one_life_after_another(seed, SYS_SIM_WRITE, 1000000, false);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_crash_at_all),
+        cmocka_unit_test(power_cut_at_every_write),
+        cmocka_unit_test(power_cut_at_every_sync),
+        cmocka_unit_test(process_killed_at_every_write),
+    };
+    return cmocka_run_group_tests_name("host crashes", tests, NULL, NULL);
+}
