@@ -72,6 +72,11 @@ static int unknown_command(int argc, char **argv) {
     for (const struct cli_command *c = cli_commands; c->name && count < 64; c++)
         names[count++] = c->name;
     int nearest = text_nearest(weir_slice_text(word), names, count);
+    struct weir_slice first = weir_slice_text(argv[0]);
+    for (size_t i = 0; nearest < 0 && i < count; i++) { /* the first word alone: `topics` for `topic list` */
+        struct weir_slice head = weir_slice(names[i], strcspn(names[i], " "));
+        if (text_distance(first, head) <= 1) nearest = (int)i;
+    }
     fprintf(stderr, "weir: there is no command `%s`", word);
     if (nearest >= 0) fprintf(stderr, "; did you mean `weir %s`?", names[nearest]);
     fprintf(stderr, "\n`weir help` lists all commands\n");

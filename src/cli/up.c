@@ -106,6 +106,15 @@ static void put_log(void *ctx, const char *line, size_t size) {
     fwrite(line, 1, size, stderr); /* one call, one lock: lines of several threads stay whole */
 }
 
+/* Sixteen files, so that recycling is smooth; a small journal has fewer and takes smaller commits. */
+static void size_journal(struct log_options *options) {
+    const uint64_t file_min = 4u << 20, file_max = 64u << 20, margin = 1u << 20;
+    uint64_t bytes = (options->journal_bytes_max / 16) & ~(uint64_t)4095;
+    bytes = bytes < file_min ? file_min : bytes > file_max ? file_max : bytes;
+    options->journal_file_bytes = bytes;
+    if (options->commit_bytes_max > bytes - margin) options->commit_bytes_max = (uint32_t)(bytes - margin);
+}
+
 static enum weir_error open_log(struct node *node) {
     const struct weir_setting_value *s = settings_node(node->settings);
     struct log_options options;
@@ -113,6 +122,7 @@ static enum weir_error open_log(struct node *node) {
     options.folder = s[NODE_DATA].text;
     options.lanes = node->lanes;
     options.journal_bytes_max = s[NODE_JOURNAL_BYTES].number;
+    size_journal(&options);
     options.segment_bytes = s[NODE_SEGMENT_BYTES].number;
     options.checkpoint_bytes = s[NODE_CHECKPOINT_BYTES].number;
     options.disk_reserve_bytes = s[NODE_DISK_RESERVE].number;
