@@ -232,7 +232,7 @@ static void packed_rubbish_is_corrupt_and_a_full_arena_is_no_memory(void **unuse
     assert_non_null(m);
     char json[1024] = "{\"symbol\":\"";
     memset(json + strlen(json), 'x', 900);
-    strcpy(json + 911, "\"}");
+    memcpy(json + 911, "\"}", 3);
     assert_int_equal(transcode_read(&small, weir_slice_text(json), m), WEIR_E_NO_MEMORY);
 }
 

@@ -44,7 +44,10 @@ def metrics(node):
     text = node.get("/metrics").body
     if shutil.which("promtool"):
         run = subprocess.run(["promtool", "check", "metrics"], input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        tap.ok(run.returncode == 0, "promtool finds the metrics page in order", run.stdout.decode())
+        # The example service is called counter, which the linter takes for a type; nothing else may be found.
+        found = [line for line in run.stdout.decode().splitlines() if line.strip() and not (
+            line.startswith("weir_counter_") and "should not include type 'counter'" in line)]
+        tap.ok(run.returncode in (0, 3) and not found, "promtool finds the metrics page in order", "\n".join(found))
     else:
         tap.skip("promtool finds the metrics page in order", "promtool is not installed")
     before = node.metric("weir_http_requests_total")
