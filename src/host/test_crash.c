@@ -2,7 +2,8 @@
  * changes, outputs are what a fresh fold over the whole log puts out, emits are delivered exactly once. */
 #include "host/test_world.h"
 
-#define COMMANDS 60u
+#define COMMANDS 240u
+#define EARLY    30u /* sent before the disk begins to count */
 
 struct run {
     struct world w;
@@ -26,16 +27,25 @@ static void collect_acks(struct run *r) {
     r->w.delivery_count = 0;
 }
 
+/* Now and then outputs become durable, and snapshots are made. */
+static void stir(struct run *r, uint64_t i) {
+    if (i % 7 == 3) log_checkpoint_soon(r->w.log);
+    if (i % 11 == 5)
+        for (uint32_t p = 0; p < r->w.host->partition_count; p++)
+            r->w.host->work->shadow.paces[p].wanted = true;
+}
+
 /* Sends what is not acknowledged, until all is or the process dies. */
-static void drive(struct run *r, bool to_the_end) {
+static void drive(struct run *r, uint64_t count, bool to_the_end) {
     for (int round = 0; round < (to_the_end ? 200 : 6) && !sys_sim_dead(r->w.sys); round++) {
         bool all = true;
-        for (uint64_t i = 0; i < COMMANDS; i++) {
+        for (uint64_t i = 0; i < count; i++) {
             if (r->acked[i]) continue;
             all = false;
             if (i % 6 != (uint64_t)round % 6 && !to_the_end) continue;
             (void)world_send_once(&r->w, (uint32_t)(i % r->w.lane_count), (uint32_t)(i / 2 % 2), (uint32_t)(i % 2), command_of(i), i);
         }
+        stir(r, (uint64_t)round + r->w.lane_count);
         world_run(&r->w);
         collect_acks(r);
         if (all) return;
@@ -48,7 +58,7 @@ static void check_outputs_unchanged(struct run *r) {
     for (uint32_t s = 0; s < 2; s++)
         for (uint32_t p = 0; p < 2; p++) {
             struct world_records now = {0}, *then = &r->seen[s][p];
-            world_read(&r->w, out_topics[s], p, &now);
+            assert_true(world_read(&r->w, out_topics[s], p, &now));
             assert_true(now.count >= then->count);
             for (size_t i = 0; i < then->count; i++)
                 assert_int_equal(now.data[i].hash, then->data[i].hash);
@@ -60,9 +70,10 @@ static void check_outputs_unchanged(struct run *r) {
 static void remember_outputs(struct run *r) {
     for (uint32_t s = 0; s < 2; s++)
         for (uint32_t p = 0; p < 2; p++) {
-            struct world_records *then = &r->seen[s][p];
-            then->count = 0;
-            world_read(&r->w, out_topics[s], p, then);
+            struct world_records now = {0}, *then = &r->seen[s][p];
+            bool read = world_read(&r->w, out_topics[s], p, &now);
+            free(read ? then->data : now.data);
+            if (read) *then = now;
         }
 }
 
@@ -130,50 +141,68 @@ static void run_done(struct run *r) {
     world_done(&r->w);
 }
 
-static void one_life_after_another(uint64_t seed, enum sys_sim_call call, uint64_t nth, bool process_only) {
+static bool one_life_after_another(uint64_t seed, enum sys_sim_call call, uint64_t nth, bool process_only) {
     static const uint32_t lanes[] = {1, 2, 4};
     struct run r;
     memset(&r, 0, sizeof r);
     world_init(&r.w, seed);
     world_open(&r.w, lanes[seed % 3]);
-    drive(&r, false);
+    drive(&r, EARLY, false);
     check_outputs_unchanged(&r);
     sys_sim_fail_at(r.w.sys, call, nth, WEIR_E_CLOSED);
-    for (uint64_t i = 0; i < COMMANDS && !sys_sim_dead(r.w.sys); i++) {
-        if (r.acked[i] || i % 2) continue;
-        (void)world_send_once(&r.w, (uint32_t)(i % r.w.lane_count), (uint32_t)(i / 2 % 2), (uint32_t)(i % 2), command_of(i), i);
-        if (i % 5 == 0) world_run(&r.w);
+    for (uint64_t i = EARLY; i < COMMANDS && !sys_sim_dead(r.w.sys); i++) {
+        uint32_t lane = (uint32_t)(i % r.w.lane_count);
+        (void)world_send_once(&r.w, lane, (uint32_t)(i / 2 % 2), (uint32_t)(i % 2), command_of(i), i);
+        stir(&r, i / 5);
+        if (i % 5 == 0) sys_sim_run(r.w.sys, 3 + i % 40);
     }
     world_run(&r.w);
     collect_acks(&r);
     if (!sys_sim_dead(r.w.sys)) remember_outputs(&r);
+    bool died = sys_sim_dead(r.w.sys);
     world_crash(&r.w, process_only);
     world_open(&r.w, lanes[(seed + 1) % 3]);
     world_run(&r.w);
     check_outputs_unchanged(&r);
-    drive(&r, true);
+    drive(&r, COMMANDS, true);
     world_run(&r.w);
     check_outputs_unchanged(&r);
     check_exactly_once(&r);
     check_derivable(&r);
     world_stop(&r.w);
     run_done(&r);
+    return died;
 }
 
+/* As long as the n-th call is reached before the work is done; `step` keeps the test short. */
+static void sweep(enum sys_sim_call call, bool process_only, uint64_t seed, uint64_t step, uint64_t deaths_min) {
+    uint64_t deaths = 0, missed = 0;
+    for (uint64_t nth = 1; nth < 400 && missed < 3; nth += step) {
+        bool died = one_life_after_another(seed + nth, call, nth, process_only);
+        deaths += died;
+        missed = died ? 0 : missed + 1;
+    }
+    assert_true(deaths >= deaths_min);
+}
 static void power_cut_at_every_write(void **state) {
     (void)state;
-    for (uint64_t nth = 1; nth < 40; nth++)
-        one_life_after_another(nth, SYS_SIM_WRITE, nth, false);
+    sweep(SYS_SIM_WRITE, false, 0, 1, 40);
 }
 static void power_cut_at_every_sync(void **state) {
     (void)state;
-    for (uint64_t nth = 1; nth < 25; nth++)
-        one_life_after_another(100 + nth, SYS_SIM_SYNC, nth, false);
+    sweep(SYS_SIM_SYNC, false, 1000, 1, 25);
+}
+static void power_cut_at_every_rename(void **state) {
+    (void)state;
+    sweep(SYS_SIM_RENAME, false, 2000, 1, 5);
+}
+static void power_cut_at_any_call(void **state) {
+    (void)state;
+    sweep(SYS_SIM_ANY, false, 3000, 7, 20);
 }
 static void process_killed_at_every_write(void **state) {
     (void)state;
-    for (uint64_t nth = 1; nth < 40; nth++)
-        one_life_after_another(200 + nth, SYS_SIM_WRITE, nth, true);
+    sweep(SYS_SIM_WRITE, true, 4000, 1, 40);
 }
 static void no_crash_at_all(void **state) {
     (void)state;
@@ -181,11 +210,14 @@ static void no_crash_at_all(void **state) {
         one_life_after_another(seed, SYS_SIM_WRITE, 1000000, false);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_crash_at_all),
         cmocka_unit_test(power_cut_at_every_write),
         cmocka_unit_test(power_cut_at_every_sync),
+        cmocka_unit_test(power_cut_at_every_rename),
+        cmocka_unit_test(power_cut_at_any_call),
         cmocka_unit_test(process_killed_at_every_write),
     };
     return cmocka_run_group_tests_name("host crashes", tests, NULL, NULL);

@@ -245,15 +245,21 @@ static __attribute__((unused)) struct world_record record_of(uint64_t offset, ui
     if (value.size == sizeof r.output) memcpy(&r.output, value.data, value.size);
     return r;
 }
-/* Every stored record of an output partition. */
-static __attribute__((unused)) void world_read(struct world *w, const char *topic, uint32_t partition, struct world_records *ret) {
+/* Every stored record of an output partition. False: the process died over it. */
+static __attribute__((unused)) bool world_read(
+    struct world *w, const char *topic, uint32_t partition, struct world_records *ret) {
     struct log_topic *t = log_topic_find(w->log, topic);
     assert_non_null(t);
     struct log_partition *p = t->partitions[partition];
     size_t room = 1u << 20, size;
     uint8_t *buffer = malloc(room);
     for (uint64_t at = 0; at < atomic_load(&p->high);) {
-        must(log_read(w->log, p, at, true, buffer, room, &size));
+        enum weir_error e = log_read(w->log, p, at, true, buffer, room, &size);
+        if (e && sys_sim_dead(w->sys)) {
+            free(buffer);
+            return false;
+        }
+        must(e);
         assert_true(size > 0);
         for (size_t pos = 0; pos < size;) {
             struct batch_reader reader;
@@ -273,5 +279,6 @@ static __attribute__((unused)) void world_read(struct world *w, const char *topi
         }
     }
     free(buffer);
+    return true;
 }
 #endif
