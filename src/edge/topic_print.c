@@ -88,7 +88,7 @@ void topic_print_record(const struct topic_printer *p, const struct weir_record 
     json_put_u64(w, "type", record->type);
     if (record->kind == WEIR_RECORD_TIMER) json_put_u64(w, "timerId", record->timer_id);
     if (p->row->role == WEIR_TOPIC_OUTPUT && record->key.size == ENVELOPE_OUTPUT_KEY_SIZE)
-        json_put_u64(w, "key", load_le64(record->key.data));
+        json_put_u64(w, "key", load_be64(record->key.data));
     else if (record->key.data)
         put_bytes(p, w, "key", record->key);
     put_value(p, record, w);
