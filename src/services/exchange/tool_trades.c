@@ -155,7 +155,7 @@ static void take_event(struct check *check, uint32_t index, const struct exchang
         check_reduced(check, key, (uint32_t)e->quantity);
         break;
     default:
-        check_rejected(check, 0, "by the engine in this process");
+        check_rejected(check, 0, exchange_reason_code(e->reason));
         break;
     }
 }
@@ -163,7 +163,7 @@ static void take_event(struct check *check, uint32_t index, const struct exchang
 enum weir_error check_offline(struct check *check) {
     const struct plan *plan = check->plan;
     struct exchange_limits limits = {
-        .orders_max = plan->keys + 64, .symbols_max = plan->symbols + 1, .accounts_max = PLAN_ACCOUNT};
+        .orders_max = plan->keys + 65536, .symbols_max = plan->symbols + 1, .accounts_max = PLAN_ACCOUNT};
     struct exchange_core *core;
     enum weir_error error = flow_engine_open(&limits, plan->symbols, &core);
     if (error) return error;
