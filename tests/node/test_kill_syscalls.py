@@ -31,6 +31,7 @@ def life(node, inject):
     try:
         node.start(patience=20)
     except RuntimeError:
+        life.died += 1
         node.kill()
         return False
     if ledger:
@@ -38,6 +39,7 @@ def life(node, inject):
         end = time.monotonic() + 0.4
         while node.alive() and time.monotonic() < end:
             time.sleep(0.01)
+        life.died += not node.alive()
         node.kill()
         ledger.join()
     node.kill()
@@ -50,7 +52,7 @@ def sweep(fault, label, calls, depth):
         life.ledger = Ledger(node, partitions=2, writers=2)
         life.ledger.create()
         node.kill()
-        problems, lives = [], 0
+        problems, lives, life.died = [], 0, 0
         for call in calls:
             for n in range(1, depth + 1):
                 life(node, "%s:%s:when=%d" % (call, fault, n))
@@ -68,7 +70,8 @@ def sweep(fault, label, calls, depth):
                 break
         tap.ok(not problems, label, "\n".join(problems[:20]))
         tap.ok(len(life.ledger.seen) > 0, "records were written in those lives")
-        tap.note("%d lives, %d records" % (lives, len(life.ledger.seen)))
+        tap.ok(problems or life.died >= (1 if "ENOSPC" in fault else lives // 3), "the faults met the process", "%d of %d" % (life.died, lives))
+        tap.note("%d lives, %d ended by the fault, %d records" % (lives, life.died, len(life.ledger.seen)))
 
 
 if not works():
