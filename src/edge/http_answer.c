@@ -19,7 +19,10 @@ static void write_head(
     if (a->location) weir_http_writer_header(w, text("Location"), text(a->location));
     if (a->retry_after_s) weir_http_writer_header_u64(w, text("Retry-After"), a->retry_after_s);
     if (a->replayed) weir_http_writer_header(w, text("Idempotency-Replayed"), text("true"));
-    if (!turn->keep_alive) weir_http_writer_header(w, text("Connection"), text("close"));
+    if (!turn->keep_alive)
+        weir_http_writer_header(w, text("Connection"), text("close"));
+    else if (turn->is_old)
+        weir_http_writer_header(w, text("Connection"), text("keep-alive"));
     if (!has_body) {
         weir_http_writer_no_body(w);
     } else if (turn->is_head) {

@@ -85,6 +85,7 @@ static struct http_turn *take_turn(struct conn *conn, const struct weir_http_req
     turn->response = (struct buffer){0};
     turn->is_head = request && request->method == WEIR_HTTP_HEAD;
     turn->is_command = request && changes_state(request);
+    turn->is_old = request && request->version_minor == 0;
     turn->keep_alive =
         request && request->keep_alive && !atomic_load_explicit(&conn->lane->edge->draining, memory_order_relaxed);
     if (turn->is_command) s->commands++;
@@ -213,10 +214,50 @@ static void upgrade(struct http_call *call) {
     ws_session_open(conn, route, &copy);
 }
 
+/* ---- who asks ---- */
+
+/* A web page that a browser got elsewhere must not use this node: it could name us by a host name of its own that it
+ * lets point to this machine (then Host is that name), or send commands across sites (then Origin is not us). Clients
+ * that are no browsers send no Origin and call us by address or as localhost. */
+static bool is_own_name(struct weir_slice host) {
+    if (host.size == 0) return true; /* HTTP/1.0 may leave it out; no browser does */
+    const uint8_t *dot = memchr(host.data, '.', host.size);
+    if (!dot || host.data[0] == '[') return true;
+    const uint8_t *colon = memchr(host.data, ':', host.size);
+    struct weir_slice name = weir_slice(host.data, colon ? (size_t)(colon - host.data) : host.size);
+    static const char local[] = ".localhost";
+    size_t tail = sizeof local - 1;
+    if (name.size > tail && text_equal_nocase(weir_slice(name.data + name.size - tail, tail), weir_slice(local, tail)))
+        return true;
+    for (size_t i = 0; i < name.size; i++)
+        if (name.data[i] != '.' && (name.data[i] < '0' || name.data[i] > '9')) return false;
+    return true;
+}
+
+static bool is_welcome(struct conn *conn, struct http_turn *turn, const struct weir_http_request *request) {
+    struct weir_slice origin;
+    if (!is_own_name(request->host)) {
+        http_problem(conn, turn,
+            &(struct http_problem){.status = 421,
+                .code = "MISDIRECTED",
+                .detail =
+                    "this node answers to its address and to localhost, not to other names; a proxy in front of it "
+                    "has to set the Host header to the address it connects to"});
+        return false;
+    }
+    if (!weir_http_request_header(request, weir_slice_text("Origin"), &origin)) return true;
+    if (!changes_state(request) && !request->has_upgrade) return true;
+    size_t scheme = text_starts_with(origin, "http://") ? 7 : text_starts_with(origin, "https://") ? 8 : 0;
+    if (scheme && text_equal_nocase(weir_slice(origin.data + scheme, origin.size - scheme), request->host)) return true;
+    http_fail(conn, turn, WEIR_E_FORBIDDEN, "a web page of another origin may not send commands to this node");
+    return false;
+}
+
 static void route_request(struct conn *conn, uint64_t sequence, struct http_turn *turn) {
     struct edge_lane *lane = conn->lane;
     const struct weir_http_request *request = &conn->http->parser.request;
     struct route_match match;
+    if (!is_welcome(conn, turn, request)) return;
     if (request->path.size == 1 && request->path.data[0] == '*') {
         other_method(conn, turn, request, (1u << WEIR_HTTP_METHOD_COUNT) - 1);
         return;

@@ -18,6 +18,7 @@ enum http_turn_state { HTTP_TURN_PENDING, HTTP_TURN_READY };
 struct http_turn {
     uint8_t state;
     bool is_head, keep_alive, is_command;
+    bool is_old; /* HTTP/1.0: wants to be told that the connection stays */
     uint8_t id_size;
     char id[HTTP_ID_SIZE]; /* X-Request-Id */
     const struct route *route;

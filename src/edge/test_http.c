@@ -429,6 +429,43 @@ static void http_1_0_and_connection_close_end_the_connection(void **unused) {
     client_close(c);
 }
 
+static void web_pages_of_other_origins_are_kept_out(void **unused) {
+    (void)unused;
+    int c = client_open("http");
+    const struct {
+        const char *head, *status;
+    } rows[] = {
+        {"GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", " 421 "},
+        {"GET /healthz HTTP/1.1\r\nHost: 1.evil.example:80\r\n\r\n", " 421 "},
+        {"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:70\r\n\r\n", " 200 "},
+        {"GET /healthz HTTP/1.1\r\nHost: a.localhost:70\r\n\r\n", " 200 "},
+        {"GET /healthz HTTP/1.1\r\nHost: [::1]:70\r\nOrigin: http://evil.example\r\n\r\n", " 200 "},
+        {"DELETE /v1/fake/items/1 HTTP/1.1\r\nHost: localhost:70\r\nOrigin: http://evil.example\r\n\r\n", " 403 "},
+        {"DELETE /v1/fake/items/1 HTTP/1.1\r\nHost: localhost:70\r\nOrigin: null\r\n\r\n", " 403 "},
+        {"DELETE /v1/fake/items/1 HTTP/1.1\r\nHost: localhost:70\r\nOrigin: http://localhost:70\r\n\r\n", " 200 "},
+        {"GET /v1/fake/chat HTTP/1.1\r\nHost: a\r\nOrigin: http://b\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            " 403 "},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        client_text(c, rows[i].head);
+        expect(client_wait(c, "\r\n\r\n"), rows[i].status);
+        for (int k = 0; k < 3; k++)
+            fake_step();
+    }
+    client_close(c);
+}
+
+static void http_1_0_clients_are_told_that_the_connection_stays(void **unused) {
+    (void)unused;
+    int c = client_open("http");
+    client_text(c, "GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    expect(client_wait(c, "ok\n"), "Connection: keep-alive\r\n");
+    client_text(c, GET("/healthz"));
+    refuse(client_wait(c, "ok\n"), "Connection:");
+    client_close(c);
+}
+
 static void a_request_id_of_the_client_is_kept_when_it_is_plain(void **unused) {
     (void)unused;
     int c = client_open("http");
@@ -462,6 +499,8 @@ int main(void) {
         T(a_client_that_goes_away_is_forgotten_and_late_answers_find_nobody),
         T(the_pages_of_the_node_are_served),
         T(http_1_0_and_connection_close_end_the_connection),
+        T(web_pages_of_other_origins_are_kept_out),
+        T(http_1_0_clients_are_told_that_the_connection_stays),
         T(a_request_id_of_the_client_is_kept_when_it_is_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
