@@ -7,7 +7,7 @@ void book_publish_state(struct exchange_core *core, struct symbol *symbol) {
         .type = EXCHANGE_EVENT_STATE,
         .state = symbol->state,
         .symbol = symbol->number,
-        .sequence = ++symbol->sequence,
+        .sequence = ++symbol->sequence_l1,
         .time_ns = core->now,
         .tick = symbol->tick,
         .lot = symbol->lot,

@@ -99,7 +99,7 @@ static inline void book_publish_level(
         .type = EXCHANGE_EVENT_L2,
         .side = (uint8_t)side_number,
         .symbol = symbol->number,
-        .sequence = ++symbol->sequence,
+        .sequence = ++symbol->sequence_l2,
         .price = level->price,
         .quantity = level->quantity,
         .orders = level->count,
@@ -123,7 +123,7 @@ static inline void book_publish_top(struct exchange_core *core, struct symbol *s
     core_output(core)->l1 = (struct exchange_l1){
         .type = EXCHANGE_EVENT_L1,
         .symbol = symbol->number,
-        .sequence = ++symbol->sequence,
+        .sequence = ++symbol->sequence_l1,
         .bid_price = bid->price,
         .bid_quantity = bid->quantity,
         .ask_price = ask->price,
@@ -136,20 +136,19 @@ static inline void book_publish_top(struct exchange_core *core, struct symbol *s
 static inline struct exchange_event *book_event(
     struct exchange_core *core, uint8_t type, uint32_t slot, int64_t price) {
     const struct order *order = &core->orders[slot];
-    struct exchange_event *event = &core_output(core)->event;
-    *event = (struct exchange_event){
-        .type = type,
-        .side = order->side,
-        .symbol = order->symbol,
-        .account = order->account,
-        .session = book_session(core, slot),
-        .order_id = order->id,
-        .client_ref = order->client_ref,
-        .price = price,
-        .leaves = order->leaves,
-        .executed = order->executed,
-        .time_ns = core->now,
-    };
+    uint32_t session = book_session(core, slot);
+    struct exchange_event *event = core_event(core, (struct event_fields){
+                                                        .type = type,
+                                                        .side = order->side,
+                                                        .symbol = order->symbol,
+                                                        .account = order->account,
+                                                        .session = session,
+                                                        .order_id = order->id,
+                                                        .client_ref = order->client_ref,
+                                                        .price = price,
+                                                        .leaves = order->leaves,
+                                                        .executed = order->executed,
+                                                    });
     return event;
 }
 #endif

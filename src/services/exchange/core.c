@@ -104,6 +104,10 @@ const union exchange_output *exchange_core_outputs(const struct exchange_core *c
 
 void core_reject(struct exchange_core *core, const struct exchange_command *c, enum exchange_reason reason) {
     core->counters.rejected++;
+    /* A reference sent twice on a session where they rise is a retransmission: it is no news to that session. */
+    bool news = c->session && c->session <= core->limits.sessions_max && c->account &&
+                core->sessions[c->session].account == c->account &&
+                !(reason == EXCHANGE_REASON_DUPLICATE_REF && core->sessions[c->session].flags & SESSION_REFS_RISE);
     core_output(core)->event = (struct exchange_event){
         .type = EXCHANGE_EVENT_REJECTED,
         .side = c->side,
@@ -115,7 +119,9 @@ void core_reject(struct exchange_core *core, const struct exchange_command *c, e
         .client_ref = c->client_ref,
         .price = c->price,
         .quantity = c->quantity,
+        .command = c->type,
         .time_ns = core->now,
+        .session_sequence = news ? core_session_sequence(core, c->session) : 0,
     };
 }
 

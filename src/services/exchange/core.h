@@ -26,7 +26,7 @@ struct exchange_limits {
 
 /* Most outputs of one command, and the most bytes they have as records. */
 #define EXCHANGE_OUTPUTS_MAX(work_max)      (8 * (size_t)(work_max) + 16)
-#define EXCHANGE_OUTPUT_BYTES_MAX(work_max) (512 * (size_t)(work_max) + 1024)
+#define EXCHANGE_OUTPUT_BYTES_MAX(work_max) (576 * (size_t)(work_max) + 1024)
 
 struct exchange_core;
 
@@ -84,10 +84,15 @@ struct exchange_level_view {
 struct exchange_symbol_view {
     struct exchange_terms terms;
     uint8_t state; /* enum exchange_symbol_state */
-    uint64_t sequence, volume, trades;
+    uint64_t sequence_l1, sequence_l2, volume, trades; /* of the topics; that of exchange.trades is the number of trades */
     int64_t last_price;
     uint64_t last_quantity;
     uint32_t orders;
+};
+struct exchange_session_view {
+    uint32_t account;
+    bool connected;
+    uint64_t ref_last, events, token;
 };
 struct exchange_stats {
     uint64_t commands, orders, trades, volume, rejected; /* since the beginning */
@@ -104,6 +109,8 @@ size_t exchange_core_account_orders(const struct exchange_core *core, uint32_t a
 size_t exchange_core_depth(const struct exchange_core *core, uint32_t symbol, enum exchange_side side,
     struct exchange_level_view *ret_levels, size_t max); /* best first */
 bool exchange_core_symbol(const struct exchange_core *core, uint32_t symbol, struct exchange_symbol_view *ret_symbol);
+bool exchange_core_session(
+    const struct exchange_core *core, uint32_t session, struct exchange_session_view *ret_session);
 uint32_t exchange_core_symbol_find(const struct exchange_core *core, const char name[EXCHANGE_NAME_SIZE]); /* 0: none */
 void exchange_core_stats(const struct exchange_core *core, struct exchange_stats *ret_stats);
 #endif

@@ -136,7 +136,7 @@ static void fill_symbol(const struct exchange_fold *fold, uint32_t number, const
     m->symbol.number = number;
     m->symbol.partition = fold->partition;
     m->symbol.state = (Weir__Exchange__TradingState)view->state;
-    m->symbol.sequence = view->sequence;
+    m->symbol.sequence = view->sequence_l2;
     m->symbol.last_price = view->last_price;
     m->symbol.last_quantity = view->last_quantity;
     m->symbol.volume = view->volume;
@@ -213,7 +213,7 @@ enum weir_error exchange_query_book(const void *state, const struct weir_request
     if (e) return e;
     Weir__Exchange__Book book = WEIR__EXCHANGE__BOOK__INIT;
     book.symbol = m->symbol;
-    book.sequence = view.sequence;
+    book.sequence = view.sequence_l2;
     book.state = (Weir__Exchange__TradingState)view.state;
     book.bids = bids.list;
     book.n_bids = bids.count;

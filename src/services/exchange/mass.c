@@ -33,6 +33,7 @@ static bool step_accounts(struct exchange_core *core, struct mass *m) {
         m->slot = core->links[slot].next;
         if (!takes(core, m, slot)) continue;
         core->work_left--;
+        m->ended++;
         struct symbol *symbol = &core->symbols[core->orders[slot].symbol];
         if (touched && touched != symbol) book_publish_top(core, touched);
         touched = symbol;
@@ -63,6 +64,7 @@ static bool step_book(struct exchange_core *core, struct mass *m) {
     uint32_t slot = book_first(core, m, &visits);
     while (slot && core->work_left) {
         core->work_left--;
+        m->ended++;
         book_end(core, slot, m->type, m->reason);
         slot = book_first(core, m, &visits);
     }
@@ -77,8 +79,24 @@ static bool step_book(struct exchange_core *core, struct mass *m) {
     return slot == 0;
 }
 
+/* The session that asked hears when all is done. */
+static void say_done(struct exchange_core *core, const struct mass *m) {
+    struct exchange_event *event = core_event(core, (struct event_fields){
+                                                        .type = EXCHANGE_EVENT_DONE,
+                                                        .side = m->side,
+                                                        .symbol = m->symbol,
+                                                        .account = core->sessions[m->origin].account,
+                                                        .session = m->origin,
+                                                        .client_ref = m->client_ref,
+                                                        .quantity = m->ended,
+                                                    });
+    if (m->symbol) memcpy(event->symbol_name, core->symbols[m->symbol].terms.name, sizeof(event->symbol_name));
+}
+
 static bool step(struct exchange_core *core, struct mass *m) {
-    return m->account ? step_accounts(core, m) : step_book(core, m);
+    if (!(m->account ? step_accounts(core, m) : step_book(core, m))) return false;
+    if (m->origin) say_done(core, m);
+    return true;
 }
 
 /* Starts an operation; what is left of it waits for ticks. The caller checked for room. */
@@ -129,8 +147,15 @@ static enum exchange_reason check(const struct exchange_core *core, const struct
 
 void mass_cancel(struct exchange_core *core, const struct exchange_command *c) {
     enum exchange_reason reason = check(core, c);
+    uint32_t origin = (uint32_t)c->order_id;
+    if (reason == EXCHANGE_REASON_NONE && c->order_id) {
+        reason = c->order_id > core->limits.sessions_max ? EXCHANGE_REASON_UNKNOWN_SESSION
+                                                         : sessions_check(core, origin, c->account, c->client_ref);
+    }
     if (reason) {
-        core_reject(core, c, reason);
+        struct exchange_command refused = *c;
+        if (c->order_id && c->order_id <= core->limits.sessions_max) refused.session = origin;
+        core_reject(core, &refused, reason);
         return;
     }
     bool by_book = c->account == 0 && c->symbol && c->session == 0;
@@ -144,6 +169,8 @@ void mass_cancel(struct exchange_core *core, const struct exchange_command *c) {
         .side = c->side,
         .type = EXCHANGE_EVENT_CANCELED,
         .reason = EXCHANGE_REASON_BY_MASS_CANCEL,
+        .origin = origin,
+        .client_ref = c->client_ref,
     };
     start(core, &m);
 }

@@ -12,7 +12,7 @@ static void trade_publish(
         .type = EXCHANGE_EVENT_TRADE,
         .side = taker->side,
         .symbol = taker->symbol,
-        .sequence = ++symbol->sequence,
+        .sequence = symbol->trades,
         .match_id = core->counters.match_id,
         .price = price,
         .quantity = quantity,
@@ -22,21 +22,19 @@ static void trade_publish(
 
 static inline struct exchange_event *taker_event(
     struct exchange_core *core, const struct taker *taker, uint8_t type, int64_t price, uint64_t quantity) {
-    struct exchange_event *event = &core_output(core)->event;
-    *event = (struct exchange_event){
-        .type = type,
-        .side = taker->side,
-        .symbol = taker->symbol,
-        .account = taker->account,
-        .session = taker->session,
-        .order_id = taker->id,
-        .client_ref = taker->client_ref,
-        .price = price,
-        .quantity = quantity,
-        .leaves = taker->leaves,
-        .executed = taker->executed,
-        .time_ns = core->now,
-    };
+    struct exchange_event *event = core_event(core, (struct event_fields){
+                                                        .type = type,
+                                                        .side = taker->side,
+                                                        .symbol = taker->symbol,
+                                                        .account = taker->account,
+                                                        .session = taker->session,
+                                                        .order_id = taker->id,
+                                                        .client_ref = taker->client_ref,
+                                                        .price = price,
+                                                        .quantity = quantity,
+                                                        .leaves = taker->leaves,
+                                                        .executed = taker->executed,
+                                                    });
     return event;
 }
 

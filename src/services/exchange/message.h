@@ -69,13 +69,14 @@ enum exchange_command_type {
     EXCHANGE_COMMAND_REDUCE = 3, /* order_id, quantity = how much to take off; priority kept */
     EXCHANGE_COMMAND_REPLACE =
         4, /* order_id, price, quantity = new total incl. executed (0: leaves stay), client_ref */
-    EXCHANGE_COMMAND_MASS_CANCEL = 5, /* filters: account, symbol, session (0 = any), side (2 = any) */
+    EXCHANGE_COMMAND_MASS_CANCEL = 5, /* filters: account, symbol, session (0 = any), side (2 = any); order_id = session
+                                         that gets DONE, with client_ref */
     EXCHANGE_COMMAND_HALT = 6,        /* symbol */
     EXCHANGE_COMMAND_RESUME = 7,      /* symbol */
     EXCHANGE_COMMAND_END_OF_DAY = 8,  /* symbol or 0 = all: day orders expire */
     EXCHANGE_COMMAND_TICK = 9,        /* its record's time: good-till-date orders expire; mass work under way goes on */
-    EXCHANGE_COMMAND_CONNECT = 10,    /* session, account, flags: cancel on disconnect */
-    EXCHANGE_COMMAND_DISCONNECT = 11, /* session */
+    EXCHANGE_COMMAND_CONNECT = 10,    /* session, account, flags; order_id = token of this connection. Takes over from one before */
+    EXCHANGE_COMMAND_DISCONNECT = 11, /* session, order_id = token; refused when another connection took over */
     EXCHANGE_COMMAND_SUSPEND = 12,    /* account: its orders are canceled, new ones refused */
     EXCHANGE_COMMAND_REINSTATE = 13,  /* account */
     EXCHANGE_COMMAND_DEFINE = 14,     /* struct exchange_terms */
@@ -105,6 +106,9 @@ enum exchange_command_flag {
     EXCHANGE_FLAG_REQUEUE = 8,               /* replace: to the tail of the queue whatever changes */
     EXCHANGE_FLAG_CANCEL_ON_DISCONNECT = 16, /* connect: its open orders are canceled at DISCONNECT */
     EXCHANGE_FLAG_REFS_RISE = 32, /* connect: every client_ref of the session must be above the one before, for ever */
+    EXCHANGE_FLAG_TO = 64,        /* reduce, replace: quantity is what stays open, instead of what goes or the total */
+    EXCHANGE_FLAG_MODIFY = 128,   /* reduce: answered by an event with EXCHANGE_EVENT_MODIFIED */
+    EXCHANGE_FLAG_EXPIRE_IN = 256 /* new: expire_ns counts from the record's time */
 };
 
 /* One command of 64 bytes; types 1 to 13. Fields a type does not name must be 0 and are ignored. */
@@ -146,25 +150,27 @@ struct exchange_terms {
 };
 _Static_assert(sizeof(struct exchange_terms) == 88, "symbol terms are 88 bytes in the topic");
 
-/* Events. `exchange.events` (private, keyed by account): types 1 to 7. */
+/* Events. `exchange.events` (private, keyed by account): types 1 to 8. */
 enum exchange_event_type {
     EXCHANGE_EVENT_ACCEPTED = 1, /* order as accepted: price, quantity, leaves */
     EXCHANGE_EVENT_REJECTED = 2, /* reason; order_id of the target if one was named */
     EXCHANGE_EVENT_EXECUTED = 3, /* price and quantity of the trade, match_id; the maker's comes before the taker's */
     EXCHANGE_EVENT_CANCELED = 4, /* reason, quantity taken off, leaves = 0: the order ended */
     EXCHANGE_EVENT_REDUCED = 5,  /* reason, quantity taken off, leaves > 0: priority kept */
-    EXCHANGE_EVENT_REPLACED = 6, /* new price, leaves; match_id = the client reference before */
+    EXCHANGE_EVENT_REPLACED = 6, /* new price, leaves; quantity = the client reference before */
     EXCHANGE_EVENT_EXPIRED = 7,  /* reason, quantity taken off: the order ended */
+    EXCHANGE_EVENT_DONE = 8,     /* a session's mass cancel came to its end; quantity = orders it ended */
     /* Public, keyed by symbol. */
     EXCHANGE_EVENT_L2 = 16,    /* `exchange.l2` */
     EXCHANGE_EVENT_L1 = 17,    /* `exchange.l1` */
     EXCHANGE_EVENT_TRADE = 18, /* `exchange.trades` */
-    EXCHANGE_EVENT_STATE = 19, /* symbol defined, altered, halted, resumed: in `exchange.l1` and `.l2` */
+    EXCHANGE_EVENT_STATE = 19, /* symbol defined, altered, halted, resumed: in `exchange.l1` */
 };
 enum exchange_event_flag {
     EXCHANGE_EVENT_MAKER = 1,         /* the resting side of an execution */
     EXCHANGE_EVENT_PRIORITY_LOST = 2, /* replaced: now at the tail of its level */
     EXCHANGE_EVENT_ENDED = 4,         /* nothing more will be said about this order */
+    EXCHANGE_EVENT_MODIFIED = 8,      /* reduced by a command with EXCHANGE_FLAG_MODIFY */
 };
 
 struct exchange_event {
@@ -181,10 +187,15 @@ struct exchange_event {
     uint64_t quantity;
     uint64_t leaves;
     uint64_t executed;
-    uint64_t match_id;
+    union {
+        uint64_t match_id;     /* executed: number of the trade */
+        uint64_t command;      /* rejected: type of the command */
+        char symbol_name[8];   /* accepted, replaced, done: the first eight characters */
+    };
     uint64_t time_ns;
+    uint64_t session_sequence; /* +1 for each event of the session; 0: not for the session */
 };
-_Static_assert(sizeof(struct exchange_event) == 80, "a private event is 80 bytes in the topic");
+_Static_assert(sizeof(struct exchange_event) == 88, "a private event is 88 bytes in the topic");
 _Static_assert(offsetof(struct exchange_event, order_id) == 16, "layout of an event");
 
 /* One level after a change: absolute values, so a lost delta is repaired by the next one of that level. */
@@ -193,7 +204,7 @@ struct exchange_l2 {
     uint8_t side;
     uint16_t reserved;
     uint32_t symbol;
-    uint64_t sequence; /* per symbol, shared by L2, L1, trades and states: +1 each; a gap means something was missed */
+    uint64_t sequence; /* per symbol and topic, +1 each: a gap means something was missed. States count as L1 */
     int64_t price;
     uint64_t quantity; /* 0: the level is gone */
     uint64_t orders;
@@ -251,8 +262,8 @@ union exchange_output {
     struct exchange_l1 l1;
     struct exchange_trade trade;
     struct exchange_state state;
-};
-_Static_assert(sizeof(union exchange_output) == 80, "an event cell is 80 bytes");
+} __attribute__((aligned(32)));
+_Static_assert(sizeof(union exchange_output) == 96, "an event cell is three half lines");
 
 size_t exchange_output_size(uint8_t type);                     /* bytes of the record's value; 0 for an unknown type */
 const char *exchange_reason_code(enum exchange_reason reason); /* "price_band"; "unknown" for an unknown value */

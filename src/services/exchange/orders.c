@@ -2,21 +2,19 @@
 #include "exchange/book.h"
 
 static struct exchange_event *taker_say(struct exchange_core *core, const struct taker *taker, uint8_t type) {
-    struct exchange_event *event = &core_output(core)->event;
-    *event = (struct exchange_event){
-        .type = type,
-        .side = taker->side,
-        .symbol = taker->symbol,
-        .account = taker->account,
-        .session = taker->session,
-        .order_id = taker->id,
-        .client_ref = taker->client_ref,
-        .price = taker->price,
-        .quantity = taker->leaves,
-        .leaves = taker->leaves,
-        .executed = taker->executed,
-        .time_ns = core->now,
-    };
+    struct exchange_event *event = core_event(core, (struct event_fields){
+                                                        .type = type,
+                                                        .side = taker->side,
+                                                        .symbol = taker->symbol,
+                                                        .account = taker->account,
+                                                        .session = taker->session,
+                                                        .order_id = taker->id,
+                                                        .client_ref = taker->client_ref,
+                                                        .price = taker->price,
+                                                        .quantity = taker->leaves,
+                                                        .leaves = taker->leaves,
+                                                        .executed = taker->executed,
+                                                    });
     return event;
 }
 
@@ -51,7 +49,7 @@ static inline enum exchange_reason notional_check(const struct symbol *symbol, i
 }
 
 /* The account, session and reference of a command that enters or renames an order. */
-static enum exchange_reason session_check(
+enum exchange_reason sessions_check(
     struct exchange_core *core, uint32_t number, uint32_t account, uint64_t client_ref) {
     if (number > core->limits.sessions_max) return EXCHANGE_REASON_UNKNOWN_SESSION;
     struct session *session = &core->sessions[number];
@@ -69,7 +67,7 @@ static inline enum exchange_reason party_check(
     struct exchange_core *core, const struct exchange_command *c, uint32_t account) {
     if (UNLIKELY(account - 1 >= core->limits.accounts_max)) return EXCHANGE_REASON_UNKNOWN_ACCOUNT;
     if (c->session) {
-        enum exchange_reason reason = session_check(core, c->session, account, c->client_ref);
+        enum exchange_reason reason = sessions_check(core, c->session, account, c->client_ref);
         if (UNLIKELY(reason)) return reason;
     }
     if (c->client_ref && UNLIKELY(ref_find(core, account, c->client_ref))) return EXCHANGE_REASON_DUPLICATE_REF;
@@ -102,10 +100,17 @@ static bool rests(const struct exchange_command *c) {
     return c->tif < EXCHANGE_TIF_IOC && !(c->flags & EXCHANGE_FLAG_MARKET);
 }
 
+/* When a good-till-date order ends; 0 for any other. */
+static inline uint64_t expire_ns(const struct exchange_core *core, const struct exchange_command *c) {
+    if (LIKELY(c->tif != EXCHANGE_TIF_GTD)) return 0;
+    uint64_t base = c->flags & EXCHANGE_FLAG_EXPIRE_IN ? core->now : 0;
+    return c->expire_ns > UINT64_MAX - 1 - base ? UINT64_MAX - 1 : base + c->expire_ns;
+}
+
 /* The checks only an order that can rest needs. */
 static inline enum exchange_reason resting_check(
     struct exchange_core *core, const struct symbol *symbol, const struct exchange_command *c) {
-    if (UNLIKELY(c->tif == EXCHANGE_TIF_GTD && c->expire_ns <= core->now)) return EXCHANGE_REASON_EXPIRED_ALREADY;
+    if (UNLIKELY(c->tif == EXCHANGE_TIF_GTD && expire_ns(core, c) <= core->now)) return EXCHANGE_REASON_EXPIRED_ALREADY;
     if (UNLIKELY(core->accounts[c->account].open >= core->limits.open_max)) return EXCHANGE_REASON_OPEN_LIMIT;
     if (UNLIKELY(core->order_open >= core->limits.orders_max)) return EXCHANGE_REASON_ORDERS_FULL;
     if (UNLIKELY(!book_has_level(core))) return EXCHANGE_REASON_LEVELS_FULL;
@@ -117,7 +122,7 @@ static inline enum exchange_reason resting_check(
 static inline enum exchange_reason new_check(
     struct exchange_core *core, const struct symbol *symbol, const struct exchange_command *c) {
     if (UNLIKELY(c->side > EXCHANGE_SIDE_SELL || c->tif > EXCHANGE_TIF_FOK || c->stp > EXCHANGE_STP_DECREMENT ||
-                 (c->flags & ~(EXCHANGE_FLAG_MARKET | EXCHANGE_FLAG_POST_ONLY))))
+                 (c->flags & ~(EXCHANGE_FLAG_MARKET | EXCHANGE_FLAG_POST_ONLY | EXCHANGE_FLAG_EXPIRE_IN))))
         return EXCHANGE_REASON_MALFORMED;
     if (UNLIKELY(c->flags & EXCHANGE_FLAG_POST_ONLY && !rests(c))) return EXCHANGE_REASON_MALFORMED;
     if (UNLIKELY(symbol == NULL)) return EXCHANGE_REASON_UNKNOWN_SYMBOL;
@@ -151,7 +156,7 @@ static inline void rest_new(struct exchange_core *core, struct symbol *symbol, c
     if (UNLIKELY(c->session || c->tif == EXCHANGE_TIF_GTD)) {
         flags |= ORDER_COLD;
         core->cold[slot] = (struct order_cold){
-            .expire_ns = c->tif == EXCHANGE_TIF_GTD ? c->expire_ns : 0,
+            .expire_ns = expire_ns(core, c),
             .session = c->session,
         };
     }
@@ -165,19 +170,19 @@ static inline void rest_new(struct exchange_core *core, struct symbol *symbol, c
 /* An order that trades, or must at once or not at all. */
 static __attribute__((noinline)) void take(struct exchange_core *core, struct symbol *symbol,
     const struct exchange_command *c, uint64_t id, int64_t limit, bool liquid) {
-    struct taker taker = {
-        .id = id,
-        .client_ref = c->client_ref,
-        .leaves = c->quantity,
-        .limit = limit,
-        .price = c->flags & EXCHANGE_FLAG_MARKET ? 0 : c->price,
-        .account = c->account,
-        .session = c->session,
-        .symbol = c->symbol,
-        .side = c->side,
-        .stp = c->stp,
-        .expiring = expiry_due(core),
-    };
+    struct taker taker; /* all fields, one by one: see core_event() */
+    taker.id = id;
+    taker.client_ref = c->client_ref;
+    taker.leaves = c->quantity;
+    taker.limit = limit;
+    taker.price = c->flags & EXCHANGE_FLAG_MARKET ? 0 : c->price;
+    taker.account = c->account;
+    taker.session = c->session;
+    taker.symbol = c->symbol;
+    taker.side = c->side;
+    taker.stp = c->stp;
+    taker.expiring = expiry_due(core);
+    taker.executed = 0;
     if (UNLIKELY(c->tif == EXCHANGE_TIF_FOK && !(liquid && matching_fillable(core, symbol, &taker)))) {
         taker_end(core, &taker, EXCHANGE_REASON_FOK_UNFILLED);
         return;
@@ -207,19 +212,19 @@ void orders_new(struct exchange_core *core, const struct exchange_command *c) {
     uint64_t id = ++core->counters.order_id;
     /* Eight consecutive ids share a line of the table: fetch the one after next in time. */
     __builtin_prefetch(&core->ids.entries[table_home(&core->ids, id_tag(id + 16))], 1);
-    core_output(core)->event = (struct exchange_event){
-        .type = EXCHANGE_EVENT_ACCEPTED,
-        .side = c->side,
-        .symbol = c->symbol,
-        .account = c->account,
-        .session = c->session,
-        .order_id = id,
-        .client_ref = c->client_ref,
-        .price = market ? 0 : c->price,
-        .quantity = c->quantity,
-        .leaves = c->quantity,
-        .time_ns = core->now,
-    };
+    struct exchange_event *event = core_event(core, (struct event_fields){
+                                                        .type = EXCHANGE_EVENT_ACCEPTED,
+                                                        .side = c->side,
+                                                        .symbol = c->symbol,
+                                                        .account = c->account,
+                                                        .session = c->session,
+                                                        .order_id = id,
+                                                        .client_ref = c->client_ref,
+                                                        .price = market ? 0 : c->price,
+                                                        .quantity = c->quantity,
+                                                        .leaves = c->quantity,
+                                                    });
+    memcpy(event->symbol_name, symbol->terms.name, sizeof(event->symbol_name));
     if (!rests(c) || would_trade(core, symbol, c->side, limit))
         take(core, symbol, c, id, limit, liquid);
     else
@@ -259,17 +264,20 @@ void orders_reduce(struct exchange_core *core, const struct exchange_command *c)
     }
     struct order *order = &core->orders[slot];
     struct symbol *symbol = &core->symbols[order->symbol];
-    if (c->quantity >= order->leaves) {
+    bool to = c->flags & EXCHANGE_FLAG_TO;
+    uint64_t quantity = !to ? c->quantity : c->quantity < order->leaves ? order->leaves - c->quantity : 0;
+    if (quantity >= order->leaves) {
         book_end(core, slot, EXCHANGE_EVENT_CANCELED, EXCHANGE_REASON_BY_CLIENT);
-    } else if (c->quantity == 0) {
+    } else if (quantity == 0) {
         core_reject(core, c, EXCHANGE_REASON_QUANTITY);
-    } else if (c->quantity % symbol->lot) {
+    } else if (quantity % symbol->lot) {
         core_reject(core, c, EXCHANGE_REASON_LOT);
     } else {
-        shrink(core, order, c->quantity);
+        shrink(core, order, quantity);
         struct exchange_event *event = book_event(core, EXCHANGE_EVENT_REDUCED, slot, core->levels[order->level].price);
         event->reason = EXCHANGE_REASON_BY_CLIENT;
-        event->quantity = c->quantity;
+        event->flags = c->flags & EXCHANGE_FLAG_MODIFY ? EXCHANGE_EVENT_MODIFIED : 0;
+        event->quantity = quantity;
         book_publish_level(core, symbol, order->side, order->level);
     }
     book_publish_top(core, symbol);
@@ -284,8 +292,10 @@ static enum exchange_reason replace_check(
     if (reason) return reason;
     if (core->accounts[order->account].suspended) return EXCHANGE_REASON_SUSPENDED;
     uint64_t total = c->quantity ? c->quantity : order->leaves + order->executed;
+    if (c->quantity && c->flags & EXCHANGE_FLAG_TO && __builtin_add_overflow(c->quantity, order->executed, &total))
+        return EXCHANGE_REASON_QUANTITY;
     if (c->quantity) {
-        reason = quantity_check(symbol, c->quantity);
+        reason = quantity_check(symbol, total);
         if (reason) return reason;
     }
     reason = price_check(symbol, c->price);
@@ -354,8 +364,8 @@ static inline void requeue(struct exchange_core *core, struct symbol *symbol, ui
     order->leaves = leaves;
     struct exchange_event *event = book_event(core, EXCHANGE_EVENT_REPLACED, slot, price);
     event->flags = EXCHANGE_EVENT_PRIORITY_LOST;
-    event->quantity = leaves + order->executed;
-    event->match_id = ref_before;
+    event->quantity = ref_before;
+    memcpy(event->symbol_name, symbol->terms.name, sizeof(event->symbol_name));
     /* In the digest stands the order as it was; what differs when it is in again is brought there in one step. */
     uint64_t executed_before = order->executed;
     if (would_trade(core, symbol, side, price) && !retake(core, symbol, slot, price, leaves_before, price_before))
@@ -387,8 +397,8 @@ void orders_replace(struct exchange_core *core, const struct exchange_command *c
         rename_order(core, slot, c->client_ref);
         shrink(core, order, order->leaves - leaves);
         struct exchange_event *event = book_event(core, EXCHANGE_EVENT_REPLACED, slot, c->price);
-        event->quantity = leaves + order->executed;
-        event->match_id = ref_before;
+        event->quantity = ref_before;
+        memcpy(event->symbol_name, symbol->terms.name, sizeof(event->symbol_name));
         book_publish_level(core, symbol, order->side, order->level);
     } else {
         rename_order(core, slot, c->client_ref);

@@ -4,7 +4,7 @@
 uint64_t sessions_digest(const struct exchange_core *core, uint32_t number) {
     const struct session *s = &core->sessions[number];
     uint64_t fixed = (uint64_t)s->account << 8 ^ s->flags;
-    return digest_factor(number + (UINT64_C(1) << 60)) * (fixed * DIGEST_FIXED + s->ref_last * DIGEST_REF);
+    return digest_factor(number + (UINT64_C(1) << 60)) * (fixed * DIGEST_FIXED + s->ref_last * DIGEST_REF + s->token * DIGEST_PRICE);
 }
 
 uint64_t accounts_digest(const struct exchange_core *core, uint32_t number) {
@@ -21,16 +21,21 @@ void sessions_connect(struct exchange_core *core, const struct exchange_command 
         return;
     }
     struct session *s = &core->sessions[c->session];
+    if (s->account && s->account != c->account) { /* a session is one account's for ever */
+        core_reject(core, c, EXCHANGE_REASON_UNKNOWN_SESSION);
+        return;
+    }
     core->digest -= sessions_digest(core, c->session);
-    if (s->account != c->account) s->ref_last = 0;
     s->account = c->account;
+    s->token = c->order_id;
     s->flags = SESSION_CONNECTED | (c->flags & (SESSION_CANCEL | SESSION_REFS_RISE));
     core->digest += sessions_digest(core, c->session);
     if (c->session > core->sessions_used) core->sessions_used = c->session;
 }
 
 void sessions_disconnect(struct exchange_core *core, const struct exchange_command *c) {
-    if (c->session - 1 >= core->limits.sessions_max || !(core->sessions[c->session].flags & SESSION_CONNECTED)) {
+    if (c->session - 1 >= core->limits.sessions_max || !(core->sessions[c->session].flags & SESSION_CONNECTED) ||
+        core->sessions[c->session].token != c->order_id) {
         core_reject(core, c, EXCHANGE_REASON_UNKNOWN_SESSION);
         return;
     }

@@ -97,7 +97,8 @@ size_t exchange_print_terms(struct weir_slice value, char *buf, size_t size) {
 
 static void put_event(struct json_writer *w, const struct exchange_event *e) {
     static const char *const names[] = {
-        "", "accepted", "rejected", "executed", "canceled", "reduced", "replaced", "expired"};
+        "", "accepted", "rejected", "executed", "canceled", "reduced", "replaced", "expired",
+        "done"};
     json_put_text(w, "event", names[e->type]);
     json_put_u64(w, "symbol_number", e->symbol);
     json_put_u64(w, "account", e->account);
@@ -106,10 +107,12 @@ static void put_event(struct json_writer *w, const struct exchange_event *e) {
     json_put_u64(w, "order", e->order_id);
     put_u64(w, "client_ref", e->client_ref);
     json_put_i64(w, "price", e->price);
-    json_put_u64(w, "quantity", e->quantity);
+    json_put_u64(w, e->type == EXCHANGE_EVENT_REPLACED ? "client_ref_before" : "quantity", e->quantity);
     json_put_u64(w, "leaves", e->leaves);
     json_put_u64(w, "executed", e->executed);
-    put_u64(w, "match_id", e->match_id);
+    if (e->type == EXCHANGE_EVENT_EXECUTED) put_u64(w, "match_id", e->match_id);
+    if (e->type == EXCHANGE_EVENT_REJECTED) put_u64(w, "command", e->command);
+    put_u64(w, "session_sequence", e->session_sequence);
     if (e->reason) json_put_text(w, "reason", exchange_reason_code(e->reason));
     if (e->flags & EXCHANGE_EVENT_MAKER) json_put_bool(w, "maker", true);
     if (e->flags & EXCHANGE_EVENT_PRIORITY_LOST) json_put_bool(w, "priority_lost", true);
@@ -216,7 +219,7 @@ enum weir_error exchange_dump(const void *state, struct weir_sink *text) {
         w = begin(&p);
         put_name(w, "symbol", view.terms.name);
         json_put_u64(w, "symbol_number", n);
-        json_put_u64(w, "sequence", view.sequence);
+        json_put_u64(w, "sequence", view.sequence_l2);
         json_put_i64(w, "last_price", view.last_price);
         json_put_u64(w, "open_orders", view.orders);
         e = dump_line(text, &p);

@@ -65,7 +65,8 @@ bool exchange_core_symbol(const struct exchange_core *core, uint32_t symbol, str
     *ret_symbol = (struct exchange_symbol_view){
         .terms = s->terms,
         .state = s->state,
-        .sequence = s->sequence,
+        .sequence_l1 = s->sequence_l1,
+        .sequence_l2 = s->sequence_l2,
         .volume = s->volume,
         .trades = s->trades,
         .last_price = s->last_price,
@@ -95,4 +96,17 @@ void exchange_core_stats(const struct exchange_core *core, struct exchange_stats
                                   ((size_t)core->ids.mask + 1) * sizeof(uint64_t) +
                                   (size_t)core->counters.symbols * sizeof(struct symbol),
     };
+}
+
+bool exchange_core_session(const struct exchange_core *core, uint32_t session, struct exchange_session_view *ret_session) {
+    if (session - 1 >= core->limits.sessions_max) return false;
+    const struct session *s = &core->sessions[session];
+    *ret_session = (struct exchange_session_view){
+        .account = s->account,
+        .connected = s->flags & SESSION_CONNECTED,
+        .ref_last = s->ref_last,
+        .events = s->events,
+        .token = s->token,
+    };
+    return s->account != 0;
 }

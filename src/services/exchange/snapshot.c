@@ -14,7 +14,7 @@ struct saved_header {
 };
 struct saved_symbol {
     struct exchange_terms terms;
-    uint64_t sequence, volume, trades, last_quantity;
+    uint64_t sequence_l1, sequence_l2, volume, trades, last_quantity;
     int64_t last_price;
     uint32_t orders[2];
     uint64_t state;
@@ -29,15 +29,15 @@ struct saved_account { /* then `open` order ids */
     uint32_t account, suspended, open, reserved;
 };
 struct saved_session {
-    uint32_t session, account, flags, reserved;
-    uint64_t ref_last;
+    uint32_t session, account, flags, reserved; /* session 0: that was the last */
+    uint64_t ref_last, events, token;
 };
 struct saved_mass {
     struct mass mass; /* slot is 0 */
     uint64_t next_id; /* of the order in slot, or 0 */
 };
-_Static_assert(sizeof(struct saved_header) == 112 && sizeof(struct saved_symbol) == 144, "the snapshot's layout");
-_Static_assert(sizeof(struct saved_order) == 72 && sizeof(struct saved_mass) == 48, "the snapshot's layout");
+_Static_assert(sizeof(struct saved_header) == 112 && sizeof(struct saved_symbol) == 152, "the snapshot's layout");
+_Static_assert(sizeof(struct saved_order) == 72 && sizeof(struct saved_mass) == 64, "the snapshot's layout");
 
 /* ---- writing ---- */
 struct writer {
@@ -83,7 +83,8 @@ static void put_book(const struct exchange_core *core, struct writer *w, uint32_
 static void put_symbol(const struct exchange_core *core, struct writer *w, const struct symbol *symbol) {
     struct saved_symbol saved = {
         .terms = symbol->terms,
-        .sequence = symbol->sequence,
+        .sequence_l1 = symbol->sequence_l1,
+        .sequence_l2 = symbol->sequence_l2,
         .volume = symbol->volume,
         .trades = symbol->trades,
         .last_quantity = symbol->last_quantity,
@@ -110,9 +111,12 @@ static void put_parties(const struct exchange_core *core, struct writer *w) {
     put(w, &last, sizeof(last));
     for (uint32_t i = 1; i <= core->sessions_used; i++) {
         const struct session *s = &core->sessions[i];
-        struct saved_session saved = {.session = i, .account = s->account, .flags = s->flags, .ref_last = s->ref_last};
+        if (s->account == 0) continue;
+        struct saved_session saved = {.session = i, .account = s->account, .flags = s->flags, .ref_last = s->ref_last, .events = s->events, .token = s->token};
         put(w, &saved, sizeof(saved));
     }
+    struct saved_session end = {0};
+    put(w, &end, sizeof(end));
     for (uint32_t i = 0; i < core->mass_count; i++) {
         struct saved_mass saved = {.mass = core->mass[i]};
         bool at = saved.mass.started && saved.mass.slot;
@@ -226,7 +230,8 @@ static bool load_symbol(struct loader *l, uint32_t number) {
     symbols_set(symbol, &saved.terms);
     name_add(core, number);
     symbol->state = (uint8_t)saved.state;
-    symbol->sequence = saved.sequence;
+    symbol->sequence_l1 = saved.sequence_l1;
+    symbol->sequence_l2 = saved.sequence_l2;
     symbol->volume = saved.volume;
     symbol->trades = saved.trades;
     symbol->last_price = saved.last_price;
@@ -285,17 +290,18 @@ static bool load_accounts(struct loader *l) {
 
 static bool load_sessions(struct loader *l) {
     struct exchange_core *core = l->core;
-    for (uint32_t i = 1; i <= core->sessions_used; i++) {
-        struct saved_session saved;
-        if (!get(l, &saved, sizeof(saved))) return false;
-        if (saved.session != i || saved.account > core->limits.accounts_max ||
-            (saved.flags & ~(uint32_t)(SESSION_CONNECTED | SESSION_CANCEL | SESSION_REFS_RISE)))
+    for (uint32_t last = 0;;) {
+        struct saved_session s;
+        if (!get(l, &s, sizeof(s))) return false;
+        if (s.session == 0) return true;
+        if (s.session <= last || s.session > core->sessions_used || s.account - 1 >= core->limits.accounts_max ||
+            (s.flags & ~(uint32_t)(SESSION_CONNECTED | SESSION_CANCEL | SESSION_REFS_RISE)))
             return fail(l, "a session in the snapshot is not one this engine could have had");
-        core->sessions[i] =
-            (struct session){.account = saved.account, .flags = saved.flags, .ref_last = saved.ref_last};
-        if (saved.account) core->digest += sessions_digest(core, i);
+        last = s.session;
+        core->sessions[last] = (struct session){
+            .account = s.account, .flags = s.flags, .ref_last = s.ref_last, .events = s.events, .token = s.token};
+        core->digest += sessions_digest(core, last);
     }
-    return true;
 }
 
 static bool load_mass(struct loader *l) {
@@ -308,7 +314,7 @@ static bool load_mass(struct loader *l) {
         m->slot = saved.next_id ? id_find(core, saved.next_id) : 0;
         bool good = m->side <= EXCHANGE_SIDE_ANY && m->started <= 1 && (m->slot != 0) == (saved.next_id != 0) &&
                     m->account <= core->limits.accounts_max && (m->symbol == 0 || core_symbol(core, m->symbol)) &&
-                    (m->account || m->symbol) &&
+                    (m->account || m->symbol) && m->origin <= core->limits.sessions_max &&
                     (m->type == EXCHANGE_EVENT_CANCELED || m->type == EXCHANGE_EVENT_EXPIRED);
         if (!good) return fail(l, "a mass cancel in the snapshot is not one this engine could have had");
         core->mass_count++;

@@ -92,7 +92,7 @@ struct symbol {
     uint64_t quantity_max;
     uint64_t notional_max;
     int64_t price_low, price_high; /* the band and the representable range in one check each */
-    uint64_t sequence;
+    uint64_t sequence_l2;
     uint32_t number;
     uint8_t state;
     uint8_t reserved[3];
@@ -100,7 +100,8 @@ struct symbol {
     uint64_t top_quantity[2];
     int64_t last_price;
     uint64_t last_quantity;
-    uint64_t volume, trades;
+    uint64_t volume, trades; /* trades is also their topic's sequence */
+    uint64_t sequence_l1;
     struct exchange_terms terms;
 } __attribute__((aligned(64)));
 _Static_assert(offsetof(struct symbol, tick) == 64 && offsetof(struct symbol, top_price) == 128,
@@ -120,6 +121,8 @@ struct session {
     uint32_t account;
     uint32_t flags; /* SESSION_* */
     uint64_t ref_last;
+    uint64_t events; /* said to it so far */
+    uint64_t token;  /* of the connection */
 };
 enum {
     SESSION_CONNECTED = 1,
@@ -137,6 +140,8 @@ struct mass {
     uint32_t symbol, session;       /* filters; 0: any */
     uint8_t side, reason, type, day_only;
     uint32_t started; /* slot is meaningful */
+    uint32_t origin;  /* session that gets DONE; 0: none */
+    uint64_t client_ref, ended;
 };
 #define MASS_SPARE  64 /* operations beside one per session */
 #define MASS_VISITS 16 /* orders looked at for each that may end */
@@ -188,6 +193,40 @@ struct exchange_core {
 /* ---- outputs ---- */
 static inline union exchange_output *core_output(struct exchange_core *core) {
     return core->output_next++;
+}
+/* The number of the next event for a session. */
+static inline uint64_t core_session_sequence(struct exchange_core *core, uint32_t session) {
+    return UNLIKELY(session != 0) ? ++core->sessions[session].events : 0;
+}
+
+/* A private event from its fields, written one by one: a compound literal of this size is first filled with zeroes by a
+ * string instruction that takes longer than all the rest. */
+struct event_fields {
+    uint8_t type, side;
+    uint32_t symbol, account, session;
+    uint64_t order_id, client_ref, quantity, leaves, executed;
+    int64_t price;
+};
+static inline __attribute__((always_inline)) struct exchange_event *core_event(
+    struct exchange_core *core, struct event_fields f) {
+    struct exchange_event *event = &core_output(core)->event;
+    event->type = f.type;
+    event->side = f.side;
+    event->flags = 0;
+    event->reason = 0;
+    event->symbol = f.symbol;
+    event->account = f.account;
+    event->session = f.session;
+    event->order_id = f.order_id;
+    event->client_ref = f.client_ref;
+    event->price = f.price;
+    event->quantity = f.quantity;
+    event->leaves = f.leaves;
+    event->executed = f.executed;
+    event->match_id = 0;
+    event->time_ns = core->now;
+    event->session_sequence = core_session_sequence(core, f.session);
+    return event;
 }
 
 /* ---- digest: a sum over orders of odd(id) times a linear form, so that a change costs one multiplication ---- */
@@ -374,6 +413,8 @@ void mass_end_of_day(struct exchange_core *core, const struct exchange_command *
 void mass_account(struct exchange_core *core, uint32_t account, uint32_t session, enum exchange_reason reason);
 void mass_continue(struct exchange_core *core);
 void mass_moved(struct exchange_core *core, uint32_t slot, uint32_t next); /* slot is leaving its account's list */
+/* May this account's session send this reference? Notes it as used. */
+enum exchange_reason sessions_check(struct exchange_core *core, uint32_t number, uint32_t account, uint64_t client_ref);
 void sessions_connect(struct exchange_core *core, const struct exchange_command *command);
 void sessions_disconnect(struct exchange_core *core, const struct exchange_command *command);
 void accounts_suspend(struct exchange_core *core, const struct exchange_command *command);

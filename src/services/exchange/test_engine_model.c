@@ -5,6 +5,11 @@ typedef struct exchange_command command;
 typedef struct exchange_event event;
 #define R(name) EXCHANGE_REASON_##name
 
+/* The session's own count of what it is told. */
+static void number(struct model *m, event *e) {
+    bool known = e->session && e->session <= m->sessions_max && m->sessions[e->session].account == e->account && e->account;
+    e->session_sequence = known ? ++m->sessions[e->session].events : 0;
+}
 static event *say(struct model *m, uint8_t type, const event *order) {
     event *e = &m->events[m->event_count++];
     *e = *order;
@@ -12,19 +17,17 @@ static event *say(struct model *m, uint8_t type, const event *order) {
     e->flags = e->reason = 0;
     e->quantity = e->match_id = 0;
     e->time_ns = m->now;
+    number(m, e);
+    if (type == EXCHANGE_EVENT_ACCEPTED || type == EXCHANGE_EVENT_REPLACED)
+        memcpy(e->symbol_name, m->symbols[e->symbol].name, sizeof(e->symbol_name));
     return e;
 }
 static void reject(struct model *m, const command *c, uint8_t reason) {
-    event e = {.side = c->side,
-        .symbol = c->symbol,
-        .account = c->account,
-        .session = c->session,
-        .order_id = c->order_id,
-        .client_ref = c->client_ref,
-        .price = c->price};
-    event *said = say(m, EXCHANGE_EVENT_REJECTED, &e);
-    said->reason = reason;
-    said->quantity = c->quantity;
+    event *e = &m->events[m->event_count++];
+    *e = (event){.type = EXCHANGE_EVENT_REJECTED, .reason = reason, .side = c->side, .symbol = c->symbol, .account = c->account,
+        .session = c->session, .order_id = c->order_id, .client_ref = c->client_ref, .price = c->price, .quantity = c->quantity,
+        .command = c->type, .time_ns = m->now};
+    if (reason != R(DUPLICATE_REF) || c->session == 0 || c->session > m->sessions_max || !m->sessions[c->session].rise) number(m, e);
 }
 static void forget(struct model *m, struct model_order *o) {
     *o = m->orders[--m->order_count];
@@ -256,7 +259,7 @@ static void replace(struct model *m, const command *c) {
     o->o.price = c->price, o->o.leaves = total - o->o.executed;
     o->o.client_ref = c->client_ref ? c->client_ref : ref;
     event *e = say(m, EXCHANGE_EVENT_REPLACED, &o->o);
-    e->quantity = total, e->match_id = ref, e->flags = keeps ? 0 : EXCHANGE_EVENT_PRIORITY_LOST;
+    e->quantity = ref, e->flags = keeps ? 0 : EXCHANGE_EVENT_PRIORITY_LOST;
     if (keeps) return;
     struct model_order copy = *o;
     forget(m, o);
@@ -310,11 +313,11 @@ static void party(struct model *m, const command *c) {
     if (c->type != EXCHANGE_COMMAND_DISCONNECT && !account_good) {
         reject(m, c, R(UNKNOWN_ACCOUNT));
     } else if (session &&
-               (!session_good || (c->type == EXCHANGE_COMMAND_DISCONNECT && !m->sessions[c->session].connected))) {
+               (!session_good || (c->type == EXCHANGE_COMMAND_CONNECT && m->sessions[c->session].account && m->sessions[c->session].account != c->account) ||
+               (c->type == EXCHANGE_COMMAND_DISCONNECT && !m->sessions[c->session].connected))) {
         reject(m, c, R(UNKNOWN_SESSION));
     } else if (c->type == EXCHANGE_COMMAND_CONNECT) {
-        uint64_t ref = m->sessions[c->session].account == c->account ? m->sessions[c->session].ref : 0;
-        m->sessions[c->session].account = c->account, m->sessions[c->session].ref = ref;
+        m->sessions[c->session].account = c->account;
         m->sessions[c->session].connected = true;
         m->sessions[c->session].cancel = c->flags & EXCHANGE_FLAG_CANCEL_ON_DISCONNECT;
         m->sessions[c->session].rise = c->flags & EXCHANGE_FLAG_REFS_RISE;

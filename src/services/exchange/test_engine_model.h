@@ -24,7 +24,7 @@ struct model {
     struct {
         uint32_t account;
         bool connected, cancel, rise;
-        uint64_t ref;
+        uint64_t ref, events;
     } sessions[MODEL_PARTIES];
     uint64_t ids, matches, priorities, now;
     struct exchange_event events[MODEL_EVENTS]; /* of the last command */

@@ -33,7 +33,7 @@ static uint64_t below(struct rng *r, uint64_t n) {
 struct viewer {
     struct {
         uint64_t quantity[2][PRICES], orders[2][PRICES];
-        uint64_t sequence;
+        uint64_t sequence[3];
         struct exchange_l1 top;
     } books[SYMBOLS + 1];
     uint64_t public_volume, private_volume;
@@ -50,10 +50,11 @@ static void view(struct viewer *v, const union exchange_output *o) {
             v->private_volume += o->event.quantity;
         return;
     }
-    /* One sequence for all that is public about a symbol, without a hole. */
+    /* A sequence for each topic of a symbol, without a hole. */
     uint64_t sequence;
     memcpy(&sequence, (const uint8_t *)o + 8, 8);
-    assert_int_equal(sequence, ++v->books[symbol].sequence);
+    size_t topic = o->type == EXCHANGE_EVENT_L2 ? 0 : o->type == EXCHANGE_EVENT_TRADE ? 1 : 2;
+    assert_int_equal(sequence, ++v->books[symbol].sequence[topic]);
     if (o->type == EXCHANGE_EVENT_L2) {
         size_t at = (size_t)(o->l2.price - BASE);
         assert_true(at < PRICES);

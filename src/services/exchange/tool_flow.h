@@ -28,25 +28,31 @@ void flow_engine_close(struct exchange_core *core, const struct exchange_limits 
 
 /* A record as a command. By reference: the stream's id is the client's; else it is the engine's own. */
 static inline void flow_command(const struct weir_orderflow_record *r, bool by_ref, struct exchange_command *ret) {
-    *ret = (struct exchange_command){
-        .side = r->side,
-        .symbol = (uint32_t)r->symbol + 1,
-        .account = 1 + (uint32_t)(r->order_id & 1023),
-        .price = r->price,
-    };
+    ret->side = r->side;
+    ret->tif = EXCHANGE_TIF_GTC;
+    ret->stp = EXCHANGE_STP_NONE;
+    ret->flags = 0;
+    ret->reserved = 0;
+    ret->symbol = (uint32_t)r->symbol + 1;
+    ret->account = 1 + (uint32_t)(r->order_id & 1023);
+    ret->session = ret->reserved2 = 0;
+    ret->order_id = r->order_id;
+    ret->client_ref = 0;
+    ret->price = r->price;
+    ret->quantity = 0;
+    ret->expire_ns = 0;
     switch (r->op) {
     case WEIR_ORDERFLOW_CANCEL:
         ret->type = EXCHANGE_COMMAND_CANCEL;
-        ret->order_id = r->order_id;
         ret->flags = by_ref ? EXCHANGE_FLAG_BY_REF : 0;
         break;
     case WEIR_ORDERFLOW_MOVE:
         ret->type = EXCHANGE_COMMAND_REPLACE;
-        ret->order_id = r->order_id;
         ret->flags = EXCHANGE_FLAG_REQUEUE | (by_ref ? EXCHANGE_FLAG_BY_REF : 0);
         break;
     default:
         ret->type = EXCHANGE_COMMAND_NEW;
+        ret->order_id = 0;
         ret->tif = r->op == WEIR_ORDERFLOW_IOC ? EXCHANGE_TIF_IOC : EXCHANGE_TIF_GTC;
         ret->client_ref = by_ref ? r->order_id : 0;
         ret->quantity = r->quantity;
