@@ -126,8 +126,14 @@ static enum weir_error open_sink(struct host *host, struct host_partition *p) {
     return outbox_init(&p->outbox, service->emits_max);
 }
 
+static enum weir_error judge(struct host_partition *p, uint64_t from) {
+    return poison_judge(
+        p->host->poison, p->host->log, p->log, from, p->skips, FOLD_SKIPS_MAX, &p->skip_count, &p->park_at);
+}
+
 static enum weir_error open_partition(
     struct host *host, struct host_partition *p, struct host_service *s, uint32_t index) {
+    WEIR_ASSERT(host->lane_count > 0);
     p->host = host;
     p->owner = s;
     p->number = s->first + index;
@@ -148,7 +154,9 @@ static enum weir_error open_partition(
     uint64_t seed;
     host->sys->random(host->sys, &seed, sizeof seed);
     if (e == WEIR_OK) e = waiters_init(&p->waiters, (uint32_t)host->node[NODE_WAITING_MAX].number, seed);
+    if (e == WEIR_OK) e = judge(p, 0);
     if (e == WEIR_OK) e = host_snapshot_restore(p);
+    if (e == WEIR_OK && p->park_at < p->fold.applied) e = judge(p, p->fold.applied); /* a snapshot is past that one */
     if (e != WEIR_OK) return e;
     host->by_uid[p->log->uid] = host->writers[p->log->uid] = p;
     for (uint32_t row = 0; s->service->topics[row].name; row++)
@@ -206,6 +214,9 @@ static enum weir_error take_options(struct host *host, struct sys *sys, struct l
 
 static enum weir_error open_parts(struct host *host, const struct host_options *options) {
     enum weir_error e = mailbox_init(&host->mailbox, host->sys, host->lane_count + 2);
+    host->poison = ARENA_NEW(&host->arena, struct poison);
+    if (e == WEIR_OK && !host->poison) e = weir_error_context(WEIR_E_NO_MEMORY, "no room for notes");
+    if (e == WEIR_OK) e = poison_open(host->poison, host->sys, host->folder);
     if (e == WEIR_OK) e = open_services(host, options->services);
     for (uint32_t i = 0; e == WEIR_OK && i < host->lane_count; i++)
         e = host_lane_open(&host->lanes[i], host, i);
@@ -245,6 +256,7 @@ void host_close(struct host *host) {
     }
     for (uint32_t i = 0; host->lanes && i < host->lane_count; i++)
         host_lane_close(&host->lanes[i]);
+    if (host->poison) poison_close(host->poison);
     mailbox_done(&host->mailbox);
     if (host->initial) settings_free(host->initial);
     struct arena arena = host->arena; /* the host itself lies in it */

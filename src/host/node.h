@@ -10,6 +10,7 @@
 #include "host/lane.h"
 #include "host/mailbox.h"
 #include "host/partition.h"
+#include "host/poison.h"
 #include "host/work.h"
 
 #define HOST_UIDS_MAX (1u << 16) /* partitions of all topics that the host can serve */
@@ -47,6 +48,7 @@ struct host {
     struct mailbox mailbox;
     struct work_agent *work;
     struct idempotency_options idempotency;
+    struct poison *poison;
     bool may_have_lost; /* the last stop was not clean: epochs rise */
     _Atomic uint32_t phase;
     _Atomic uint32_t partitions_ready, lanes_drained, lanes_ended;

@@ -11,7 +11,7 @@
 
 #include <weir/service.h>
 
-enum test_op { OP_ADD = 1, OP_TIMER, OP_CANCEL, OP_SILENT, OP_WIDE, OP_CHANCE, OP_LIMIT };
+enum test_op { OP_ADD = 1, OP_TIMER, OP_CANCEL, OP_SILENT, OP_WIDE, OP_CHANCE, OP_CRASH };
 struct test_value {
     uint32_t op, hops;
     uint64_t key, amount;
@@ -26,6 +26,8 @@ struct test_state {
 };
 /* Set by a test: makes the fold depend on what is not in the log, as no fold may. */
 static uint64_t test_chance;
+/* Set by a test: OP_CRASH crashes the process. */
+static bool test_crash;
 
 static size_t test_state_bytes(const struct weir_setting_value *settings) {
     (void)settings;
@@ -65,6 +67,7 @@ static void test_apply(void *state, const struct weir_record *r, struct weir_out
     struct test_value v;
     if (r->value.size < sizeof v) return;
     memcpy(&v, r->value.data, sizeof v);
+    if (v.op == OP_CRASH && test_crash) __builtin_trap();
     if (r->kind == WEIR_RECORD_EMIT) s->emits_seen++;
     if (v.op == OP_TIMER)
         weir_timer_set(out, v.key, r->time_ns + v.amount);

@@ -37,6 +37,7 @@ static void sift(struct timers *t, uint32_t index, struct timer timer) {
 static void grow(struct timers *t) {
     uint32_t capacity = t->capacity ? t->capacity * 2 : CAPACITY_FIRST;
     WEIR_ASSERT(capacity <= TIMERS_MAX);
+    WEIR_ASSERT(t->heap || t->count == 0);
     void *memory;
     WEIR_ASSERT(sys_memory_map(memory_size(capacity), &memory) == WEIR_OK);
     struct timer *heap = memory;

@@ -144,6 +144,10 @@ struct sys {
     /* Reports that cannot be handled: a line on stderr, then the process ends with exit code 70 at once (no atexit).
      * The simulator turns it into the death of the simulated process and returns: the caller stops what it does. */
     void (*fatal)(struct sys *, const char *message);
+    /* When the process dies of its own fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT), the dying thread asks note() for at
+     * most 64 bytes and writes them to file at offset, synced. note() may only do what a signal handler may. One per
+     * process; file -1 takes it off. NULL in the simulator, whose processes die by plan. */
+    void (*on_crash)(struct sys *, int file, uint64_t offset, size_t (*note)(void *out));
 };
 
 WEIR_MUST enum weir_error sys_linux_new(struct sys **ret_sys);

@@ -37,5 +37,8 @@ void sys_linux_path_table(struct sys *table);
 void sys_linux_poller_table(struct sys *table);
 void sys_linux_net_table(struct sys *table);
 void sys_linux_thread_table(struct sys *table);
+void sys_linux_crash_table(struct sys *table);
+/* Gives the calling thread a stack for the fault handler. */
+void sys_linux_crash_thread(void);
 
 #endif

@@ -34,6 +34,7 @@ static void pause_ns(uint64_t ns) {
 static void *agent_run(void *arg) {
     struct sys_linux_agent *a = arg;
     (void)pthread_setname_np(pthread_self(), a->name);
+    sys_linux_crash_thread();
     uint64_t pause = PAUSE_NS_MIN;
     while (!atomic_load_explicit(&a->stop, memory_order_acquire)) {
         uint32_t worked = a->agent.do_work(a->agent.self, BLOCK_NS);
