@@ -65,7 +65,7 @@ enum weir_error check_tops_load(struct check *check, const char *path) {
 static enum weir_error sort_by_row(struct check *check) {
     const struct plan *plan = check->plan;
     size_t *starts = calloc(plan->rows + 1u, sizeof(*starts));
-    struct check_trade *sorted = malloc((check->trade_count + 1) * sizeof(*sorted));
+    struct check_trade *sorted = calloc(check->trade_count + 1, sizeof(*sorted));
     if (starts == NULL || sorted == NULL) {
         free(starts);
         free(sorted);
