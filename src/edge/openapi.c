@@ -299,6 +299,7 @@ static void put_operation_id(struct json_writer *w, const struct route *route) {
 }
 
 static void put_operation(struct json_writer *w, const struct edge *edge, const struct route *route) {
+    WEIR_ASSERT(route->built_in || route->row);
     char method[12];
     struct text_builder t = TEXT_BUILDER(method);
     for (const char *c = weir_http_method_name(route->method); *c; c++)

@@ -19,10 +19,11 @@ static bool method_of(const char *name, enum weir_http_method *ret_method) {
 }
 
 static struct route_node *child_of(struct routes *routes, struct route_node *node, struct weir_slice segment) {
-    for (uint16_t i = node->child; i; i = routes->nodes[i].sibling)
-        if ((routes->nodes[i].segment.data == NULL) == (segment.data == NULL) &&
-            weir_slice_equal(routes->nodes[i].segment, segment))
+    for (uint16_t i = node->child; i; i = routes->nodes[i].sibling) {
+        struct weir_slice known = routes->nodes[i].segment;
+        if (known.data && segment.data ? weir_slice_equal(known, segment) : known.data == segment.data)
             return &routes->nodes[i];
+    }
     if (routes->node_count == ROUTE_NODES_MAX) return NULL;
     uint16_t index = (uint16_t)routes->node_count++;
     struct route_node *child = &routes->nodes[index];

@@ -183,6 +183,7 @@ static size_t gather(struct journal *j, uint32_t *ret_entries) {
     struct log *log = j->log;
     uint32_t lanes = log->options.lanes, entries = 0;
     size_t at = FRAME_HEADER_SIZE;
+    WEIR_ASSERT(lanes > 0);
     j->gathered_count = 0;
     for (uint32_t i = 0; i < lanes; i++) {
         struct log_writer *w = atomic_load_explicit(&log->writers[(j->lane_turn + i) % lanes], memory_order_acquire);

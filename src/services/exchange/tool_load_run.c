@@ -145,7 +145,8 @@ static void hear(void *context, struct tool_client *client, const struct tool_cl
 /* ---- the loop ---- */
 
 static uint64_t due_ns(const struct load *load, uint64_t i) {
-    return load->begin_ns + (uint64_t)((unsigned __int128)i * 1000000000u / load->result.rate);
+    uint64_t rate = load->result.rate ? load->result.rate : 1; /* at rate 0 nothing is planned */
+    return load->begin_ns + (uint64_t)((unsigned __int128)i * 1000000000u / rate);
 }
 
 static void put_due(struct load *load, uint64_t now) {
