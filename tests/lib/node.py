@@ -164,8 +164,19 @@ class Node:
         if self.process and self.process.poll() is None:
             self.signal(signal.SIGKILL)
             self.process.wait()
+            self._wait_group()
         if self.process in _alive:
             _alive.remove(self.process)
+
+    def _wait_group(self):
+        """A wrapper (strace) may be gone before what it wrapped: the folder is free when the whole group is."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                os.killpg(self.process.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.002)
 
     def stop(self, patience=PATIENCE):
         """SIGTERM; the exit code, or None when it had to be killed."""
