@@ -7,8 +7,8 @@
 #include <string.h>
 
 static int usage(const char *what, const char *argument) {
-    fprintf(stderr,
-        "weir: %s%s\n"
+    if (what) fprintf(stderr, "weir: %s%s\n", what, argument);
+    fprintf(what ? stderr : stdout,
         "usage: weir exchange load [--rate N] [--seconds S] [--symbols K] [--sessions C] ...\n"
         "  --rate N          requests/s over all sessions, open loop (default 10000)\n"
         "  --seconds S       how long (default 10)\n"
@@ -21,9 +21,8 @@ static int usage(const char *what, const char *argument) {
         "  --timings FILE    write when each request was to leave and when it was answered: pairs of u64 ns\n"
         "  --generate-only FILE [--count N]  write the flow as 32-byte records instead (default 1000000)\n"
         "  --node H:P --ouch H:P --user NAME --password P   as for replay\n"
-        "  --json            one JSON object\n",
-        what, argument);
-    return 64;
+        "  --json            one JSON object\n");
+    return what ? 64 : 0;
 }
 
 static bool number(const char *text, uint64_t *ret) {
@@ -98,6 +97,7 @@ int tool_load(int argc, char **argv) {
         .seed = 1,
         .count = 1000000,
         .step_seconds = 2};
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) return usage(NULL, NULL);
     const char *wrong = parse(argc, argv, &o);
     if (wrong) return usage("unexpected argument, or one without its value: ", wrong);
     if (o.rate == 0 || o.rate > 10000000 || o.seconds == 0 || o.step_seconds == 0 || o.seconds > 100000)

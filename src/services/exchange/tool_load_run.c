@@ -229,12 +229,21 @@ enum weir_error load_run(struct load *load, uint64_t rate, double seconds) {
     return error;
 }
 
+/* What one run leaves unanswered would be counted in the next. */
+static enum weir_error run_through(struct load *load, uint64_t rate, double seconds) {
+    enum weir_error error = load_run(load, rate, seconds);
+    uint64_t left = load->result.sent - load->result.answered;
+    if (error || left == 0) return error;
+    return weir_error_context(WEIR_E_TIMEOUT, "at %llu/s: %llu requests unanswered %llu s after the last was sent",
+        (unsigned long long)rate, (unsigned long long)left, (unsigned long long)(DRAIN_NS / 1000000000u));
+}
+
 enum weir_error load_ramp(struct load *load) {
     const struct load_options *o = load->options;
     uint64_t held = 0, broken = 0, rate = o->rate;
     enum weir_error error = WEIR_OK;
     for (int step = 0; step < RAMP_STEPS_MAX && error == WEIR_OK; step++) {
-        error = load_run(load, rate, (double)o->step_seconds);
+        error = run_through(load, rate, (double)o->step_seconds);
         if (error) break;
         fprintf(stderr, "%8llu/s %s, p99 %.0f us\n", (unsigned long long)rate, load->result.held ? "held" : "not held",
             (double)histogram_quantile(&load->result.latency, 0.99) / 1e3);
@@ -246,7 +255,7 @@ enum weir_error load_ramp(struct load *load) {
         rate = broken ? held + (broken - held) / 2 : rate * 3 / 2;
     }
     for (int round = 0; round < CONFIRMS_MAX && error == WEIR_OK && held; round++) {
-        error = load_run(load, held, (double)o->seconds);
+        error = run_through(load, held, (double)o->seconds);
         if (error == WEIR_OK && load->result.held) break;
         held = held * 9 / 10;
     }

@@ -12,8 +12,8 @@
 #define PATH_MAX_BYTES 4096
 
 static int usage(const char *what, const char *argument) {
-    fprintf(stderr,
-        "weir: %s%s\n"
+    if (what) fprintf(stderr, "weir: %s%s\n", what, argument);
+    fprintf(what ? stderr : stdout,
         "usage: weir exchange replay FILE [--expect BOOK] [--node HOST:PORT] [--ouch HOST:PORT] [--rate N] ...\n"
         "  FILE            32-byte records (.bin) or LOBSTER messages (.csv), plain or .zst\n"
         "  --expect BOOK   LOBSTER: the order book file; checked after every message\n"
@@ -29,9 +29,8 @@ static int usage(const char *what, const char *argument) {
         "  --retry S       seconds to go on trying when the connection is lost; the session is resumed (default 0)\n"
         "  --no-l2         do not read the topic exchange.l2 back\n"
         "  --offline       run the engine in this process instead of a node\n"
-        "  --json          one JSON object\n",
-        what, argument);
-    return 64;
+        "  --json          one JSON object\n");
+    return what ? 64 : 0;
 }
 
 static bool number(const char *text, uint64_t *ret) {
@@ -170,6 +169,7 @@ static enum weir_error run(const struct replay_options *o, int *ret_exit) {
 
 int tool_replay(int argc, char **argv) {
     struct replay_options o = {.window = WINDOW_INITIAL};
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) return usage(NULL, NULL);
     const char *wrong = parse(argc, argv, &o);
     if (wrong) return usage("unexpected argument, or one without its value: ", wrong);
     if (o.file == NULL) return usage("no file given", "");
