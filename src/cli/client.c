@@ -31,7 +31,7 @@ enum weir_error client_open(struct client *client, const char *node) {
     if (e == WEIR_OK) e = client->sys->poller_add(client->sys, client->poller, client->socket, 1, SYS_POLL_WRITE);
     if (e != WEIR_OK) {
         client_close(client);
-        return weir_error_wrap(e, "no node at %s; start one with `weir up`, or name it with --node: ", node);
+        return weir_error_wrap(e, "no node at %s; start one with `weir up`, or name it with --node", node);
     }
     return WEIR_OK;
 }
@@ -66,7 +66,9 @@ static enum weir_error send_all(struct client *client, struct weir_slice bytes) 
             e = wait_for(client, SYS_POLL_WRITE);
             sent = 0;
         }
-        if (e != WEIR_OK) return weir_error_wrap(e, "sending to %s:%u: ", client->host, client->port);
+        if (e != WEIR_OK)
+            return weir_error_wrap(e, "no node answers at %s:%u; start one with `weir up`, or name it with --node",
+                client->host, client->port);
         bytes = weir_slice(bytes.data + sent, bytes.size - sent);
     }
     return WEIR_OK;
@@ -82,7 +84,7 @@ static enum weir_error receive(struct client *client, struct weir_http_response_
             e = wait_for(client, SYS_POLL_READ);
             if (e == WEIR_OK) continue;
         }
-        if (e != WEIR_OK) return weir_error_wrap(e, "reading the answer of %s:%u: ", client->host, client->port);
+        if (e != WEIR_OK) return weir_error_wrap(e, "reading the answer of %s:%u", client->host, client->port);
         size += got;
         enum weir_http_result r = got > 0 ? weir_http_response_parser_feed(parser, client->buffer, size)
                                           : weir_http_response_parser_end(parser, client->buffer, size);

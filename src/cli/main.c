@@ -62,6 +62,16 @@ static const struct weir_tool *find_tool(int argc, char **argv) {
     return NULL;
 }
 
+static int run_tool(const struct weir_tool *tool, int argc, char **argv) {
+    for (int i = 2; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            printf("weir %s %s %s\n  %s\n  without arguments it explains its flags\n", argv[0], tool->name, tool->usage,
+                tool->summary);
+            return 0;
+        }
+    return tool->run(argc - 1, argv + 1);
+}
+
 static int unknown_command(int argc, char **argv) {
     char word[160];
     struct text_builder t = TEXT_BUILDER(word);
@@ -103,6 +113,6 @@ int main(int argc, char **argv) {
         if (words > 0) return c->run(c, argc - words, argv + words);
     }
     const struct weir_tool *tool = find_tool(argc, argv);
-    if (tool) return tool->run(argc - 1, argv + 1);
+    if (tool) return run_tool(tool, argc, argv);
     return unknown_command(argc, argv);
 }

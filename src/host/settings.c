@@ -108,7 +108,7 @@ static enum weir_error group_init(
         return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the settings of %s", name);
     for (uint32_t i = 0; i < count; i++) {
         enum weir_error e = parse_value(&rows[i], rows[i].initial, arena, &group->values[i]);
-        if (e != WEIR_OK) return weir_error_wrap(e, "initial value of setting %s.%s: ", name, rows[i].name);
+        if (e != WEIR_OK) return weir_error_wrap(e, "initial value of setting %s.%s", name, rows[i].name);
         group->origins[i] = "initial";
     }
     return WEIR_OK;
@@ -193,7 +193,7 @@ enum weir_error settings_set(struct settings *settings, const char *key, const c
     struct arena *arena = &store_of(settings)->arena;
     struct weir_setting_value parsed;
     enum weir_error e = parse_value(&group->rows[row], value, arena, &parsed);
-    if (e != WEIR_OK) return weir_error_wrap(WEIR_E_CONFIG, "%s: ", key);
+    if (e != WEIR_OK) return weir_error_wrap(WEIR_E_CONFIG, "%s", key);
     const char *kept = arena_strdup(arena, origin);
     if (!kept)
         return weir_error_context(WEIR_E_NO_MEMORY, "the configuration is larger than %u bytes", SETTINGS_BYTES_MAX);

@@ -34,7 +34,7 @@ static enum weir_error on_scalar(struct loader *l, const yaml_event_t *event) {
     text_printf(&t, "%s:%zu", l->name, event->start_mark.line + 1);
     enum weir_error e = settings_set(l->settings, l->key, text, origin);
     l->key[0] = 0;
-    return e == WEIR_OK ? WEIR_OK : weir_error_wrap(WEIR_E_CONFIG, "%s: ", origin);
+    return e == WEIR_OK ? WEIR_OK : weir_error_wrap(WEIR_E_CONFIG, "%s", origin);
 }
 
 static enum weir_error on_mapping(struct loader *l, const yaml_event_t *event) {

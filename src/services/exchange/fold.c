@@ -101,7 +101,7 @@ enum weir_error exchange_save(const void *state, struct weir_sink *sink) {
     uint64_t head[2] = {SAVE_MAGIC, fold->expiry_timer};
     enum weir_error e = weir_sink_put(sink, head, sizeof head);
     if (e) return e;
-    if (!exchange_core_save(fold->core, sink_write, sink)) return weir_error_wrap(WEIR_E_IO, "exchange: saving: ");
+    if (!exchange_core_save(fold->core, sink_write, sink)) return weir_error_wrap(WEIR_E_IO, "exchange: saving");
     return WEIR_OK;
 }
 
