@@ -1,6 +1,6 @@
 /* What the log costs beside the disk's own price, measured in the same run on the same disk.
  *
- *     bench_log [FOLDER [SECONDS]]
+ *     bench_log [FOLDER [SECONDS [PART]]]
  *
  *   bytes       durable bytes/s, journal + segments, against a bare loop that writes and syncs pieces of the same size
  *   latency     open loop (Poisson): commit p50 and p99 from the intended arrival, against an ideal group commit
@@ -199,8 +199,10 @@ static double log_bytes_per_s(size_t size, double seconds) {
         settle_to(2);
     }
     settle_to(0);
-    log_checkpoint_soon(node.log);
     struct log_partition *p = node.topic->partitions[0];
+    while (atomic_load(&p->high) < p->next)
+        log_wait(sys, node.poller, SYS_NANOS_PER_MS / 2);
+    log_checkpoint_soon(node.log);
     while (atomic_load(&p->checkpointed) < p->next)
         log_wait(sys, node.poller, SYS_NANOS_PER_MS / 2);
     return (double)(metric_get(&j->bytes) + metric_get(&s->bytes) - before) / (now_s() - begin);
@@ -395,7 +397,7 @@ static void bench_recovery(FILE *json) {
     node_open("recovery", 4, (uint64_t)1 << 40);
     const struct log_recovery *r = log_recovered(node.log);
     double gb_s = (double)r->journal_bytes / 1e9 / ((double)r->elapsed_ns / 1e9);
-    fprintf(json, ", \"recovery\": {\"gb_per_s\": %.3f, \"journal_mb\": %.1f, \"ms\": %.1f, \"records\": %llu}", gb_s,
+    fprintf(json, "\"recovery\": {\"gb_per_s\": %.3f, \"journal_mb\": %.1f, \"ms\": %.1f, \"records\": %llu}", gb_s,
         (double)r->journal_bytes / 1e6, (double)r->elapsed_ns / 1e6, (unsigned long long)r->records);
     fprintf(stderr, "recovery    %.1f MB of journal tail in %.1f ms: %.2f GB/s, %.1f M records/s\n",
         (double)r->journal_bytes / 1e6, (double)r->elapsed_ns / 1e6, gb_s,
@@ -419,24 +421,29 @@ static void bench_first(FILE *json) {
         remove_folder("first");
     }
     double ms = median(times, 9);
-    fprintf(json, ", \"first\": {\"ms\": %.2f}", ms);
+    fprintf(json, "\"first\": {\"ms\": %.2f}", ms);
     fprintf(stderr, "first       empty folder to the first durable commit: %.2f ms (aim <= 10)\n", ms);
 }
 
 int main(int argc, char **argv) {
     must(sys_linux_new(&sys), "start");
     snprintf(folder, sizeof folder, "%.400s/bench-log-%ld", argc > 1 ? argv[1] : ".", (long)getpid());
-    if (argc > 2) budget_s = atof(argv[2]);
+    if (argc > 2) budget_s = strtod(argv[2], NULL);
     must(sys_make_folders(sys, folder), "folder");
     bare_open();
-    printf("{");
-    bench_bytes(stdout);
-    printf(", ");
-    bench_latency(stdout);
-    printf(", ");
-    bench_partitions(stdout);
-    bench_recovery(stdout);
-    bench_first(stdout);
+    static const struct {
+        const char *name;
+        void (*run)(FILE *json);
+    } parts[] = {{"bytes", bench_bytes}, {"latency", bench_latency}, {"partitions", bench_partitions},
+        {"recovery", bench_recovery}, {"first", bench_first}};
+    const char *comma = "{";
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (argc > 3 && strcmp(argv[3], parts[i].name) != 0) continue;
+        printf("%s", comma);
+        parts[i].run(stdout);
+        fflush(stdout);
+        comma = ", ";
+    }
     printf("}\n");
     sys->file_close(sys, bare.file);
     free(bare.piece);

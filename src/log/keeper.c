@@ -7,9 +7,10 @@
 
 #include <stdlib.h>
 
-#define PACE_SYNCS  2u  /* segments synced per step in calm weather */
-#define HURRY_SYNCS 64u /* when the journal is nearly full */
-#define TICK_NS     (100 * SYS_NANOS_PER_MS)
+#define DISK_SYNC_TARGETS 8u  /* from so many segments on, one sync of the whole disk is cheaper than one of each */
+#define PACE_SYNCS        2u  /* segments synced per step in calm weather */
+#define HURRY_SYNCS       64u /* when the journal is nearly full */
+#define TICK_NS           (100 * SYS_NANOS_PER_MS)
 
 enum weir_error log_keeper_init(struct keeper *k, struct log *log) {
     k->log = log;
@@ -75,6 +76,7 @@ static void begin_walk(struct keeper *k) {
         struct partition *p = atomic_load_explicit(&log->partitions[i], memory_order_acquire);
         if (p && capture(p, &k->targets[k->target_count])) k->target_count++;
     }
+    k->disk_synced = false;
     k->walking = true;
 }
 
@@ -128,11 +130,14 @@ static enum weir_error sync_partition(struct keeper *k, const struct keeper_targ
         if (!s) break;
         i--;
         uint64_t size = s->base == t->segment_base ? t->segment_size : atomic_load(&s->size);
-        bool synced = s->size_synced >= size && s->entry_synced;
-        if (s->size_synced < size) e = sync_segment(k, s, size);
+        bool before = s->size_synced >= size && s->entry_synced;
+        if (k->disk_synced)
+            s->size_synced = size;
+        else if (s->size_synced < size)
+            e = sync_segment(k, s, size);
         if (!e && !s->entry_synced) names = s->entry_synced = true;
         log_segment_drop(&k->log->cache, s);
-        if (synced) break; /* those before it were synced with it or earlier */
+        if (before) break; /* those before it were synced with it or earlier */
     }
     return !e && names ? sync_folders(p) : e;
 }
@@ -174,8 +179,20 @@ static enum weir_error finish_walk(struct keeper *k) {
     return WEIR_OK;
 }
 
+/* One call for all targets. When it fails the files are synced one by one: then it is known whether one of ours is
+ * hurt. */
+static void sync_disk(struct keeper *k) {
+    struct sys *sys = k->log->sys;
+    uint64_t begin = sys->mono_ns(sys);
+    k->disk_synced = sys->disk_sync(sys, k->log->lock_file) == WEIR_OK;
+    metric_add(&k->disk_syncs, 1);
+    metric_record(&k->segment_sync_ns, sys->mono_ns(sys) - begin);
+}
+
 /* One step of the walk: some syncs, or its end. */
 static enum weir_error step_walk(struct keeper *k, uint32_t syncs) {
+    if (k->target_next == 0 && k->target_count >= DISK_SYNC_TARGETS) sync_disk(k);
+    if (k->disk_synced) syncs = UINT32_MAX;
     for (; syncs > 0 && k->target_next < k->target_count; syncs--) {
         const struct keeper_target *t = &k->targets[k->target_next++];
         enum weir_error e = sync_partition(k, t);
@@ -337,8 +354,7 @@ uint32_t log_keeper_work(void *keeper, uint64_t block_ns) {
             return 0;
         }
     }
-    if (work == 0 && block_ns > 0)
-        log_wait(sys, k->poller, block_ns < TICK_NS ? block_ns : TICK_NS);
+    if (work == 0 && block_ns > 0) log_wait(sys, k->poller, block_ns < TICK_NS ? block_ns : TICK_NS);
     return work;
 }
 
@@ -346,6 +362,7 @@ enum weir_error log_keeper_finish(struct keeper *k, bool clean) {
     struct log *log = k->log;
     struct journal *j = &log->journal;
     begin_walk(k);
+    if (k->target_count >= DISK_SYNC_TARGETS) sync_disk(k);
     enum weir_error e = WEIR_OK;
     while (!e && k->target_next < k->target_count)
         e = sync_partition(k, &k->targets[k->target_next++]);

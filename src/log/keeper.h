@@ -31,6 +31,7 @@ struct keeper {
     _Atomic bool asked; /* log_checkpoint_soon */
     /* keeper agent only */
     bool walking;
+    bool disk_synced; /* the targets were synced by one call */
     struct keeper_target *targets;
     uint32_t target_count, target_next;
     uint32_t recycle_count;    /* journal files to recycle when the walk is done */
@@ -40,8 +41,8 @@ struct keeper {
     int making_file;                /* new file being written, -1: none */
     uint32_t making_number;
     uint64_t made_bytes;
-    struct metric_counter checkpoints, segment_syncs, files_made, files_recycled, segments_deleted, bytes_deleted,
-        space_free;
+    struct metric_counter checkpoints, segment_syncs, disk_syncs, files_made, files_recycled, segments_deleted,
+        bytes_deleted, space_free;
     struct metric_histogram checkpoint_ns, segment_sync_ns;
 };
 WEIR_MUST enum weir_error log_keeper_init(struct keeper *k, struct log *log);

@@ -267,6 +267,8 @@ void log_metrics(struct log *log, struct metric_registry *r) {
         r, METRIC_COUNTER, &k->files_made, "weir_log_journal_files_made_total", "Journal files made ahead.", NULL);
     metric_register(r, METRIC_COUNTER, &k->files_recycled, "weir_log_journal_files_recycled_total",
         "Journal files recycled.", NULL);
+    metric_register(r, METRIC_COUNTER, &k->disk_syncs, "weir_log_disk_syncs_total",
+        "Syncs of the whole disk, for many segments.", NULL);
     metric_register(r, METRIC_COUNTER, &k->segments_deleted, "weir_log_segments_deleted_total",
         "Segments deleted by retention.", NULL);
     metric_register(

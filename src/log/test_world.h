@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WORLD_PARTITIONS 4
+#define WORLD_PARTITIONS 5
 #define WORLD_RECORDS    4096
 
 struct world_partition {

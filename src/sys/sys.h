@@ -77,6 +77,9 @@ struct sys {
         struct sys *, int file, uint64_t offset, struct sys_iovec *parts, size_t count);
     /* Content (and size) durable. A failure is final: the caller must not retry (pages may have been marked clean). */
     WEIR_MUST enum weir_error (*file_sync)(struct sys *, int file);
+    /* The same for everything written before to any file of the disk that holds this one: one call where there are many
+     * small ones. Folder entries still want dir_sync. A failure may be another file's: sync one by one to know whose. */
+    WEIR_MUST enum weir_error (*disk_sync)(struct sys *, int file);
     WEIR_MUST enum weir_error (*file_size)(struct sys *, int file, uint64_t *ret_size);
     WEIR_MUST enum weir_error (*file_truncate)(struct sys *, int file, uint64_t size);
     /* Reserve space; the file grows to offset + size, new bytes are zeros. */

@@ -111,6 +111,12 @@ static enum weir_error linux_file_sync(struct sys *sys, int file) {
     return WEIR_OK;
 }
 
+static enum weir_error linux_disk_sync(struct sys *sys, int file) {
+    (void)sys;
+    if (syncfs(file) != 0) return write_error(errno, "sync the disk of", file);
+    return WEIR_OK;
+}
+
 static enum weir_error linux_file_size(struct sys *sys, int file, uint64_t *ret_size) {
     (void)sys;
     struct stat about;
@@ -196,6 +202,7 @@ void sys_linux_file_table(struct sys *table) {
     table->file_read = linux_file_read;
     table->file_write = linux_file_write;
     table->file_sync = linux_file_sync;
+    table->disk_sync = linux_disk_sync;
     table->file_size = linux_file_size;
     table->file_truncate = linux_file_truncate;
     table->file_allocate = linux_file_allocate;

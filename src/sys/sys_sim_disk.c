@@ -141,6 +141,18 @@ static enum weir_error sim_file_sync(struct sys *sys, int file) {
     return WEIR_OK;
 }
 
+static enum weir_error sim_disk_sync(struct sys *sys, int file) {
+    struct sys_sim *sim = sim_of(sys);
+    struct sim_open_file *open = NULL;
+    enum weir_error e = enter(sim, SYS_SIM_SYNC, "sync the disk of", file, &open);
+    if (e) return e;
+    for (size_t i = 0; i < sim->inode_count; i++) {
+        if (!sim->inodes[i]->is_folder) sim_inode_sync(sim->inodes[i]);
+    }
+    sim_spend(sim, sim->plan.sync_ns);
+    return WEIR_OK;
+}
+
 static enum weir_error sim_file_size(struct sys *sys, int file, uint64_t *ret_size) {
     struct sim_open_file *open = NULL;
     enum weir_error e = enter(sim_of(sys), SYS_SIM_ANY, "look at", file, &open);
@@ -253,6 +265,7 @@ void sim_file_table(struct sys *table) {
     table->file_read = sim_file_read;
     table->file_write = sim_file_write;
     table->file_sync = sim_file_sync;
+    table->disk_sync = sim_disk_sync;
     table->file_size = sim_file_size;
     table->file_truncate = sim_file_truncate;
     table->file_allocate = sim_file_allocate;
