@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define BARRIER_REF_MIN    UINT32_C(0xFF000000) /* references above are never orders */
 #define POLL_MS            100
 #define TOOL_ACCOUNT_FIRST 60000u              /* the tools' own accounts, out of the way of others */
 #define HEARTBEAT_NS       UINT64_C(900000000) /* a little before the second is over */
@@ -197,7 +198,13 @@ static enum weir_error take_message(
             message.size, message.size ? (int)message.data[0] : '-', weir_ouch_reason_sentence(reason));
     if (response.type == WEIR_OUCH_R_NEXT_REF && !client->synced) {
         client->next_ref = response.next_ref.user_ref;
-        client->synced = true;
+        client->synced = client->barrier == 0;
+        return WEIR_OK;
+    }
+    if (response.type == WEIR_OUCH_R_CANCEL_REJECT && response.cancel_reject.user_ref >= BARRIER_REF_MIN) {
+        if (response.cancel_reject.user_ref != client->barrier) return WEIR_OK; /* of a login that was cut */
+        client->barrier = 0;
+        client->synced = client->next_ref != 0;
         return WEIR_OK;
     }
     struct tool_client_pending first;
@@ -303,6 +310,11 @@ enum weir_error tool_client_login(
     error = weir_soupbin_login_write(client->out, TOOL_CLIENT_SEND_BYTES, &login, &client->out_size);
     if (error) return error;
     tool_client_put_again(client, &(struct weir_ouch_request){.type = WEIR_OUCH_QUERY});
+    client->next_ref = 0;
+    client->barrier = login.sequence ? UINT32_MAX - client->barriers++ : 0;
+    if (client->barrier)
+        tool_client_put_again(
+            client, &(struct weir_ouch_request){.type = WEIR_OUCH_CANCEL, .cancel = {.user_ref = client->barrier}});
     uint64_t now = tool_client_now_ns(), deadline = now + patience_ns;
     client->sent_ns = now;
     while (error == WEIR_OK && !client->synced) {
@@ -356,4 +368,8 @@ void tool_login_user(const char *given, uint32_t session, char *ret, size_t size
         snprintf(ret, size, "%s", given);
     else
         snprintf(ret, size, "%u", TOOL_ACCOUNT_FIRST + session);
+}
+
+void tool_client_partition(struct tool_client *client, uint32_t partition) {
+    snprintf(client->session, sizeof(client->session), "P%u", partition);
 }

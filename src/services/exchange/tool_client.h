@@ -37,7 +37,9 @@ struct tool_client {
     struct tool_client_pending *pending;                /* ring */
     uint32_t pending_first, pending_count, pending_max; /* max: a power of two */
     bool ended;                                         /* the server ended the session */
-    bool synced;                                        /* the Account Query was answered: nothing old is under way */
+    bool synced;                                        /* the login is over: nothing old is under way */
+    uint32_t barrier;  /* reference whose refusal ends a resumed login; 0: none awaited */
+    uint32_t barriers; /* used so far */
 };
 
 /* What the caller does with an answer: `asked` is the request it answers, or NULL when it answers none. */
@@ -52,10 +54,13 @@ WEIR_MUST enum weir_error tool_client_address(const char *text, char host[64], c
 WEIR_MUST enum weir_error tool_client_init(
     struct tool_client *client, const char *address, const char *user, const char *password, uint32_t pending_max);
 void tool_client_done(struct tool_client *client);
+/* The session to log in to: the node's sessions are its partitions. */
+void tool_client_partition(struct tool_client *client, uint32_t partition);
 /* The login account of a session: `given`, or one of the tools' own. */
 void tool_login_user(const char *given, uint32_t session, char *ret, size_t size);
 /* Connects, logs in (with the session and sequence of the login before, if there was one), and asks for the next
- * UserRefNum; what the server sends meanwhile goes to `answer`. Pending requests stay pending. */
+ * UserRefNum; what the server sends meanwhile goes to `answer`. Pending requests stay pending. A resumed login ends
+ * with a cancel of an order that cannot be: its refusal comes behind everything that was missed. */
 WEIR_MUST enum weir_error tool_client_login(
     struct tool_client *client, uint64_t patience_ns, tool_client_answer_fn *answer, void *context);
 void tool_client_disconnect(struct tool_client *client); /* as a crash would */

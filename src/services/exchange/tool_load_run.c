@@ -38,6 +38,7 @@ static enum weir_error open_session(struct load *load, uint32_t index, const cha
     if (error) return error;
     tool_login_user(o->user, index, user, sizeof(user));
     error = tool_client_init(&s->client, address, user, o->password ? o->password : "", PENDING_MAX);
+    if (error == WEIR_OK) tool_client_partition(&s->client, s->partition);
     return error;
 }
 

@@ -112,6 +112,7 @@ static enum weir_error connect_sessions(const struct replay_options *o, struct m
             tool_login_user(o->user, partition, user, sizeof(user));
             error = tool_client_init(&feed->sessions[session_of[partition]].client, o->ouch ? o->ouch : listener, user,
                 o->password ? o->password : "", PENDING_MAX);
+            if (error == WEIR_OK) tool_client_partition(&feed->sessions[session_of[partition]].client, partition);
         }
         feed->session_of[i] = session_of[partition];
     }
