@@ -109,6 +109,7 @@ size_t exchange_core_account_orders(const struct exchange_core *core, uint32_t a
 size_t exchange_core_depth(const struct exchange_core *core, uint32_t symbol, enum exchange_side side,
     struct exchange_level_view *ret_levels, size_t max); /* best first */
 bool exchange_core_symbol(const struct exchange_core *core, uint32_t symbol, struct exchange_symbol_view *ret_symbol);
+uint32_t exchange_core_sessions_used(const struct exchange_core *core); /* none above it was ever connected */
 bool exchange_core_session(
     const struct exchange_core *core, uint32_t session, struct exchange_session_view *ret_session);
 uint32_t exchange_core_symbol_find(const struct exchange_core *core, const char name[EXCHANGE_NAME_SIZE]); /* 0: none */

@@ -50,27 +50,38 @@ void exchange_limits_of(const struct weir_setting_value *settings, struct exchan
         .orders_max = (uint32_t)settings[EXCHANGE_ORDERS_MAX].number,
         .symbols_max = (uint32_t)settings[EXCHANGE_SYMBOLS_MAX].number,
         .accounts_max = (uint32_t)settings[EXCHANGE_ACCOUNTS_MAX].number,
-        .sessions_max = (uint32_t)settings[EXCHANGE_SESSIONS_MAX].number,
+        .sessions_max = (uint32_t)settings[EXCHANGE_ACCOUNTS_MAX].number,
         .open_max = (uint32_t)settings[EXCHANGE_OPEN_MAX].number,
         .work_max = EXCHANGE_WORK_MAX,
         .hash_seed = 0x77656972,
     };
 }
 
+/* The fold itself, then the marks, then the engine. */
 #define FOLD_HEAD ((sizeof(struct exchange_fold) + 63) & ~(size_t)63)
+static size_t marks_bytes(const struct exchange_limits *limits) {
+    return ((size_t)limits->sessions_max + 1) * EXCHANGE_MARKS * sizeof(struct exchange_mark);
+}
 
 size_t exchange_state_bytes(const struct weir_setting_value *settings) {
     struct exchange_limits limits;
     exchange_limits_of(settings, &limits);
-    return FOLD_HEAD + exchange_core_size(&limits);
+    size_t core = exchange_core_size(&limits);
+    return core ? FOLD_HEAD + marks_bytes(&limits) + core : 0;
 }
 
 enum weir_error exchange_open(const struct weir_open *open, void **ret_state) {
     struct exchange_limits limits;
     exchange_limits_of(open->settings, &limits);
     struct exchange_fold *fold = open->memory;
+    uint8_t *memory = open->memory;
+    size_t head = FOLD_HEAD + marks_bytes(&limits);
+    if (open->memory_bytes < head)
+        return weir_error_context(WEIR_E_CONFIG, "exchange: a limit is outside what the engine can hold");
     *fold = (struct exchange_fold){
-        .core = exchange_core_open((uint8_t *)open->memory + FOLD_HEAD, open->memory_bytes - FOLD_HEAD, &limits),
+        .core = exchange_core_open(memory + head, open->memory_bytes - head, &limits),
+        .marks = (void *)(memory + FOLD_HEAD),
+        .accounts_max = limits.accounts_max,
         .partition = open->partition,
         .partition_count = open->partition_count,
         .expiry_timer = UINT64_MAX,
@@ -96,10 +107,42 @@ static bool source_read(void *context, void *bytes, size_t size) {
     return weir_source_get(context, bytes, size) == WEIR_OK;
 }
 
+/* The marks in use: how many, then each with its session and place. */
+struct saved_mark {
+    uint64_t session, place;
+    struct exchange_mark mark;
+};
+
+static enum weir_error save_marks(const struct exchange_fold *fold, struct weir_sink *sink) {
+    struct saved_mark saved = {0};
+    enum weir_error e = WEIR_OK;
+    uint32_t sessions = exchange_core_sessions_used(fold->core);
+    for (saved.session = 1; saved.session <= sessions && e == WEIR_OK; saved.session++)
+        for (saved.place = 0; saved.place < EXCHANGE_MARKS && e == WEIR_OK; saved.place++) {
+            saved.mark = fold->marks[saved.session][saved.place];
+            if (saved.mark.sequence) e = weir_sink_put(sink, &saved, sizeof saved);
+        }
+    saved = (struct saved_mark){0};
+    return e ? e : weir_sink_put(sink, &saved, sizeof saved);
+}
+
+static enum weir_error load_marks(struct exchange_fold *fold, struct weir_source *source) {
+    for (;;) {
+        struct saved_mark saved;
+        enum weir_error e = weir_source_get(source, &saved, sizeof saved);
+        if (e || saved.session == 0) return e;
+        if (saved.session > fold->accounts_max || saved.place >= EXCHANGE_MARKS)
+            return weir_error_context(WEIR_E_CORRUPT, "exchange: a mark in the snapshot is of no session");
+        fold->marks[saved.session][saved.place] = saved.mark;
+    }
+}
+
 enum weir_error exchange_save(const void *state, struct weir_sink *sink) {
     const struct exchange_fold *fold = state;
     uint64_t head[2] = {SAVE_MAGIC, fold->expiry_timer};
     enum weir_error e = weir_sink_put(sink, head, sizeof head);
+    if (e) return e;
+    e = save_marks(fold, sink);
     if (e) return e;
     if (!exchange_core_save(fold->core, sink_write, sink)) return weir_error_wrap(WEIR_E_IO, "exchange: saving");
     return WEIR_OK;
@@ -112,6 +155,8 @@ enum weir_error exchange_load(void *state, struct weir_source *source) {
     if (e) return e;
     if (head[0] != SAVE_MAGIC) return weir_error_context(WEIR_E_VERSION, "exchange: the snapshot is of another layout");
     fold->expiry_timer = head[1];
+    e = load_marks(fold, source);
+    if (e) return e;
     const char *why = "";
     if (!exchange_core_load(fold->core, source_read, source, &why)) {
         exchange_core_reset(fold->core);
@@ -127,8 +172,28 @@ static void put(struct weir_out *out, uint32_t topic, uint64_t key, const union 
     memcpy(weir_output(out, topic, o->type, key, size, NULL), o, size);
 }
 
+static void put_event(struct exchange_fold *fold, struct weir_out *out, const struct exchange_event *event) {
+    uint64_t offset = 0, sequence = event->session_sequence;
+    memcpy(weir_output(out, EXCHANGE_TOPIC_EVENTS, event->type, event->account, sizeof *event, &offset), event,
+        sizeof *event);
+    if (sequence % EXCHANGE_MARK_EVERY == 1)
+        fold->marks[event->session][sequence / EXCHANGE_MARK_EVERY % EXCHANGE_MARKS] =
+            (struct exchange_mark){sequence, offset};
+}
+
+uint64_t exchange_fold_event_offset(const struct exchange_fold *fold, uint32_t session, uint64_t sequence) {
+    struct exchange_mark best = {0};
+    if (session == 0 || session > fold->accounts_max) return 0;
+    for (uint32_t i = 0; i < EXCHANGE_MARKS; i++) {
+        struct exchange_mark mark = fold->marks[session][i];
+        if (mark.sequence && mark.sequence <= sequence && mark.sequence > best.sequence) best = mark;
+    }
+    return best.offset;
+}
+
 /* Every output of the command to its topic. */
-static void publish(struct weir_out *out, const union exchange_output *outputs, size_t count) {
+static void publish(
+    struct exchange_fold *fold, struct weir_out *out, const union exchange_output *outputs, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const union exchange_output *o = &outputs[i];
         size_t size = exchange_output_size(o->type);
@@ -144,10 +209,9 @@ static void publish(struct weir_out *out, const union exchange_output *outputs, 
             break;
         case EXCHANGE_EVENT_STATE:
             put(out, EXCHANGE_TOPIC_L1, o->state.symbol, o, size);
-            put(out, EXCHANGE_TOPIC_L2, o->state.symbol, o, size);
             break;
         default:
-            put(out, EXCHANGE_TOPIC_EVENTS, o->event.account, o, size);
+            put_event(fold, out, &o->event);
         }
     }
 }
@@ -274,7 +338,7 @@ void exchange_apply(void *state, const struct weir_record *record, struct weir_o
     }
     size_t outputs_count = 0;
     const union exchange_output *outputs = exchange_core_outputs(fold->core, &outputs_count);
-    publish(out, outputs, outputs_count);
+    publish(fold, out, outputs, outputs_count);
     if (replies) answer(fold, out, command, outputs, outputs_count);
     set_timers(fold, record, out);
     count(fold, out);

@@ -26,9 +26,9 @@ enum exchange_setting {
     EXCHANGE_ORDERS_MAX,
     EXCHANGE_SYMBOLS_MAX,
     EXCHANGE_ACCOUNTS_MAX,
-    EXCHANGE_SESSIONS_MAX,
     EXCHANGE_OPEN_MAX,
     EXCHANGE_OUCH,
+    EXCHANGE_OUCH_CANCEL,
 };
 enum exchange_metric {
     EXCHANGE_METRIC_COMMANDS,
@@ -64,12 +64,24 @@ struct exchange_reply {
 };
 _Static_assert(sizeof(struct exchange_reply) == 48, "a reply's head is 48 bytes");
 
+/* Where the events of sessions stand in `exchange.events`: the latest EXCHANGE_MARKS of every EXCHANGE_MARK_EVERY-th, so that
+ * a client that resumes is not read to from the beginning of the topic. */
+#define EXCHANGE_MARKS      8u
+#define EXCHANGE_MARK_EVERY 1024u
+struct exchange_mark {
+    uint64_t sequence, offset; /* sequence 0: none */
+};
+
 struct exchange_fold { /* queries get it as `state` */
     struct exchange_core *core;
     uint32_t partition, partition_count;
+    uint32_t accounts_max; /* a session's number is its account's */
+    struct exchange_mark (*marks)[EXCHANGE_MARKS]; /* by session */
     uint64_t expiry_timer; /* record time the expiry timer is set to; UINT64_MAX: not set */
 };
 
+/* An offset of exchange.events at or before the session's event of that sequence number. */
+uint64_t exchange_fold_event_offset(const struct exchange_fold *fold, uint32_t session, uint64_t sequence);
 /* Zero-padded name from text; false when it does not fit or is empty. */
 bool exchange_name(char name[EXCHANGE_NAME_SIZE], const char *text);
 uint32_t exchange_partition(const char *symbol, uint32_t partition_count);

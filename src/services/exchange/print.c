@@ -167,7 +167,7 @@ size_t exchange_print_output(struct weir_slice value, char *buf, size_t size) {
     memcpy(&o, value.data, want);
     struct printer p;
     struct json_writer *w = begin(&p);
-    if (o.type <= EXCHANGE_EVENT_EXPIRED)
+    if (o.type <= EXCHANGE_EVENT_DONE)
         put_event(w, &o.event);
     else
         put_market(w, &o);

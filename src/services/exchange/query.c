@@ -110,3 +110,7 @@ bool exchange_core_session(const struct exchange_core *core, uint32_t session, s
     };
     return s->account != 0;
 }
+
+uint32_t exchange_core_sessions_used(const struct exchange_core *core) {
+    return core->sessions_used;
+}

@@ -9,12 +9,12 @@ static const struct weir_setting settings[] = {
     [EXCHANGE_SYMBOLS_MAX] = {"symbols_max", WEIR_SETTING_UINT, "4096", 1, 1u << 20, "Symbols per partition.", false},
     [EXCHANGE_ACCOUNTS_MAX] = {"accounts_max", WEIR_SETTING_UINT, "65536", 1, 1u << 24,
         "Accounts are numbered 1 to this.", false},
-    [EXCHANGE_SESSIONS_MAX] = {"sessions_max", WEIR_SETTING_UINT, "4096", 1, 1u << 16,
-        "Order entry sessions per partition.", false},
     [EXCHANGE_OPEN_MAX] = {"open_max", WEIR_SETTING_UINT, "1000000", 1, 1u << 26,
         "Open orders of one account per partition.", false},
     [EXCHANGE_OUCH] = {"ouch", WEIR_SETTING_TEXT, "127.0.0.1:9879", 0, 0,
         "HOST:PORT of the binary order entry gateway; off: none. Port 0 picks a free one.", false},
+    [EXCHANGE_OUCH_CANCEL] = {"ouch_cancel_on_disconnect", WEIR_SETTING_BOOL, "false", 0, 0,
+        "Cancel the open orders of a binary session when its connection ends.", false},
     {0},
 };
 
@@ -33,6 +33,7 @@ static const struct weir_record_type event_types[] = {
     {EXCHANGE_EVENT_REDUCED, "reduced", "an order lost quantity and kept its place", NULL, exchange_print_output},
     {EXCHANGE_EVENT_REPLACED, "replaced", "an order has a new price or quantity", NULL, exchange_print_output},
     {EXCHANGE_EVENT_EXPIRED, "expired", "an order reached its time", NULL, exchange_print_output},
+    {EXCHANGE_EVENT_DONE, "done", "a session's mass cancel came to its end", NULL, exchange_print_output},
     {0},
 };
 static const struct weir_record_type market_types[] = {
@@ -51,6 +52,11 @@ static const struct weir_topic topics[] = {
     [EXCHANGE_TOPIC_L1] = {"exchange.l1", WEIR_TOPIC_OUTPUT, market_types, "best bid and ask; key: symbol number", 0},
     [EXCHANGE_TOPIC_L2] = {"exchange.l2", WEIR_TOPIC_OUTPUT, market_types, "price levels; key: symbol number", 0},
     [EXCHANGE_TOPIC_TRADES] = {"exchange.trades", WEIR_TOPIC_OUTPUT, market_types, "trades; key: symbol number", 0},
+    {0},
+};
+
+static const struct weir_listener listeners[] = {
+    {"ouch", "order entry: OUCH 5.0-style messages over SoupBinTCP", "ouch", &exchange_ouch_protocol},
     {0},
 };
 
@@ -88,6 +94,7 @@ const struct weir_service weir_service_exchange = {
     .settings = settings,
     .topics = topics,
     .routes = exchange_routes,
+    .listeners = listeners,
     .metrics = metrics,
     .reasons = reasons,
     .output_bytes_max = EXCHANGE_OUTPUT_BYTES_MAX(EXCHANGE_WORK_MAX),

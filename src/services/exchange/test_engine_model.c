@@ -7,7 +7,8 @@ typedef struct exchange_event event;
 
 /* The session's own count of what it is told. */
 static void number(struct model *m, event *e) {
-    bool known = e->session && e->session <= m->sessions_max && m->sessions[e->session].account == e->account && e->account;
+    bool known =
+        e->session && e->session <= m->sessions_max && m->sessions[e->session].account == e->account && e->account;
     e->session_sequence = known ? ++m->sessions[e->session].events : 0;
 }
 static event *say(struct model *m, uint8_t type, const event *order) {
@@ -24,10 +25,20 @@ static event *say(struct model *m, uint8_t type, const event *order) {
 }
 static void reject(struct model *m, const command *c, uint8_t reason) {
     event *e = &m->events[m->event_count++];
-    *e = (event){.type = EXCHANGE_EVENT_REJECTED, .reason = reason, .side = c->side, .symbol = c->symbol, .account = c->account,
-        .session = c->session, .order_id = c->order_id, .client_ref = c->client_ref, .price = c->price, .quantity = c->quantity,
-        .command = c->type, .time_ns = m->now};
-    if (reason != R(DUPLICATE_REF) || c->session == 0 || c->session > m->sessions_max || !m->sessions[c->session].rise) number(m, e);
+    *e = (event){.type = EXCHANGE_EVENT_REJECTED,
+        .reason = reason,
+        .side = c->side,
+        .symbol = c->symbol,
+        .account = c->account,
+        .session = c->session,
+        .order_id = c->order_id,
+        .client_ref = c->client_ref,
+        .price = c->price,
+        .quantity = c->quantity,
+        .command = c->type,
+        .time_ns = m->now};
+    if (reason != R(DUPLICATE_REF) || c->session == 0 || c->session > m->sessions_max || !m->sessions[c->session].rise)
+        number(m, e);
 }
 static void forget(struct model *m, struct model_order *o) {
     *o = m->orders[--m->order_count];
@@ -156,7 +167,8 @@ static bool rests(const command *c) {
 static uint8_t check_new(struct model *m, const command *c) {
     const struct exchange_terms *t = &m->symbols[c->symbol <= m->symbol_count ? c->symbol : 0];
     uint8_t reason;
-    if (c->side > 1 || c->tif > EXCHANGE_TIF_FOK || c->stp > EXCHANGE_STP_DECREMENT || c->flags > 3)
+    if (c->side > 1 || c->tif > EXCHANGE_TIF_FOK || c->stp > EXCHANGE_STP_DECREMENT ||
+        (c->flags & ~(3 | EXCHANGE_FLAG_EXPIRE_IN)))
         return R(MALFORMED);
     if (c->flags & EXCHANGE_FLAG_POST_ONLY && !rests(c)) return R(MALFORMED);
     if (c->symbol == 0 || c->symbol > m->symbol_count) return R(UNKNOWN_SYMBOL);
@@ -166,7 +178,8 @@ static uint8_t check_new(struct model *m, const command *c) {
     if ((reason = check_quantity(t, c->quantity))) return reason;
     if (!(c->flags & EXCHANGE_FLAG_MARKET) && (reason = check_price(t, c->price, c->quantity))) return reason;
     if (!rests(c)) return R(NONE);
-    if (c->tif == EXCHANGE_TIF_GTD && c->expire_ns <= m->now) return R(EXPIRED_ALREADY);
+    if (c->tif == EXCHANGE_TIF_GTD && c->expire_ns + (c->flags & EXCHANGE_FLAG_EXPIRE_IN ? m->now : 0) <= m->now)
+        return R(EXPIRED_ALREADY);
     uint32_t open = 0;
     for (size_t i = 0; i < m->order_count; i++)
         open += m->orders[i].o.account == c->account;
@@ -213,7 +226,8 @@ static void enter(struct model *m, const command *c) {
             .tif = c->tif,
             .stp = c->stp,
             .flags = c->flags & EXCHANGE_FLAG_POST_ONLY,
-            .expire_ns = c->tif == EXCHANGE_TIF_GTD ? c->expire_ns : 0};
+            .expire_ns =
+                c->tif == EXCHANGE_TIF_GTD ? c->expire_ns + (c->flags & EXCHANGE_FLAG_EXPIRE_IN ? m->now : 0) : 0};
 }
 static void reduce(struct model *m, const command *c) {
     struct model_order *o = find(m, c);
@@ -312,9 +326,10 @@ static void party(struct model *m, const command *c) {
          session_good = c->session && c->session <= m->sessions_max;
     if (c->type != EXCHANGE_COMMAND_DISCONNECT && !account_good) {
         reject(m, c, R(UNKNOWN_ACCOUNT));
-    } else if (session &&
-               (!session_good || (c->type == EXCHANGE_COMMAND_CONNECT && m->sessions[c->session].account && m->sessions[c->session].account != c->account) ||
-               (c->type == EXCHANGE_COMMAND_DISCONNECT && !m->sessions[c->session].connected))) {
+    } else if (session && (!session_good ||
+                              (c->type == EXCHANGE_COMMAND_CONNECT && m->sessions[c->session].account &&
+                                  m->sessions[c->session].account != c->account) ||
+                              (c->type == EXCHANGE_COMMAND_DISCONNECT && !m->sessions[c->session].connected))) {
         reject(m, c, R(UNKNOWN_SESSION));
     } else if (c->type == EXCHANGE_COMMAND_CONNECT) {
         m->sessions[c->session].account = c->account;

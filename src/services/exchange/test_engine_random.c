@@ -116,11 +116,12 @@ static struct exchange_command random_new(struct rng *r, uint64_t now, bool risi
     if (c.session) c.account = 1 + (c.session - 1) % ACCOUNTS;
     if (below(r, 2)) c.client_ref = rising_refs ? ++*refs : 1 + below(r, 400);
     if (c.tif == EXCHANGE_TIF_GTD) c.expire_ns = now + below(r, 4000) - 100;
+    if (c.tif == EXCHANGE_TIF_GTD && below(r, 4) == 0) c.expire_ns -= now - 100, c.flags = EXCHANGE_FLAG_EXPIRE_IN;
     if (c.tif >= EXCHANGE_TIF_IOC && below(r, 3) == 0) {
         c.flags = EXCHANGE_FLAG_MARKET;
         c.price = 0;
     } else if (below(r, 10) == 0) {
-        c.flags = EXCHANGE_FLAG_POST_ONLY;
+        c.flags |= EXCHANGE_FLAG_POST_ONLY;
     }
     if (below(r, 40) == 0) c.quantity += below(r, 10);
     if (below(r, 60) == 0) c.price += below(r, 2) ? 150 : -150;
