@@ -74,7 +74,7 @@ static void world_on_delivery(void *ctx, struct host_lane *lane, const struct ho
         .size = value.size,
         .lane = host_lane_index(lane)};
     if (value.size >= 8) memcpy(&to->total, value.data, 8);
-    memcpy(w->last_value, value.data, value.size < sizeof w->last_value ? value.size : sizeof w->last_value);
+    if (value.size) memcpy(w->last_value, value.data, value.size < sizeof w->last_value ? value.size : sizeof w->last_value);
 }
 static void world_report(void *ctx, const char *sentence) {
     struct world *w = ctx;
