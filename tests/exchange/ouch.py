@@ -34,7 +34,7 @@ class Gone(Exception):
 class Session:
     """One connection. packets() gives (type, payload); messages are payloads of S and U packets."""
 
-    def __init__(self, node, listener="ouch", timeout=30):
+    def __init__(self, node, listener="exchange.ouch", timeout=30):
         self.sock = socket.create_connection(node.addresses[listener], timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data = b""

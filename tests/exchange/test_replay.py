@@ -45,7 +45,7 @@ def generated(folder, count, symbols):
 
 def killed(node, path, name, want):
     """The node dies by SIGKILL three times while the flow runs; the client goes on by its sequence number."""
-    port = node.port("ouch")
+    port = node.port("exchange.ouch")
     client = subprocess.Popen(command(node, path, "--retry", "120", "--window", "512"), stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE)
     address = ["--listen", "127.0.0.1:%d" % node.port(), "--set", "exchange.ouch=127.0.0.1:%d" % port]

@@ -2,6 +2,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 #define LATENCY_NS_MAX (UINT64_C(1) << 40)
 #define LOGIN_PATIENCE UINT64_C(10000000000)
@@ -232,10 +234,14 @@ static enum weir_error put_due(struct feed *feed, uint64_t now) {
     return WEIR_OK;
 }
 
-static int patience_ms(const struct feed *feed, uint64_t now) {
-    if (!feed->rate || feed->next >= feed->plan->count) return POLL_IDLE_MS;
-    uint64_t due = due_ns(feed, feed->next);
-    return due <= now ? 1 : (int)((due - now) / 1000000 > POLL_IDLE_MS ? POLL_IDLE_MS : (due - now) / 1000000);
+static struct timespec patience(const struct feed *feed, uint64_t now) {
+    uint64_t ns = POLL_IDLE_NS;
+    if (feed->rate && feed->next < feed->plan->count) {
+        uint64_t due = due_ns(feed, feed->next);
+        ns = due <= now + LATE_NS ? LATE_NS : due - now;
+        if (ns > POLL_IDLE_NS) ns = POLL_IDLE_NS;
+    }
+    return (struct timespec){0, (long)ns};
 }
 
 static enum weir_error talk(struct feed *feed, struct pollfd *polls, uint64_t now) {
@@ -247,7 +253,8 @@ static enum weir_error talk(struct feed *feed, struct pollfd *polls, uint64_t no
         if (error) return error;
         polls[i] = (struct pollfd){s->client.fd, (short)(POLLIN | (s->client.out_size ? POLLOUT : 0)), 0};
     }
-    if (poll(polls, feed->session_count, patience_ms(feed, now)) <= 0) return WEIR_OK;
+    struct timespec wait = patience(feed, now);
+    if (ppoll(polls, feed->session_count, &wait, NULL) <= 0) return WEIR_OK;
     for (uint32_t i = 0; i < feed->session_count; i++) {
         struct heard h = {feed, i};
         if (!(polls[i].revents & (POLLIN | POLLHUP | POLLERR))) continue;
@@ -268,6 +275,7 @@ static uint64_t under_way(const struct feed *feed) {
 enum weir_error feed_run(struct feed *feed) {
     struct pollfd *polls = calloc(feed->session_count, sizeof(*polls));
     if (polls == NULL) return weir_error_context(WEIR_E_NO_MEMORY, "no memory to poll");
+    prctl(PR_SET_TIMERSLACK, 1UL); /* the default 50 us would be counted as the node's time */
     uint64_t now = feed->begin_ns = tool_client_now_ns(), shown = now, moved = now, before = 0;
     enum weir_error error = WEIR_OK;
     while (error == WEIR_OK && (feed->next < feed->plan->count || under_way(feed))) {

@@ -59,7 +59,7 @@ static void enter(struct generate *g, uint32_t symbol, uint64_t choice, struct g
         r->op = choice < SHARE_PASSIVE + SHARE_CROSSING ? WEIR_ORDERFLOW_LIMIT : WEIR_ORDERFLOW_IOC;
         r->price = away(g, symbol, r->side, -4);
     }
-    if (r->op != WEIR_ORDERFLOW_LIMIT) return;
+    if (choice >= SHARE_PASSIVE) return; /* what crosses trades at once: nobody would cancel it */
     struct generate_order *order = &g->orders[g->order_count++];
     *order = (struct generate_order){
         .id = r->order_id, .price = r->price, .quantity = r->quantity, .symbol = r->symbol, .side = r->side};

@@ -58,7 +58,7 @@ enum weir_error load_open(struct load *load, const struct load_options *options)
     histogram_init(&load->result.latency, load->buckets, buckets);
     enum weir_error error = market_open(&load->market, options->node);
     if (error == WEIR_OK) error = market_define(&load->market, options->symbol, (uint32_t)options->symbols);
-    if (error == WEIR_OK && options->ouch == NULL) error = market_listener(&load->market, "ouch", listener);
+    if (error == WEIR_OK && options->ouch == NULL) error = market_listener(&load->market, "exchange.ouch", listener);
     for (uint32_t i = 0; i < options->sessions && error == WEIR_OK; i++) {
         load->session_count = i + 1;
         error = open_session(load, i, options->ouch ? options->ouch : listener);

@@ -95,7 +95,7 @@ static enum weir_error connect_sessions(const struct replay_options *o, struct m
     uint32_t symbols = feed->plan->symbols;
     char listener[80], user[32];
     enum weir_error error = WEIR_OK;
-    if (o->ouch == NULL) error = market_listener(market, "ouch", listener);
+    if (o->ouch == NULL) error = market_listener(market, "exchange.ouch", listener);
     if (error) return error;
     feed->sessions = calloc(market->partition_count, sizeof(*feed->sessions));
     feed->session_of = calloc(symbols, sizeof(*feed->session_of));
