@@ -76,6 +76,7 @@ static size_t cap_for(size_t need) {
 
 bool buffer_reserve(struct buffers *buffers, struct buffer *b, size_t room, size_t cap_max) {
     if (buffer_room(b) >= room) return true;
+    WEIR_ASSERT(b->at <= b->size && b->size <= b->cap);
     size_t count = buffer_count(b);
     if (b->cap - count >= room) {
         memmove(b->data, b->data + b->at, count);

@@ -9,6 +9,7 @@
 
 void conn_open(struct conn *conn, int socket, const struct sys_address *peer, enum conn_kind kind) {
     struct edge_lane *lane = conn->lane;
+    WEIR_ASSERT(conn->kind == CONN_FREE && conn->slot < lane->capacity && socket >= 0);
     conn->socket = socket;
     conn->kind = (uint8_t)kind;
     conn->poll_bits = SYS_POLL_READ;
@@ -120,6 +121,7 @@ void conn_read(struct conn *conn) {
     if (got == 0) conn->peer_closed = true;
     bool was_empty = count == 0;
     conn->in.size += (uint32_t)got;
+    WEIR_ASSERT(conn->in.at <= conn->in.size && conn->in.size <= conn->in.cap);
     metric_add(&lane->metrics.bytes_received, got);
     if (conn->kind == CONN_HTTP) {
         if (was_empty) http_session_idle_restart(conn); /* a request has the idle time to arrive whole */
@@ -167,6 +169,7 @@ void conn_flush(struct conn *conn) {
             conn->dead = true;
             return;
         }
+        WEIR_ASSERT(put <= part.size);
         metric_add(&lane->metrics.bytes_sent, put);
         buffer_consume(&conn->out, put);
         if (conn->kind == CONN_HTTP) http_session_idle_restart(conn);
@@ -202,6 +205,7 @@ void conn_due(struct conn *conn) {
 
 void conn_reap(struct conn *conn) {
     struct edge_lane *lane = conn->lane;
+    WEIR_ASSERT(conn->kind != CONN_FREE && conn->dead && conn->socket >= 0);
     struct host_origin origin = conn_origin(conn, 0);
     if (conn->kind == CONN_HTTP)
         http_session_close(conn);

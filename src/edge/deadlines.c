@@ -59,6 +59,7 @@ void deadlines_cancel(struct deadlines *t, uint32_t slot) {
 bool deadlines_pop(struct deadlines *t, uint64_t now_ns, uint32_t *ret_slot) {
     if (t->count == 0 || t->heap[0].at_ns > now_ns) return false;
     *ret_slot = t->heap[0].slot;
+    WEIR_ASSERT(*ret_slot < t->capacity && t->place[*ret_slot] == 1);
     remove_at(t, 0);
     return true;
 }

@@ -55,8 +55,8 @@ static enum weir_error listen_on_lanes(struct edge *edge, struct listener *l) {
     return WEIR_OK;
 }
 
-static enum weir_error add_listener(
-    struct edge *edge, const char *name, const char *address, const struct weir_protocol *protocol, uint32_t service) {
+static enum weir_error add_listener(struct edge *edge, const char *name, const char *address, bool any_port,
+    const struct weir_protocol *protocol, uint32_t service) {
     if (edge->listener_count == EDGE_LISTENERS_MAX)
         return weir_error_context(WEIR_E_CONFIG, "more than %d listeners", EDGE_LISTENERS_MAX);
     struct listener *l = &edge->listeners[edge->listener_count];
@@ -65,6 +65,7 @@ static enum weir_error add_listener(
     l->service = service;
     enum weir_error e = parse_address(name, address, l->host, sizeof l->host, &l->port);
     if (e) return e;
+    if (any_port) l->port = 0;
     edge->listener_count++;
     return listen_on_lanes(edge, l);
 }
@@ -74,6 +75,20 @@ static const char *setting_text(const struct edge *edge, const struct weir_servi
     for (uint32_t i = 0; values && service->settings && service->settings[i].name; i++)
         if (strcmp(service->settings[i].name, name) == 0) return values[i].text;
     return NULL;
+}
+
+/* A node that takes any port for HTTP (a test, a second node beside the first) means that for the rest too, unless
+ * somebody chose their addresses. */
+static bool may_take_any_port(const struct edge *edge, const struct weir_service *service, const char *name) {
+    const struct settings *settings = edge->options.settings;
+    const char *listen = edge->node[NODE_LISTEN].text, *colon = strrchr(listen, ':');
+    if (!settings || !colon || strcmp(colon, ":0") != 0) return false;
+    for (uint32_t g = 0; g < settings->count; g++) {
+        const struct settings_group *group = &settings->groups[g];
+        for (uint32_t i = 0; strcmp(group->name, service->name) == 0 && i < group->count; i++)
+            if (strcmp(group->rows[i].name, name) == 0) return strcmp(group->origins[i], "initial") == 0;
+    }
+    return false;
 }
 
 static enum weir_error add_service_listeners(struct edge *edge, uint32_t index) {
@@ -86,8 +101,9 @@ static enum weir_error add_service_listeners(struct edge *edge, uint32_t index) 
             return weir_error_context(
                 WEIR_E_CONFIG, "%s: the setting %s.%s does not exist", name, service->name, row->setting);
         if (!*address || strcmp(address, "off") == 0) continue;
-        enum weir_error e = add_listener(edge, name, address, row->protocol, index);
-        if (e) return weir_error_wrap(e, "%s.%s: ", service->name, row->setting);
+        enum weir_error e =
+            add_listener(edge, name, address, may_take_any_port(edge, service, row->setting), row->protocol, index);
+        if (e) return weir_error_wrap(e, "%s.%s", service->name, row->setting);
     }
     return WEIR_OK;
 }
@@ -243,7 +259,7 @@ static enum weir_error open_lanes(struct edge *edge) {
 static enum weir_error open_all(struct edge *edge) {
     const struct weir_setting_value *s = edge->node;
     enum weir_error e = logline_init(&edge->log, edge->sys, s[NODE_LOG_LEVEL].text, s[NODE_LOG_FORMAT].text);
-    if (!e) e = add_listener(edge, "http", s[NODE_LISTEN].text, NULL, EDGE_NO_SERVICE);
+    if (!e) e = add_listener(edge, "http", s[NODE_LISTEN].text, false, NULL, EDGE_NO_SERVICE);
     for (uint32_t i = 0; !e && i < edge->service_count; i++)
         e = add_service_listeners(edge, i);
     if (!e) e = add_routes(edge);

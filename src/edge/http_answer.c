@@ -52,6 +52,7 @@ static void count_answer(struct conn *conn, const struct http_turn *turn, int st
 static void turns_move_on(struct conn *conn) {
     struct http_session *s = conn->http;
     for (;;) {
+        WEIR_ASSERT(s->count > 0 && s->count <= HTTP_TURNS && s->turns[s->first].state == HTTP_TURN_READY);
         bool keep_alive = s->turns[s->first].keep_alive;
         s->first = (s->first + 1) % HTTP_TURNS;
         s->first_sequence++;
@@ -76,6 +77,7 @@ void http_answer(struct conn *conn, struct http_turn *turn, const struct http_an
     conn_touch(conn);
     count_answer(conn, turn, a->status ? a->status : 200);
     turn->state = HTTP_TURN_READY;
+    WEIR_ASSERT(!turn->is_command || s->commands > 0);
     if (turn->is_command) s->commands--;
     bool is_first = turn == &s->turns[s->first];
     struct buffer *to = is_first ? &conn->out : &turn->response;
@@ -94,6 +96,7 @@ void http_answer(struct conn *conn, struct http_turn *turn, const struct http_an
         conn_kill(conn);
         return;
     }
+    WEIR_ASSERT(written.size <= buffer_room(to));
     to->size += (uint32_t)written.size;
     if (is_first) turns_move_on(conn);
 }

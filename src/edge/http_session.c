@@ -133,7 +133,7 @@ bool http_query_u64(struct http_call *call, const char *name, uint64_t initial, 
     if (!http_query(call, name, &text)) return true;
     enum weir_error e = parse_u64(text, ret_value);
     if (!e) return true;
-    (void)weir_error_wrap(e, "query parameter %s: ", name);
+    (void)weir_error_wrap(e, "query parameter %s", name);
     http_fail_status(call->conn, call->turn, WEIR_E_INVALID, 400, NULL);
     return false;
 }
@@ -334,6 +334,7 @@ static bool step(struct conn *conn) {
         }
     }
     size_t consumed = s->parser.consumed;
+    WEIR_ASSERT(consumed > 0 && consumed <= buffer_count(&conn->in));
     uint64_t sequence = s->first_sequence + s->count;
     s->complete = false;
     s->continued = false;

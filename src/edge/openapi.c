@@ -339,6 +339,22 @@ static void put_paths(struct json_writer *w, const struct edge *edge) {
     json_write_object_close(w);
 }
 
+/* What an operator may set, where the API's limits come from: an extension, since OpenAPI has no place for it. */
+static void put_settings(struct json_writer *w, const struct weir_service *service) {
+    json_write_key(w, "x-settings");
+    json_write_array_open(w);
+    for (const struct weir_setting *row = service->settings; row && row->name; row++) {
+        char key[128];
+        snprintf(key, sizeof key, "%s.%s", service->name, row->name);
+        json_write_object_open(w);
+        json_put_text(w, "key", key);
+        json_put_text(w, "initial", row->initial);
+        json_put_text(w, "summary", row->summary);
+        json_write_object_close(w);
+    }
+    json_write_array_close(w);
+}
+
 static void put_info(struct json_writer *w, const struct edge *edge) {
     json_put_text(w, "openapi", "3.1.0");
     json_write_key(w, "info");
@@ -356,6 +372,7 @@ static void put_info(struct json_writer *w, const struct edge *edge) {
         json_write_object_open(w);
         json_put_text(w, "name", edge_service(edge, i)->name);
         json_put_text(w, "description", edge_service(edge, i)->summary);
+        put_settings(w, edge_service(edge, i));
         json_write_object_close(w);
     }
     json_write_array_close(w);

@@ -85,6 +85,7 @@ void ws_session_advance(struct conn *conn) {
         struct weir_ws_message message;
         enum weir_ws_event event = weir_ws_stream_feed(&s->ws, conn->in.data + conn->in.at, &size, &consumed, &message);
         conn->in.size = conn->in.at + (uint32_t)size;
+        WEIR_ASSERT(size <= conn->in.cap - conn->in.at && consumed <= size);
         bool go_on = handle(conn, event, &message);
         buffer_consume(&conn->in, consumed);
         if (!go_on) break;
