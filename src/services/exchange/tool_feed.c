@@ -11,6 +11,8 @@
 #define SILENCE_NS_MAX UINT64_C(60000000000) /* requests under way and nothing comes: the node hangs */
 #define RETRY_PAUSE_MS 50
 #define POLL_IDLE_MS   50
+#define POLL_IDLE_NS   UINT64_C(50000000)
+#define LATE_NS        UINT64_C(20000) /* what cannot leave yet, or is due any moment */
 
 enum weir_error feed_open(struct feed *feed) {
     size_t buckets = histogram_bucket_count(LATENCY_NS_MAX);
