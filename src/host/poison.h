@@ -44,8 +44,8 @@ struct poison {
 WEIR_MUST enum weir_error poison_open(struct poison *poison, struct sys *sys, const char *folder);
 void poison_close(struct poison *poison);
 
-/* Records of the partition with POISON_PARKS notes: those that a later record passes over go to skips (at most max), the
- * first of the others at or above `from` to ret_park (UINT64_MAX: none). */
+/* Records of the partition with POISON_PARKS notes: those that a later record passes over go to skips (at most max),
+ * the first of the others at or above `from` to ret_park (UINT64_MAX: none). */
 WEIR_MUST enum weir_error poison_judge(const struct poison *poison, struct log *log, struct log_partition *partition,
     uint64_t from, uint64_t *skips, uint32_t max, uint32_t *ret_skip_count, uint64_t *ret_park);
 /* The note as the file holds it. */

@@ -56,7 +56,7 @@ static bool is_due(const struct shadow *s, const struct host_partition *p) {
         return false;
     if (pace->wanted) return true;
     const struct host *host = s->host;
-    if (atomic_load_explicit(&host->phase, memory_order_acquire) >= HOST_DRAINING) return !pace->failed;
+    if (atomic_load_explicit(&host->phase, memory_order_acquire) >= HOST_DRAINING) return pace->error == WEIR_OK;
     uint64_t bytes = atomic_load_explicit(&p->facts.bytes_applied, memory_order_relaxed) - pace->bytes;
     if (bytes >= host->node[NODE_SNAPSHOT_BYTES].number) return true;
     return host->sys->mono_ns(host->sys) - pace->mono_ns >= host->node[NODE_SNAPSHOT_AGE].number;
@@ -87,14 +87,12 @@ bool shadow_finished(const struct shadow *shadow) {
 static uint32_t finish(struct shadow *s, enum weir_error e) {
     struct shadow_pace *pace = &s->paces[s->partition->number];
     pace->wanted = false;
-    pace->failed = e != WEIR_OK;
-    s->last_error = e;
-    s->last_text[0] = 0;
+    pace->error = e;
     if (e != WEIR_OK) {
-        snprintf(s->last_text, sizeof s->last_text, "%s", weir_error_text());
+        snprintf(s->failure, sizeof s->failure, "%s", weir_error_text());
         metric_add(e == WEIR_E_MISMATCH ? &s->refused : &s->failed, 1);
         host_report(s->host, "no snapshot of service %s, partition %u: %s", s->partition->owner->service->name,
-            s->partition->index, s->last_text);
+            s->partition->index, s->failure);
     }
     fold_done(&s->fold);
     s->step = SHADOW_IDLE;

@@ -23,7 +23,7 @@ struct shadow_mark { /* MAIL_MARKED */
 struct shadow_pace {         /* per partition */
     uint64_t bytes, mono_ns; /* when the last one was begun */
     bool wanted;             /* by an operator */
-    bool failed;             /* since the last one that counted */
+    enum weir_error error;   /* of the last one */
 };
 struct shadow {
     struct host *host;
@@ -38,8 +38,7 @@ struct shadow {
     struct shadow_pace *paces;
     uint32_t next; /* partition to look at */
     uint64_t asked_mono_ns;
-    enum weir_error last_error; /* of the partition that was finished last */
-    char last_text[512];
+    char failure[512]; /* the last one that did not come about, and why */
     struct metric_counter made, refused, failed;
 };
 WEIR_MUST enum weir_error shadow_open(struct shadow *shadow, struct host *host);

@@ -140,6 +140,7 @@ enum weir_error snapshot_check(struct weir_slice bytes, const struct fold_option
     h->digest = byte_get_le64(&r);
     struct weir_slice name = byte_get_slice(&r, byte_get_le16(&r));
     h->output_rows = byte_get_le32(&r);
+    memset(h->outputs_next, 0, sizeof h->outputs_next);
     if (h->output_rows > FOLD_TOPICS_MAX) r.failed = true;
     for (uint32_t i = 0; i < h->output_rows && !r.failed; i++)
         h->outputs_next[i] = byte_get_le64(&r);
@@ -191,7 +192,7 @@ static void get_idempotency(struct fold *fold, struct byte_reader *r) {
 }
 
 enum weir_error snapshot_load(struct fold *fold, const struct fold_options *options, struct weir_slice bytes) {
-    struct snapshot_head head;
+    struct snapshot_head head = {0};
     struct byte_reader r;
     enum weir_error e = snapshot_check(bytes, options, &head, &r);
     if (e == WEIR_OK) e = fold_open(fold, options, &head.in_force);

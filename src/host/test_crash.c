@@ -1,5 +1,5 @@
-/* Crashes at every n-th call of the disk, lanes changed between lives: what was acknowledged is there once, an output never
- * changes, outputs are what a fresh fold over the whole log puts out, emits are delivered exactly once. */
+/* Crashes at every n-th call of the disk, lanes changed between lives: what was acknowledged is there once, an output
+ * never changes, outputs are what a fresh fold over the whole log puts out, emits are delivered exactly once. */
 #include "host/test_world.h"
 
 #define COMMANDS 240u
@@ -43,7 +43,8 @@ static void drive(struct run *r, uint64_t count, bool to_the_end) {
             if (r->acked[i]) continue;
             all = false;
             if (i % 6 != (uint64_t)round % 6 && !to_the_end) continue;
-            (void)world_send_once(&r->w, (uint32_t)(i % r->w.lane_count), (uint32_t)(i / 2 % 2), (uint32_t)(i % 2), command_of(i), i);
+            (void)world_send_once(
+                &r->w, (uint32_t)(i % r->w.lane_count), (uint32_t)(i / 2 % 2), (uint32_t)(i % 2), command_of(i), i);
         }
         stir(r, (uint64_t)round + r->w.lane_count);
         world_run(&r->w);

@@ -74,7 +74,8 @@ static void world_on_delivery(void *ctx, struct host_lane *lane, const struct ho
         .size = value.size,
         .lane = host_lane_index(lane)};
     if (value.size >= 8) memcpy(&to->total, value.data, 8);
-    if (value.size) memcpy(w->last_value, value.data, value.size < sizeof w->last_value ? value.size : sizeof w->last_value);
+    if (value.size)
+        memcpy(w->last_value, value.data, value.size < sizeof w->last_value ? value.size : sizeof w->last_value);
 }
 static void world_report(void *ctx, const char *sentence) {
     struct world *w = ctx;
@@ -193,14 +194,16 @@ static __attribute__((unused)) enum weir_error world_send(struct world *w, uint3
     return host_submit(w->lanes[lane], &command);
 }
 /* With an idempotency key made of the correlation, so that it can be sent again after a crash. */
-static __attribute__((unused)) enum weir_error world_send_once(
-    struct world *w, uint32_t lane, uint32_t service, uint32_t partition, struct test_value value, uint64_t correlation) {
+static __attribute__((unused)) enum weir_error world_send_once(struct world *w, uint32_t lane, uint32_t service,
+    uint32_t partition, struct test_value value, uint64_t correlation) {
     char key[32];
     snprintf(key, sizeof key, "request-%llu", (unsigned long long)correlation);
     struct host_command command = {.service = service,
         .command = {.partition = partition, .type = (uint16_t)value.op, .value = weir_slice(&value, sizeof value)},
-        .idempotency = {.principal = weir_slice_text("local"), .route = weir_slice_text("/v1/add"),
-            .key = weir_slice_text(key), .body_hash = {value.amount, value.key}},
+        .idempotency = {.principal = weir_slice_text("local"),
+            .route = weir_slice_text("/v1/add"),
+            .key = weir_slice_text(key),
+            .body_hash = {value.amount, value.key}},
         .origin = {.lane = lane, .correlation = correlation},
         .wants_reply = true};
     return host_submit(w->lanes[lane], &command);
@@ -239,9 +242,10 @@ static __attribute__((unused)) void records_add(struct world_records *r, const s
     }
     r->data[r->count++] = *record;
 }
-static __attribute__((unused)) struct world_record record_of(uint64_t offset, uint16_t type, uint64_t key, struct weir_slice value) {
-    struct world_record r = {.offset = offset, .type = type, .key = key, .size = value.size,
-        .hash = hash_bytes(value.data, value.size, 0)};
+static __attribute__((unused)) struct world_record record_of(
+    uint64_t offset, uint16_t type, uint64_t key, struct weir_slice value) {
+    struct world_record r = {
+        .offset = offset, .type = type, .key = key, .size = value.size, .hash = hash_bytes(value.data, value.size, 0)};
     if (value.size == sizeof r.output) memcpy(&r.output, value.data, value.size);
     return r;
 }

@@ -242,7 +242,7 @@ enum weir_error host_service_snapshot(struct host *host, const char *service) {
     if (w->wish != s) { /* first call: every partition wants one */
         for (uint32_t i = 0; i < s->partition_count; i++) {
             w->shadow.paces[s->first + i].wanted = true;
-            w->shadow.paces[s->first + i].failed = false;
+            w->shadow.paces[s->first + i].error = WEIR_OK;
         }
         w->wish = s;
         return WEIR_E_AGAIN;
@@ -251,8 +251,7 @@ enum weir_error host_service_snapshot(struct host *host, const char *service) {
         if (w->shadow.paces[s->first + i].wanted) return WEIR_E_AGAIN;
     w->wish = NULL;
     for (uint32_t i = 0; i < s->partition_count; i++)
-        if (w->shadow.paces[s->first + i].failed)
-            return weir_error_context(
-                w->shadow.last_error ? w->shadow.last_error : WEIR_E_IO, "partition %u: %s", i, w->shadow.last_text);
+        if (w->shadow.paces[s->first + i].error)
+            return weir_error_context(w->shadow.paces[s->first + i].error, "partition %u: %s", i, w->shadow.failure);
     return WEIR_OK;
 }
