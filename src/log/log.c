@@ -11,8 +11,8 @@
 #include <stdlib.h>
 
 #define MB             ((uint64_t)1 << 20)
-#define OPEN_FILES_MAX 512u
-#define JOURNAL_FILES  4u /* the journal's bound holds at least so many files */
+#define OPEN_FILES_MAX 2048u /* halved when the process has not so many */
+#define JOURNAL_FILES  4u    /* the journal's bound holds at least so many files */
 #define STOP_STEPS_MAX 1000000u
 
 void log_options_default(struct log_options *options) {
@@ -23,7 +23,7 @@ void log_options_default(struct log_options *options) {
         .journal_bytes_max = 256 * MB,
         .journal_file_bytes = 16 * MB,
         .segment_bytes = 128 * MB,
-        .commits_per_lane = 8,
+        .commits_per_lane = 16,
         .commit_bytes_max = 4 * MB,
         .output_bytes_max = 16 * MB,
         .batch_bytes_max = (1u << 20) + 4096,

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define OPEN_FILES_MIN 16u
+
 struct segment *log_segment_new(struct partition *partition, uint64_t base, uint64_t size) {
     struct segment *s = calloc(1, sizeof *s);
     if (!s) return NULL;
@@ -65,6 +67,24 @@ static int evict(struct segment_cache *cache) {
     return -1;
 }
 
+/* The process has no more file handles: from now on fewer are kept, and some are given back at once. False: none could
+ * be. */
+static bool give_files_back(struct segment_cache *cache) {
+    bool any = false;
+    spin_lock(&cache->lock);
+    if (cache->open_max > OPEN_FILES_MIN) cache->open_max /= 2;
+    if (cache->open_max > cache->open_count && cache->open_count > 0) cache->open_max = cache->open_count - 1;
+    spin_unlock(&cache->lock);
+    for (;;) {
+        spin_lock(&cache->lock);
+        int old = evict(cache);
+        spin_unlock(&cache->lock);
+        if (old < 0) return any;
+        cache->sys->file_close(cache->sys, old);
+        any = true;
+    }
+}
+
 static enum weir_error open_file(struct segment_cache *cache, struct segment *s, bool create, int *ret_file) {
     struct log_path path;
     uint32_t flags =
@@ -80,6 +100,7 @@ enum weir_error log_segment_pin(struct segment_cache *cache, struct segment *s, 
         if (s->file < 0 && opened < 0) {
             spin_unlock(&cache->lock);
             enum weir_error e = open_file(cache, s, create, &opened); /* a system call: not under the lock */
+            if (e == WEIR_E_FULL && give_files_back(cache)) continue;
             if (e) return e;
             continue;
         }
