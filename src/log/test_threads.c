@@ -27,8 +27,7 @@ struct lane {
     struct sys *sys;
     uint32_t index;
     int poller;
-    uint64_t records, acked;
-    _Atomic bool *stop;
+    uint64_t records, appended, acked;
 };
 
 static void take(struct lane *l) {
@@ -51,9 +50,9 @@ static void take(struct lane *l) {
 static void *run_lane(void *arg) {
     struct lane *l = arg;
     struct prng prng = prng_seed(l->index + 1);
-    while (l->acked < l->records) {
+    while (l->appended < l->records || l->acked < l->appended) { /* a stop is clean when all is released */
         struct log_commit *c = NULL;
-        if (log_commit_begin(l->writer, &c) == WEIR_OK) {
+        if (l->appended < l->records && log_commit_begin(l->writer, &c) == WEIR_OK) {
             for (int i = 0; i < 20; i++) {
                 struct log_partition *p = l->in->partitions[prng_below(&prng, PARTITIONS / LANES) * LANES + l->index];
                 uint8_t value[64] = {0};
@@ -61,6 +60,7 @@ static void *run_lane(void *arg) {
                 store_le64(value, p->next);
                 struct log_record r = {.time_ms = 1, .value = weir_slice(value, 8 + prng_below(&prng, 56))};
                 if (log_commit_append(c, p, &r, &offset)) break;
+                l->appended++;
             }
             log_commit_submit(c);
         } else {
