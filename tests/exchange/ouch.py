@@ -72,6 +72,7 @@ class Session:
         while True:
             kind, payload = self.packet(timeout)
             if kind in "SU":
+                self.last = payload
                 return payload[:1].decode(), payload
 
     def until(self, letter, timeout=30):
