@@ -81,12 +81,13 @@ void host_partition_facts(const struct host *host, uint32_t i, struct host_parti
         .emission_hash = atomic_load_explicit(&f->emission, memory_order_relaxed),
         .replaying = atomic_load_explicit(&f->replaying, memory_order_acquire),
         .parked = parked,
-        .parked_offset = parked ? p->park_at : 0,
+        .parked_offset = parked ? atomic_load_explicit(&f->parked_offset, memory_order_relaxed) : 0,
     };
     if (parked)
         snprintf(ret_facts->parked_text, sizeof ret_facts->parked_text,
             "record %llu crashed the node twice; weir service skip %s --partition %u --offset %llu",
-            (unsigned long long)p->park_at, p->owner->service->name, p->index, (unsigned long long)p->park_at);
+            (unsigned long long)ret_facts->parked_offset, p->owner->service->name, p->index,
+            (unsigned long long)ret_facts->parked_offset);
 }
 
 /* ---- metrics

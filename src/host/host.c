@@ -127,8 +127,11 @@ static enum weir_error open_sink(struct host *host, struct host_partition *p) {
 }
 
 static enum weir_error judge(struct host_partition *p, uint64_t from) {
-    return poison_judge(
-        p->host->poison, p->host->log, p->log, from, p->skips, FOLD_SKIPS_MAX, &p->skip_count, &p->park_at);
+    uint32_t skips = 0;
+    enum weir_error e =
+        poison_judge(p->host->poison, p->host->log, p->log, from, p->skips, FOLD_SKIPS_MAX, &skips, &p->park_at);
+    atomic_store(&p->skip_count, skips);
+    return e;
 }
 
 static enum weir_error open_partition(

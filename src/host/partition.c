@@ -85,6 +85,7 @@ static void count_ready(struct host_partition *p) {
 
 static WEIR_COLD void park(struct host_partition *p) {
     p->parked = true;
+    atomic_store_explicit(&p->facts.parked_offset, p->park_at, memory_order_relaxed);
     atomic_store_explicit(&p->facts.parked, true, memory_order_release);
     count_ready(p);
     host_report(p->host, "service %s, partition %u is parked in front of record %llu, which crashed the node twice",
@@ -93,7 +94,8 @@ static WEIR_COLD void park(struct host_partition *p) {
 
 void host_partition_skip(struct host_partition *p, uint64_t offset) {
     if (!p->parked || offset != p->park_at || p->skip_count == FOLD_SKIPS_MAX) return;
-    p->skips[p->skip_count++] = offset;
+    p->skips[p->skip_count] = offset;
+    atomic_store_explicit(&p->skip_count, p->skip_count + 1, memory_order_release);
     p->fold.options.skips[p->fold.options.skip_count++] = offset;
     p->park_at = UINT64_MAX;
     p->parked = false;

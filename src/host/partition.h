@@ -19,6 +19,7 @@ struct host_service;
 /* Written by the lane (poison facts: before start), read by anybody. */
 struct partition_facts {
     _Atomic uint64_t applied, durable, emits_acked, digest, emission, bytes_applied, snapshot;
+    _Atomic uint64_t parked_offset;
     _Atomic uint32_t version;
     _Atomic bool replaying, parked;
 };
@@ -45,7 +46,7 @@ struct host_partition {
     bool lagging, parked;
     uint64_t park_at;               /* offset of the poison record, UINT64_MAX: none */
     uint64_t skips[FOLD_SKIPS_MAX]; /* poison records that a durable order passes over */
-    uint32_t skip_count;
+    _Atomic uint32_t skip_count;
     struct host_partition *lagging_next;
     struct partition_facts facts;
     char parked_text[128];

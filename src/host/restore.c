@@ -153,8 +153,8 @@ void host_fold_options(const struct host_partition *p, struct fold_options *ret_
         .partition_count = p->owner->partition_count,
         .idempotency = p->host->idempotency,
     };
-    memcpy(ret_options->skips, p->skips, sizeof ret_options->skips);
-    ret_options->skip_count = p->skip_count;
+    ret_options->skip_count = atomic_load_explicit(&p->skip_count, memory_order_acquire);
+    memcpy(ret_options->skips, p->skips, ret_options->skip_count * sizeof p->skips[0]);
 }
 
 enum weir_error host_snapshot_restore(struct host_partition *p) {

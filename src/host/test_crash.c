@@ -187,11 +187,11 @@ static void sweep(enum sys_sim_call call, bool process_only, uint64_t seed, uint
 }
 static void power_cut_at_every_write(void **state) {
     (void)state;
-    sweep(SYS_SIM_WRITE, false, 0, 1, 40);
+    sweep(SYS_SIM_WRITE, false, 0, 3, 20);
 }
 static void power_cut_at_every_sync(void **state) {
     (void)state;
-    sweep(SYS_SIM_SYNC, false, 1000, 1, 25);
+    sweep(SYS_SIM_SYNC, false, 1000, 2, 20);
 }
 static void power_cut_at_every_rename(void **state) {
     (void)state;
@@ -199,11 +199,11 @@ static void power_cut_at_every_rename(void **state) {
 }
 static void power_cut_at_any_call(void **state) {
     (void)state;
-    sweep(SYS_SIM_ANY, false, 3000, 7, 20);
+    sweep(SYS_SIM_ANY, false, 3000, 13, 15);
 }
 static void process_killed_at_every_write(void **state) {
     (void)state;
-    sweep(SYS_SIM_WRITE, true, 4000, 1, 40);
+    sweep(SYS_SIM_WRITE, true, 4000, 4, 20);
 }
 static void no_crash_at_all(void **state) {
     (void)state;
