@@ -153,5 +153,11 @@ const struct weir_route exchange_routes[] = {
         .response = M(stats),
         .partition = exchange_partition_of_stats,
         .query = exchange_query_stats},
+    {.kind = WEIR_ROUTE_SOCKET,
+        .method = "GET",
+        .path = "/v1/exchange/feed",
+        .summary = "WebSocket: market data as snapshot and increments, and order entry",
+        .description = "JSON messages; see docs/exchange.md.",
+        .protocol = &exchange_feed_protocol},
     {0},
 };
