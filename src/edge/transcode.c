@@ -142,8 +142,12 @@ static enum weir_error unknown_enum(
     if (nearest >= 0)
         return weir_error_context(WEIR_E_INVALID, "field %s: %s is not a value of %s; did you mean %s?", r->path_text,
             shown, type->short_name, names[nearest]);
-    return weir_error_context(WEIR_E_INVALID, "field %s: %s is not a value of %s; one is %s", r->path_text, shown,
-        type->short_name, count ? names[0] : "none");
+    char all[200];
+    struct text_builder list = TEXT_BUILDER(all);
+    for (unsigned i = 0; i < type->n_values && list.size < 120; i++)
+        text_printf(&list, "%s%s", i ? ", " : "", type->values[i].name);
+    return weir_error_context(WEIR_E_INVALID, "field %s: %s is not a value of %s, which has %s%s", r->path_text, shown,
+        type->short_name, all, list.size < 120 ? "" : ", ...");
 }
 
 static enum weir_error set_enum(struct reading *r, const ProtobufCEnumDescriptor *type, void *to) {
