@@ -115,11 +115,14 @@ static enum weir_error put_stdout(void *ctx, const void *data, size_t size) {
                                                  : weir_error_context(WEIR_E_IO, "standard output cannot be written");
 }
 
-static enum weir_error put_nothing(void *ctx, const void *data, size_t size) {
-    (void)ctx;
-    (void)data;
-    (void)size;
-    return WEIR_OK;
+/* Without the dump: the head, which is the first piece, less its last member's name. */
+static enum weir_error put_head(void *ctx, const void *data, size_t size) {
+    bool *done = ctx;
+    const size_t member = strlen(",\"state\":");
+    if (*done || size < member) return WEIR_OK;
+    *done = true;
+    enum weir_error e = put_stdout(NULL, data, size - member);
+    return e ? e : put_stdout(NULL, "}\n", 2);
 }
 
 int cli_service_replay(const struct cli_command *command, int argc, char **argv) {
@@ -135,10 +138,11 @@ int cli_service_replay(const struct cli_command *command, int argc, char **argv)
     if (code >= 0) return code;
     const struct weir_service *service = find_service(argv[0]);
     if (!service) return no_service(argv[0]);
+    bool head_done = false;
     struct sys *sys = NULL;
     enum weir_error e = sys_linux_new(&sys);
     if (e == WEIR_OK)
-        e = host_replay(sys, data, service, (uint32_t)partition, until, dump ? put_stdout : put_nothing, NULL);
+        e = host_replay(sys, data, service, (uint32_t)partition, until, dump ? put_stdout : put_head, &head_done);
     sys_linux_free(sys);
     return e == WEIR_OK ? 0 : cli_fail(e);
 }

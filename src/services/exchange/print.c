@@ -97,8 +97,7 @@ size_t exchange_print_terms(struct weir_slice value, char *buf, size_t size) {
 
 static void put_event(struct json_writer *w, const struct exchange_event *e) {
     static const char *const names[] = {
-        "", "accepted", "rejected", "executed", "canceled", "reduced", "replaced", "expired",
-        "done"};
+        "", "accepted", "rejected", "executed", "canceled", "reduced", "replaced", "expired", "done"};
     json_put_text(w, "event", names[e->type]);
     json_put_u64(w, "symbol_number", e->symbol);
     json_put_u64(w, "account", e->account);
@@ -174,31 +173,50 @@ size_t exchange_print_output(struct weir_slice value, char *buf, size_t size) {
     return end(&p, buf, size);
 }
 
-/* ---- the whole state, for `weir service replay --dump`
- * ------------------------------------------------------------------------ */
+/* ---- the whole state, for `weir service replay --dump` ------------------------------------------------------------
+ */
 
-static enum weir_error dump_line(struct weir_sink *text, struct printer *p) {
-    json_write_object_close(&p->w);
-    enum weir_error e = weir_sink_put(text, p->text, p->out.size);
-    return e ? e : weir_sink_put(text, "\n", 1);
+#define DUMP_LEVELS 256
+
+static enum weir_error dump_text(struct weir_sink *text, const char *piece) {
+    return weir_sink_put(text, piece, strlen(piece));
 }
 
-static enum weir_error dump_side(
-    const struct exchange_fold *fold, uint32_t symbol, enum exchange_side side, struct weir_sink *text) {
-    struct exchange_level_view levels[256];
-    size_t count = exchange_core_depth(fold->core, symbol, side, levels, 256);
-    for (size_t i = 0; i < count; i++) {
-        struct printer p;
-        struct json_writer *w = begin(&p);
-        json_put_u64(w, "symbol_number", symbol);
-        json_put_text(w, "side", side_name((uint8_t)side));
-        json_put_i64(w, "price", levels[i].price);
-        json_put_u64(w, "quantity", levels[i].quantity);
-        json_put_u64(w, "orders", levels[i].orders);
-        enum weir_error e = dump_line(text, &p);
-        if (e) return e;
+/* What was written so far, without closing the object. */
+static enum weir_error dump_open(struct weir_sink *text, struct printer *p) {
+    return weir_sink_put(text, p->text, p->out.size);
+}
+
+/* The levels of a side from the best one; those behind the 256th are counted, not shown. */
+static enum weir_error dump_side(const struct exchange_fold *fold, uint32_t symbol, enum exchange_side side,
+    const char *name, struct weir_sink *text) {
+    struct exchange_level_view levels[DUMP_LEVELS];
+    size_t count = exchange_core_depth(fold->core, symbol, side, levels, DUMP_LEVELS);
+    enum weir_error e = dump_text(text, name);
+    for (size_t i = 0; !e && i < count; i++) {
+        char level[128];
+        struct text_builder t = TEXT_BUILDER(level);
+        text_printf(&t, "%s[%lld,%llu,%llu]", i ? "," : "", (long long)levels[i].price,
+            (unsigned long long)levels[i].quantity, (unsigned long long)levels[i].orders);
+        e = dump_text(text, level);
     }
-    return WEIR_OK;
+    return e ? e : dump_text(text, count == DUMP_LEVELS ? ",\"more levels follow\"]" : "]");
+}
+
+static enum weir_error dump_symbol(const struct exchange_fold *fold, uint32_t number,
+    const struct exchange_symbol_view *view, struct weir_sink *text) {
+    struct printer p;
+    struct json_writer *w = begin(&p);
+    put_name(w, "symbol", view->terms.name);
+    json_put_u64(w, "symbol_number", number);
+    json_put_u64(w, "sequence", view->sequence);
+    json_put_i64(w, "last_price", view->last_price);
+    json_put_u64(w, "volume", view->volume);
+    json_put_u64(w, "open_orders", view->orders);
+    enum weir_error e = dump_open(text, &p);
+    if (!e) e = dump_side(fold, number, EXCHANGE_SIDE_BUY, ",\"bids\":[", text);
+    if (!e) e = dump_side(fold, number, EXCHANGE_SIDE_SELL, ",\"asks\":[", text);
+    return e ? e : dump_text(text, "}");
 }
 
 enum weir_error exchange_dump(const void *state, struct weir_sink *text) {
@@ -212,19 +230,12 @@ enum weir_error exchange_dump(const void *state, struct weir_sink *text) {
     json_put_u64(w, "trades", s.trades);
     json_put_u64(w, "volume", s.volume);
     json_put_u64(w, "open_orders", s.open);
-    json_put_u64(w, "digest", exchange_digest(state));
-    enum weir_error e = dump_line(text, &p);
+    enum weir_error e = dump_open(text, &p);
+    if (!e) e = dump_text(text, ",\"symbols\":[");
     struct exchange_symbol_view view;
     for (uint32_t n = 1; !e && exchange_core_symbol(fold->core, n, &view); n++) {
-        w = begin(&p);
-        put_name(w, "symbol", view.terms.name);
-        json_put_u64(w, "symbol_number", n);
-        json_put_u64(w, "sequence", view.sequence_l2);
-        json_put_i64(w, "last_price", view.last_price);
-        json_put_u64(w, "open_orders", view.orders);
-        e = dump_line(text, &p);
-        if (!e) e = dump_side(fold, n, EXCHANGE_SIDE_BUY, text);
-        if (!e) e = dump_side(fold, n, EXCHANGE_SIDE_SELL, text);
+        if (n > 1) e = dump_text(text, ",\n");
+        if (!e) e = dump_symbol(fold, n, &view, text);
     }
-    return e;
+    return e ? e : dump_text(text, "]}");
 }
