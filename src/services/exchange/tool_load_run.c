@@ -14,6 +14,7 @@
 #define BATCH_NS       UINT64_C(50000) /* at high rates it wakes no more often: waking costs the node's processor time */
 #define TIMINGS_MAX    (UINT64_C(1) << 26)
 #define BACKLOG_S      0.1 /* held: at the end at most so many seconds of the rate are unanswered */
+#define OUTSTANDING_S  0.5 /* and never so many */
 #define RAMP_STEPS_MAX 24
 #define CONFIRMS_MAX   5
 
@@ -27,9 +28,20 @@ static enum weir_error open_session(struct load *load, uint32_t index, const cha
     s->partition = index % load->market.partition_count;
     s->names = calloc(o->symbols, sizeof(*s->names));
     if (s->names == NULL) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a session");
+    /* Sessions of one partition share its symbols out: each has a middle price of its own in mind. */
+    uint32_t sharing = 0, rank = index / load->market.partition_count, seen = 0;
+    for (uint32_t i = s->partition; i < o->sessions; i += load->market.partition_count)
+        sharing++;
     for (uint32_t i = 0; i < load->market.symbol_count; i++)
-        if (load->market.symbols[i].partition == s->partition)
+        seen += load->market.symbols[i].partition == s->partition;
+    bool shared_out = seen >= sharing;
+    seen = 0;
+    for (uint32_t i = 0; i < load->market.symbol_count; i++) {
+        if (load->market.symbols[i].partition != s->partition) continue;
+        if (!shared_out || seen % sharing == rank)
             weir_ouch_alpha_set(s->names[own++], WEIR_OUCH_SYMBOL_SIZE, weir_slice_text(load->market.symbols[i].name));
+        seen++;
+    }
     if (own == 0)
         return weir_error_context(WEIR_E_INVALID,
             "partition %u has none of the %u symbols; ask for more with --symbols", s->partition,
@@ -219,7 +231,8 @@ enum weir_error load_run(struct load *load, uint64_t rate, double seconds) {
         if (r->sent - r->answered > r->outstanding_max) r->outstanding_max = r->sent - r->answered;
     }
     r->backlog_end = r->planned - r->answered; /* what is late to leave counts as well */
-    r->held = (double)r->backlog_end <= (double)rate * BACKLOG_S;
+    r->held = (double)r->backlog_end <= (double)rate * BACKLOG_S &&
+              (double)r->outstanding_max <= (double)rate * OUTSTANDING_S;
     uint64_t deadline = now + DRAIN_NS;
     while (error == WEIR_OK && (r->answered < r->sent || (r->held && r->sent < r->planned)) && now < deadline) {
         if (r->held) put_due(load, now);
