@@ -209,7 +209,7 @@ static enum weir_error dump_symbol(const struct exchange_fold *fold, uint32_t nu
     struct json_writer *w = begin(&p);
     put_name(w, "symbol", view->terms.name);
     json_put_u64(w, "symbol_number", number);
-    json_put_u64(w, "sequence", view->sequence);
+    json_put_u64(w, "sequence", view->sequence_l2);
     json_put_i64(w, "last_price", view->last_price);
     json_put_u64(w, "volume", view->volume);
     json_put_u64(w, "open_orders", view->orders);
