@@ -278,6 +278,7 @@ static void open_loop(double rate, double seconds, struct prng *prng, size_t rec
 static void ideal_group_commit(const uint64_t *syncs, size_t sync_count) {
     uint64_t free_at = 0;
     size_t i = 0, s = 0;
+    WEIR_ASSERT(sync_count > 0);
     while (i < arrival_count) {
         uint64_t begin = arrivals[i] > free_at ? arrivals[i] : free_at;
         free_at = begin + syncs[s++ % sync_count];
