@@ -86,6 +86,9 @@ with Node(args=OUCH) as node:
 with Node(args=OUCH + ["--set", "exchange.partitions=4", "--lanes", "2"]) as node:
     path = generated(node.folder, 20000, 20)
     check_stream("four partitions on two lanes: one session each, every trade the same", path, replay(node, path))
+with Node(args=OUCH + ["--set", "exchange.partitions=3", "--lanes", "2"]) as node:
+    path = generated(node.folder, 60000, 12)
+    killed(node, path, "three partitions on two lanes over kill -9: every session resumes", None)
 with Node(args=OUCH) as node:
     path = generated(node.folder, 60000, 3)
     killed(node, path, "a generated flow over kill -9: the session resumes, nothing is lost or doubled", None)
