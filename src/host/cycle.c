@@ -121,7 +121,8 @@ static uint32_t poll(struct host_lane *lane, uint64_t timeout_ns) {
 
 static uint64_t wait_ns(const struct host_lane *lane, uint64_t block_ns) {
     uint64_t wake = lane->edge_next_ns < lane->timer_next_mono_ns ? lane->edge_next_ns : lane->timer_next_mono_ns;
-    if (lane->again || wake <= lane->mono_ns) return 0;
+    if (lane->again) return 0;
+    if (wake <= lane->mono_ns) return lane->retry ? RETRY_NS : 0; /* what is due may be what could not be done */
     uint64_t wait = wake - lane->mono_ns < block_ns ? wake - lane->mono_ns : block_ns;
     uint64_t limit = UINT64_MAX;
     if (lane->retry) limit = RETRY_NS;

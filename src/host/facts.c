@@ -115,6 +115,7 @@ static void lane_metrics(struct metric_registry *r, struct host_lane *lane) {
         {METRIC_GAUGE, &m->held_bytes, "weir_host_held_bytes",
             "Bytes the newest commit holds back until it is durable."},
         {METRIC_GAUGE, &m->lagging, "weir_host_lagging_partitions", "Partitions that apply from the log."},
+        {METRIC_GAUGE, &m->waiting, "weir_host_waiting_commands", "Commands that wait for their commit."},
         {METRIC_GAUGE_NS, &m->cycle_ns_max, "weir_host_cycle_max_seconds", "The lane's longest cycle."},
         {METRIC_HISTOGRAM_NS, &m->apply_ns, "weir_host_apply_seconds", "Time to apply a commit's records."},
         {METRIC_HISTOGRAM_NS, &m->commit_ns, "weir_host_commit_seconds", "Time from submission until durable."},
@@ -125,6 +126,13 @@ static void lane_metrics(struct metric_registry *r, struct host_lane *lane) {
 }
 
 void host_metrics(struct host *host) {
+    struct metric_registry *r = host->metrics;
+    struct shadow *shadow = &host->work->shadow;
     for (uint32_t i = 0; i < host->lane_count; i++)
-        lane_metrics(host->metrics, &host->lanes[i]);
+        lane_metrics(r, &host->lanes[i]);
+    metric_register(r, METRIC_COUNTER, &shadow->made, "weir_host_snapshots_total", "Snapshots that count.", "%s", "");
+    metric_register(r, METRIC_COUNTER, &shadow->refused, "weir_host_snapshot_mismatches_total",
+        "Snapshots refused because replay gave another result than the live fold.", "%s", "");
+    metric_register(r, METRIC_COUNTER, &shadow->failed, "weir_host_snapshot_failures_total",
+        "Snapshots that could not be made for another reason.", "%s", "");
 }

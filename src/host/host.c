@@ -9,6 +9,7 @@
 #define ARENA_BYTES      (256u << 20) /* address space, touched as used */
 #define PARTITIONS_MAX   8192u
 #define OUTPUT_BYTES_MAX (4u << 20)
+#define STOP_NS_MAX      (120 * SYS_NANOS_PER_S) /* for the last snapshots; a supervisor's patience ends about then */
 
 struct host_service *host_service_find(const struct host *host, const char *name) {
     for (uint32_t i = 0; i < host->service_count; i++)
@@ -206,9 +207,10 @@ static enum weir_error take_options(struct host *host, struct sys *sys, struct l
     host->idempotency.keys_max = (uint32_t)host->node[NODE_IDEMPOTENCY_KEYS].number;
     host->idempotency.age_ns_max = host->node[NODE_IDEMPOTENCY_AGE].number;
     sys->random(sys, host->idempotency.secret, sizeof host->idempotency.secret);
-    host->by_uid = ARENA_NEW_ARRAY(&host->arena, struct host_partition *, HOST_UIDS_MAX);
-    host->writers = ARENA_NEW_ARRAY(&host->arena, struct host_partition *, HOST_UIDS_MAX);
-    host->taps = ARENA_NEW_ARRAY(&host->arena, uint32_t, HOST_UIDS_MAX);
+    /* The arena's memory is fresh and zero: clearing these would only make it resident. */
+    host->by_uid = arena_alloc(&host->arena, HOST_UIDS_MAX * sizeof *host->by_uid);
+    host->writers = arena_alloc(&host->arena, HOST_UIDS_MAX * sizeof *host->writers);
+    host->taps = arena_alloc(&host->arena, HOST_UIDS_MAX * sizeof *host->taps);
     host->lanes = ARENA_NEW_ARRAY(&host->arena, struct host_lane, o->lanes);
     if (!host->by_uid || !host->writers || !host->taps || !host->lanes)
         return weir_error_context(WEIR_E_NO_MEMORY, "no room for lanes");
@@ -303,13 +305,17 @@ bool host_lanes_idle(const struct host *host) {
     return true;
 }
 
+static void end_lanes(struct host *host) {
+    atomic_store_explicit(&host->phase, HOST_ENDED, memory_order_release);
+    for (uint32_t i = 0; i < host->lane_count; i++)
+        host->sys->poller_wake(host->sys, host->lanes[i].poller);
+}
+
 bool host_stopped(struct host *host) {
     uint32_t phase = atomic_load_explicit(&host->phase, memory_order_acquire);
     if (phase == HOST_DRAINING) {
         if (!host_lanes_idle(host) || !host_work_idle(host)) return false;
-        atomic_store_explicit(&host->phase, HOST_ENDED, memory_order_release);
-        for (uint32_t i = 0; i < host->lane_count; i++)
-            host->sys->poller_wake(host->sys, host->lanes[i].poller);
+        end_lanes(host);
     }
     return atomic_load_explicit(&host->lanes_ended, memory_order_acquire) == host->lane_count;
 }
@@ -319,8 +325,14 @@ void host_stop(struct host *host) {
     int poller;
     if (host->sys->poller_open(host->sys, &poller) == WEIR_OK) {
         struct sys_poll_event event;
-        while (!host_stopped(host))
+        uint64_t until_ns = host->sys->mono_ns(host->sys) + STOP_NS_MAX;
+        while (!host_stopped(host)) {
             host->sys->poller_wait(host->sys, poller, &event, 1, SYS_NANOS_PER_MS);
+            if (host->sys->mono_ns(host->sys) < until_ns) continue;
+            host_report(host, "the node does not come to rest; it stops without its last snapshots");
+            end_lanes(host);
+            until_ns = UINT64_MAX;
+        }
         host->sys->poller_close(host->sys, poller);
     }
     for (uint32_t i = 0; i < host->lane_count; i++)

@@ -63,7 +63,7 @@ enum weir_error host_lane_append(struct host_lane *lane, struct log_partition *p
 
 struct held *host_lane_flight(struct host_lane *lane, uint64_t sequence) {
     for (uint32_t i = 0; i < lane->flight_count; i++)
-        if (lane->flight[i]->sequence >= sequence) return lane->flight[i];
+        if (lane->flight[i]->sequence >= sequence && !lane->flight[i]->durable) return lane->flight[i];
     return NULL;
 }
 

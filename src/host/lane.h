@@ -17,7 +17,7 @@
 struct host_partition;
 struct lane_metrics {
     struct metric_counter records_applied, records_passed_over, commits, commands, commands_refused, queries,
-        emits_sent, emits_taken, timers_fired, deliveries, held_bytes, lagging, cycle_ns_max;
+        emits_sent, emits_taken, timers_fired, deliveries, held_bytes, lagging, waiting, cycle_ns_max;
     struct metric_histogram apply_ns, commit_ns, commit_records;
 };
 struct host_lane {
@@ -67,7 +67,8 @@ WEIR_MUST enum weir_error host_lane_append(struct host_lane *lane, struct log_pa
     const struct log_record *record, size_t reserve, uint64_t *ret_offset);
 /* Hands the open commit to the journal. Its records are applied later in the cycle. */
 void host_lane_submit(struct host_lane *lane);
-/* The submitted commit that must be durable before what was seen up to `sequence` may leave; NULL: it is durable. */
+/* The submitted commit that must be durable before what was seen up to `sequence` may leave; NULL: it is durable. One
+ * that is being let go does not count: what would be put into it now could be forgotten with it. */
 struct held *host_lane_flight(struct host_lane *lane, uint64_t sequence);
 /* Delivers, soon in this cycle or on another lane, once the commit `sequence` is durable. Never calls the edge from
  * inside a call of the edge. FULL: no room now. */

@@ -66,6 +66,7 @@ static void answer_waiters(struct host_partition *p, struct held *held, uint64_t
         i = joined->next;
     }
     waiters_pop(&p->waiters);
+    metric_set(&p->lane->metrics.waiting, metric_get(&p->lane->metrics.waiting) - 1);
 }
 
 /* What cannot be replayed must not be guessed: the node stops and says why. */
@@ -290,6 +291,7 @@ uint32_t host_partition_fire(struct host_partition *p) {
         p->timer_offset = offset;
     }
     host_partition_publish(p); /* when the next one is due */
+    if (fired < count) p->lane->retry = true;
     return fired;
 }
 
@@ -359,7 +361,10 @@ enum weir_error host_partition_submit(
     memcpy(envelope.body_hash, command->idempotency.body_hash, sizeof envelope.body_hash);
     e = host_partition_append(p, &envelope, command->command.key, command->command.value, &waiter.offset);
     if (e != WEIR_OK) return e;
-    if (command->wants_reply || packed_key.size) waiters_add(&p->waiters, &waiter);
+    if (command->wants_reply || packed_key.size) {
+        waiters_add(&p->waiters, &waiter);
+        metric_set(&p->lane->metrics.waiting, metric_get(&p->lane->metrics.waiting) + 1);
+    }
     metric_add(&p->lane->metrics.commands, 1);
     return WEIR_OK;
 }

@@ -143,6 +143,15 @@ static enum weir_error try_one(struct host_partition *p, const struct fold_optio
     return e == WEIR_OK ? e : weir_error_wrap(e, "snapshot %s: ", path);
 }
 
+/* Kept for whoever wants to know why, and no longer among those that count. */
+static void set_aside(const struct host_partition *p, uint64_t offset) {
+    char path[SNAPSHOT_PATH_MAX], aside[SNAPSHOT_PATH_MAX + 4];
+    snapshot_path(path, sizeof path, p->host->folder, p->owner->service->name, p->index, offset);
+    struct text_builder t = TEXT_BUILDER(aside);
+    text_printf(&t, "%s.bad", path);
+    if (p->host->sys->path_rename(p->host->sys, path, aside) != WEIR_OK) host_report(p->host, "%s", weir_error_text());
+}
+
 void host_fold_options(const struct host_partition *p, struct fold_options *ret_options) {
     *ret_options = (struct fold_options){
         .service = p->owner->service,
@@ -163,16 +172,20 @@ enum weir_error host_snapshot_restore(struct host_partition *p) {
     struct snapshot_offsets list;
     enum weir_error e = snapshot_list(p->host->sys, p->host->folder, options.service->name, p->index, &list);
     bool loaded = false;
+    uint64_t hold = 0;
     for (uint32_t i = 0; e == WEIR_OK && i < list.count && !loaded; i++) {
         enum weir_error tried = try_one(p, &options, list.offsets[i]);
         loaded = tried == WEIR_OK;
         if (tried == WEIR_E_VERSION || tried == WEIR_E_NO_MEMORY || tried == WEIR_E_IO) return tried;
-        if (!loaded) host_report(p->host, "%s; it is passed over", weir_error_text());
+        if (loaded) {
+            hold = i + 1 < list.count ? list.offsets[i + 1] : 0;
+            continue;
+        }
+        host_report(p->host, "%s; it is passed over", weir_error_text());
+        set_aside(p, list.offsets[i]);
     }
     if (e == WEIR_OK && !loaded) e = snapshot_open_empty(&p->fold, &options, p->host->log, p->log);
     if (e != WEIR_OK) return e;
-    uint64_t hold = list.count >= SNAPSHOTS_KEPT ? list.offsets[SNAPSHOTS_KEPT - 1] : 0;
-    if (hold > p->fold.applied) hold = p->fold.applied;
     atomic_store(&p->log->hold, hold);
     atomic_store(&p->facts.snapshot, loaded ? p->fold.applied : 0);
     return WEIR_OK;
