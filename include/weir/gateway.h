@@ -1,11 +1,12 @@
 /* weir/gateway.h: a service's own protocols: TCP listeners (OUCH, FIX, ...) and WebSocket routes.
  *
- * A session belongs to the lane of its socket. Its callbacks run on that lane and never overlap. It talks to partitions only by command,
- * query and subscribe; answers, replies and subscribed records come back as callbacks, in order per partition, and only once their cause
- * is durable. Partitions may live on other lanes; the session need not know.
+ * A session belongs to the lane of its socket. Its callbacks run on that lane and never overlap. It talks to partitions
+ * only by command, query and subscribe; answers, replies and subscribed records come back as callbacks, in order per
+ * partition, and only once their cause is durable. Partitions may live on other lanes; the session need not know.
  *
- * A session can do no harm: what it sends is buffered up to send_bytes_max; a client that never reads is closed as a slow consumer;
- * a command that meets a full queue gets WEIR_E_FULL, and the session says so in its protocol or keeps the bytes (consume less).
+ * A session can do no harm: what it sends is buffered up to send_bytes_max; a client that never reads is closed as a
+ * slow consumer; a command that meets a full queue gets WEIR_E_FULL, and the session says so in its protocol or keeps
+ * the bytes (consume less).
  */
 #ifndef WEIR_GATEWAY_H
 #define WEIR_GATEWAY_H
@@ -19,18 +20,21 @@ struct weir_session;
 
 struct weir_protocol {
     const char *name;
-    size_t session_bytes;       /* zeroed memory per session: weir_session_state() */
-    size_t receive_bytes_max;   /* largest unconsumed input (stream) or message (WebSocket) */
-    size_t send_bytes_max;      /* unsent output at which the client is a slow consumer; 0: 1 MB */
-    uint64_t idle_ns_max;       /* no bytes received for that long: closed; 0: never */
+    size_t session_bytes;     /* zeroed memory per session: weir_session_state() */
+    size_t receive_bytes_max; /* largest unconsumed input (stream) or message (WebSocket) */
+    size_t send_bytes_max;    /* unsent output at which the client is a slow consumer; 0: 1 MB */
+    uint64_t idle_ns_max;     /* no bytes received for that long: closed; 0: never */
     WEIR_MUST enum weir_error (*open)(struct weir_session *session);
-    /* Stream: bytes received and not consumed yet; set *ret_consumed. WebSocket: one whole message, consumed always; text tells its type. */
+    /* Stream: bytes received and not consumed yet; set *ret_consumed. WebSocket: one whole message, consumed always;
+     * text tells its type. */
     void (*on_bytes)(struct weir_session *session, struct weir_slice bytes, bool text, size_t *ret_consumed);
-    /* The reply to command `correlation`: durable now. status 0 < 200: error values never come here; host refusals arrive as
-     * status = HTTP status and an empty value with error != OK. */
-    void (*on_reply)(struct weir_session *session, uint64_t correlation, enum weir_error error, uint16_t status, struct weir_slice value);
+    /* The reply to command `correlation`: durable now. status 0 < 200: error values never come here; host refusals
+     * arrive as status = HTTP status and an empty value with error != OK. */
+    void (*on_reply)(struct weir_session *session, uint64_t correlation, enum weir_error error, uint16_t status,
+        struct weir_slice value);
     /* The answer to query `correlation`. */
-    void (*on_answer)(struct weir_session *session, uint64_t correlation, enum weir_error error, uint16_t status, struct weir_slice value);
+    void (*on_answer)(struct weir_session *session, uint64_t correlation, enum weir_error error, uint16_t status,
+        struct weir_slice value);
     /* A record of a subscription. */
     void (*on_record)(struct weir_session *session, uint32_t subscription, const struct weir_record *record);
     /* A subscription caught up with the live end (only for those started from an older offset), or failed (error). */
@@ -42,32 +46,35 @@ struct weir_protocol {
 void *weir_session_state(struct weir_session *session);
 const struct weir_setting_value *weir_session_settings(struct weir_session *session);
 uint32_t weir_session_partition_count(struct weir_session *session);
-const char *weir_session_peer(struct weir_session *session);   /* "127.0.0.1:53211" */
-uint64_t weir_session_number(struct weir_session *session);    /* unique for the life of the process */
-uint64_t weir_session_mono_ns(struct weir_session *session);   /* the lane's time of this cycle */
+const char *weir_session_peer(struct weir_session *session); /* "127.0.0.1:53211" */
+uint64_t weir_session_number(struct weir_session *session);  /* unique for the life of the process */
+uint64_t weir_session_mono_ns(struct weir_session *session); /* the lane's time of this cycle */
 
 /* Queues bytes to the client (WebSocket: one message). Copies. FULL: the client was closed as a slow consumer. */
 enum weir_error weir_session_send(struct weir_session *session, struct weir_slice bytes, bool text);
 void weir_session_close(struct weir_session *session, const char *reason); /* after what is queued was sent */
 void weir_session_wake_at(struct weir_session *session, uint64_t mono_ns); /* one pending wake; 0 cancels */
 
-/* Into the log. OK: a reply will come for correlation unless the process dies or the session closes first. FULL, PARKED, TOO_LARGE. */
-WEIR_MUST enum weir_error weir_session_command(struct weir_session *session, const struct weir_command *command, uint64_t correlation);
+/* Into the log. OK: a reply will come for correlation unless the process dies or the session closes first. FULL,
+ * PARKED, TOO_LARGE. */
+WEIR_MUST enum weir_error weir_session_command(
+    struct weir_session *session, const struct weir_command *command, uint64_t correlation);
 /* Runs the service's QUERY function `query` on the live state of `partition`; `packed` is passed as request->packed. */
 WEIR_MUST enum weir_error weir_session_query(struct weir_session *session, uint32_t partition,
-    enum weir_error (*query)(const void *state, const struct weir_request *request, struct weir_answer *answer), struct weir_slice packed,
-    uint64_t correlation);
+    enum weir_error (*query)(const void *state, const struct weir_request *request, struct weir_answer *answer),
+    struct weir_slice packed, uint64_t correlation);
 
 #define WEIR_KEY_ANY  UINT64_MAX
 #define WEIR_FROM_NOW UINT64_MAX
 struct weir_subscribe {
-    uint32_t id;        /* the session's own number for it */
-    uint32_t topic;     /* index in the service's .topics */
+    uint32_t id;    /* the session's own number for it */
+    uint32_t topic; /* index in the service's .topics */
     uint32_t partition;
-    uint64_t key;       /* only records with this key; WEIR_KEY_ANY: all */
-    uint64_t from;      /* offset to start from (catches up from the log, then goes live without a gap), or WEIR_FROM_NOW */
-    /* With FROM_NOW: this query runs at the very point where the subscription starts, and its answer (on_answer, with .correlation)
-     * precedes the first record: snapshot + increments without a gap. NULL: none. */
+    uint64_t key; /* only records with this key; WEIR_KEY_ANY: all */
+    /* offset to start from (catches up from the log, then goes live without a gap), or WEIR_FROM_NOW */
+    uint64_t from;
+    /* With FROM_NOW: this query runs at the very point where the subscription starts, and its answer (on_answer, with
+     * .correlation) precedes the first record: snapshot + increments without a gap. NULL: none. */
     enum weir_error (*query)(const void *state, const struct weir_request *request, struct weir_answer *answer);
     struct weir_slice packed;
     uint64_t correlation;

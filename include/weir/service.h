@@ -1,9 +1,9 @@
-/* weir/service.h: what a service is. One declaration from which the config check, HTTP API, OpenAPI text, metrics page, docs, console
- * and CLI are derived.
+/* weir/service.h: what a service is. One declaration from which the config check, HTTP API, OpenAPI text, metrics page,
+ * docs, console and CLI are derived.
  *
- * A service is a deterministic function of a log partition: state = fold(apply, records). apply, load and query see no clock, no
- * randomness, no I/O; time arrives in the records. The host gives each partition of the service's input topic its own instance of
- * state, on one lane (thread); no two calls on one instance overlap.
+ * A service is a deterministic function of a log partition: state = fold(apply, records). apply, load and query see no
+ * clock, no randomness, no I/O; time arrives in the records. The host gives each partition of the service's input topic
+ * its own instance of state, on one lane (thread); no two calls on one instance overlap.
  *
  * Everything here is constant data with static life. Functions named in rows live beside the noun they work on.
  * Compatibility: WEIR_SERVICE_ABI changes when a struct here does; fields are only added at the end.
@@ -19,23 +19,23 @@ extern "C" {
 
 #define WEIR_SERVICE_ABI 1u
 
-/* ---- records ---------------------------------------------------------------------------------------------------------------- */
+/* ---- records ---- */
 enum weir_record_kind {
     WEIR_RECORD_COMMAND = 0,  /* from a client: HTTP, WebSocket, gateway, or produced to the input topic */
     WEIR_RECORD_EMIT = 1,     /* from another service's fold */
     WEIR_RECORD_TIMER = 2,    /* a timer set by this fold is due; type = 0, timer_id says which */
     WEIR_RECORD_SETTINGS = 3, /* first record of every partition and after each change of settings or version */
     WEIR_RECORD_RESULT = 4,   /* an effect's result */
-    WEIR_RECORD_SKIP = 5,     /* an operator's order to pass over a poison record (handled by the host, never seen by apply) */
+    WEIR_RECORD_SKIP = 5,     /* an operator's order to pass over a poison record: the host's, never seen by apply */
     WEIR_RECORD_OUTPUT = 6,   /* a record of an output topic, as seen by subscribers */
 };
 
 struct weir_record {
     uint64_t offset;
-    uint64_t time_ns;  /* Unix time; never goes back within a partition */
-    uint8_t kind;      /* enum weir_record_kind */
-    uint16_t type;     /* the service's own record type number, see weir_record_type */
-    uint64_t timer_id; /* WEIR_RECORD_TIMER */
+    uint64_t time_ns;             /* Unix time; never goes back within a partition */
+    uint8_t kind;                 /* enum weir_record_kind */
+    uint16_t type;                /* the service's own record type number, see weir_record_type */
+    uint64_t timer_id;            /* WEIR_RECORD_TIMER */
     struct weir_slice key, value; /* borrowed: valid during the call */
 };
 
@@ -44,19 +44,26 @@ struct weir_record_type {
     uint16_t type;
     const char *name, *summary;
     const void *message; /* const ProtobufCMessageDescriptor *, NULL: fixed binary layout */
-    /* Fixed layouts only: the record's value as text (JSON) for dumps, tails and the console. Returns the bytes needed. */
+    /* Fixed layouts only: the record's value as text (JSON) for dumps, tails, the console. Returns the bytes needed. */
     size_t (*print)(struct weir_slice value, char *buf, size_t size);
 };
 
-/* ---- settings ------------------------------------------------------------------------------------------------------------------ */
-enum weir_setting_kind { WEIR_SETTING_UINT, WEIR_SETTING_BYTES, WEIR_SETTING_DURATION /* ns */, WEIR_SETTING_BOOL, WEIR_SETTING_TEXT };
+/* ---- settings ---- */
+enum weir_setting_kind {
+    WEIR_SETTING_UINT,
+    WEIR_SETTING_BYTES,
+    WEIR_SETTING_DURATION /* ns */,
+    WEIR_SETTING_BOOL,
+    WEIR_SETTING_TEXT
+};
 struct weir_setting {
     const char *name; /* below the service's name in the file: exchange.orders_max */
     enum weir_setting_kind kind;
     const char *initial; /* as written in the file: "64MB", "10s", "true", "127.0.0.1:9879" */
     uint64_t min, max;   /* for numbers, bytes, durations; max 0: no bound */
     const char *summary;
-    bool folded; /* the fold reads it: its value is recorded in the input log, and apply sees the one in force at its offset */
+    /* the fold reads it: its value is recorded in the input log, and apply sees the one in force at its offset */
+    bool folded;
 };
 /* Values in force, in the order of the settings table. */
 struct weir_setting_value {
@@ -64,34 +71,37 @@ struct weir_setting_value {
     const char *text;
 };
 
-/* ---- topics ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- topics ---- */
 enum weir_topic_role { WEIR_TOPIC_INPUT, WEIR_TOPIC_OUTPUT };
 struct weir_topic {
-    const char *name; /* "exchange.orders" */
-    enum weir_topic_role role; /* exactly one INPUT per service; row order gives the output's index */
+    const char *name;                     /* "exchange.orders" */
+    enum weir_topic_role role;            /* exactly one INPUT per service; row order gives the output's index */
     const struct weir_record_type *types; /* ends with name NULL */
     const char *summary;
     uint64_t retention_bytes; /* outputs: per partition; 0 keeps all */
 };
 
-/* ---- the fold's way out: outputs, replies, emits, timers. All are HELD until the record that caused them is durable. ------------------ */
+/* ---- the fold's way out: outputs, replies, emits, timers; all held until the record behind them is durable ---- */
 struct weir_out;
-/* Room for an output record of `size` bytes in the service's topic row `topic` (index in .topics), to be filled before the next call on
- * `out`. `key` is what subscribers filter by (account, symbol, ...). Never NULL: the host reserved .output_bytes_max before apply.
- * ret_offset may be NULL; it gets the output's offset, which is its identity. */
+/* Room for an output record of `size` bytes in the service's topic row `topic` (index in .topics), to be filled before
+ * the next call on `out`. `key` is what subscribers filter by (account, symbol, ...). Never NULL: the host reserved
+ * .output_bytes_max before apply. ret_offset may be NULL; it gets the output's offset, which is its identity. */
 void *weir_output(struct weir_out *out, uint32_t topic, uint16_t type, uint64_t key, size_t size, uint64_t *ret_offset);
-/* The answer to whoever sent this record (nothing happens when nobody waits). status: HTTP status; value: as the route's decode expects.
- * Room of `size` bytes to be filled. At most one per record; kept in the idempotency table when the command had a key. */
+/* The answer to whoever sent this record (nothing happens when nobody waits). status: HTTP status; value: as the
+ * route's decode expects. Room of `size` bytes to be filled. At most one per record; kept in the idempotency table when
+ * the command had a key. */
 void *weir_reply(struct weir_out *out, uint16_t status, size_t size);
-/* A record into another service's input: emit row `emit` (index in .emits), partition chosen by hash of key. Delivered exactly once. */
+/* A record into another service's input: emit row `emit` (index in .emits), partition chosen by hash of key. Delivered
+ * exactly once. */
 void *weir_emit(struct weir_out *out, uint32_t emit, uint16_t type, uint64_t key, size_t size);
-/* One pending timer per id; setting again moves it. When record time reaches at_ns, a WEIR_RECORD_TIMER arrives. Part of the snapshot. */
+/* One pending timer per id; setting again moves it. When record time reaches at_ns, a WEIR_RECORD_TIMER arrives. Part
+ * of the snapshot. */
 void weir_timer_set(struct weir_out *out, uint64_t id, uint64_t at_ns);
 void weir_timer_cancel(struct weir_out *out, uint64_t id);
 /* True while the record is being replayed (start-up, shadow). For metrics only: a fold that branches on it is wrong. */
 bool weir_replaying(const struct weir_out *out);
-/* Settings in force at this record, in table order: what a WEIR_RECORD_SETTINGS record has put in force. Rows that are not .folded
- * are zero: a fold must not see what is not in its log. */
+/* Settings in force at this record, in table order: what a WEIR_RECORD_SETTINGS record has put in force. Rows that are
+ * not .folded are zero: a fold must not see what is not in its log. */
 const struct weir_setting_value *weir_settings(const struct weir_out *out);
 
 struct weir_emit_row {
@@ -99,40 +109,43 @@ struct weir_emit_row {
     const char *summary;
 };
 
-/* ---- metrics: the fold's own counters, in memory given by the host -------------------------------------------------------------------- */
+/* ---- metrics: the fold's own counters, in memory given by the host ---- */
 enum weir_metric_kind { WEIR_METRIC_COUNTER, WEIR_METRIC_GAUGE };
 struct weir_metric {
     const char *name; /* exported as weir_<service>_<name>, with {partition=...} */
     enum weir_metric_kind kind;
     const char *help;
 };
-void weir_metric_add(struct weir_out *out, uint32_t row, uint64_t n); /* not part of state; counted live and during replay */
+/* not part of state; counted live and during replay */
+void weir_metric_add(struct weir_out *out, uint32_t row, uint64_t n);
 void weir_metric_set(struct weir_out *out, uint32_t row, uint64_t n);
 
-/* ---- requests: commands and queries from HTTP, WebSocket, gateways ---------------------------------------------------------------------- */
+/* ---- requests: commands and queries from HTTP, WebSocket, gateways ---- */
 struct weir_command {
-    uint32_t partition;      /* of the service's input topic */
+    uint32_t partition; /* of the service's input topic */
     uint16_t type;
     struct weir_slice key, value; /* value is copied before the call returns */
 };
 struct weir_request {
-    const void *message;       /* unpacked request (ProtobufCMessage *): body, path and query parameters merged by field name */
-    struct weir_slice packed;  /* the same, packed */
-    const char *principal;     /* who; "local" until roles exist */
-    uint32_t partition_count;  /* of the service's input topic */
+    /* unpacked request (ProtobufCMessage *): body, path and query parameters merged by field name */
+    const void *message;
+    struct weir_slice packed; /* the same, packed */
+    const char *principal;    /* who; "local" until roles exist */
+    uint32_t partition_count; /* of the service's input topic */
     const struct weir_setting_value *settings;
-    void *scratch;             /* arena for encode: weir_scratch() */
+    void *scratch; /* arena for encode: weir_scratch() */
 };
-void *weir_scratch(const struct weir_request *request, size_t size); /* 8-byte aligned, freed after the request; NULL: too large (64 KB) */
+/* 8-byte aligned, freed after the request; NULL: too large (64 KB) */
+void *weir_scratch(const struct weir_request *request, size_t size);
 
 enum weir_route_kind {
     WEIR_ROUTE_COMMAND, /* encode -> log -> apply -> weir_reply -> decode */
     WEIR_ROUTE_QUERY,   /* reads the live state between records; answered once what it saw is durable */
     WEIR_ROUTE_SOCKET,  /* WebSocket: a gateway protocol in message mode */
 };
-struct weir_answer; /* a query's answer being written */
-void *weir_answer_room(struct weir_answer *answer, size_t size); /* grows; NULL: larger than the limit (1 MB) */
-void weir_answer_commit(struct weir_answer *answer, size_t size); /* bytes really used of the last room */
+struct weir_answer;                                                   /* a query's answer being written */
+void *weir_answer_room(struct weir_answer *answer, size_t size);      /* grows; NULL: larger than the limit (1 MB) */
+void weir_answer_commit(struct weir_answer *answer, size_t size);     /* bytes really used of the last room */
 void weir_answer_status(struct weir_answer *answer, uint16_t status); /* default 200 */
 
 struct weir_protocol;
@@ -143,14 +156,16 @@ struct weir_route {
     const char *summary, *description;
     const void *request;  /* const ProtobufCMessageDescriptor *; path and query parameters are fields of it */
     const void *response; /* const ProtobufCMessageDescriptor * */
-    /* COMMAND. NULL: value = packed request, type = .type, partition = hash of the field named .partition_by (or 0). Errors are
-     * answered as problem JSON with the context line. */
+    /* COMMAND. NULL: value = packed request, type = .type, partition = hash of the field named .partition_by (or 0).
+     * Errors are answered as problem JSON with the context line. */
     WEIR_MUST enum weir_error (*encode)(const struct weir_request *request, struct weir_command *ret_command);
-    /* COMMAND and QUERY: turns the reply's bytes into the packed response in `answer`. NULL: they are the packed response. */
+    /* COMMAND and QUERY: turns the reply's bytes into the packed response in `answer`. NULL: they are the packed
+     * response. */
     WEIR_MUST enum weir_error (*decode)(uint16_t status, struct weir_slice value, struct weir_answer *answer);
     /* QUERY: which partition, then read state. NULL partition: 0. */
     WEIR_MUST enum weir_error (*partition)(const struct weir_request *request, uint32_t *ret_partition);
-    WEIR_MUST enum weir_error (*query)(const void *state, const struct weir_request *request, struct weir_answer *answer);
+    WEIR_MUST enum weir_error (*query)(
+        const void *state, const struct weir_request *request, struct weir_answer *answer);
     uint16_t type;
     const char *partition_by;
     const struct weir_protocol *protocol; /* SOCKET */
@@ -170,19 +185,21 @@ struct weir_reason {
     uint16_t status; /* HTTP */
 };
 
-/* A command of the service's own on the command line: `weir <service> <tool> ...`: clients, offline tools. Runs outside any node. */
+/* A command of the service's own on the command line: `weir <service> <tool> ...`: clients, offline tools. Runs outside
+ * any node. */
 struct weir_tool {
     const char *name, *usage, *summary;
     int (*run)(int argc, char **argv); /* argv[0] is the tool's name; returns the exit code */
 };
 
-/* ---- snapshot streams ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- snapshot streams ---- */
 struct weir_sink;
 struct weir_source;
 WEIR_MUST enum weir_error weir_sink_put(struct weir_sink *sink, const void *data, size_t size);
-WEIR_MUST enum weir_error weir_source_get(struct weir_source *source, void *data, size_t size); /* exactly size, else CORRUPT */
+/* exactly size, else CORRUPT */
+WEIR_MUST enum weir_error weir_source_get(struct weir_source *source, void *data, size_t size);
 
-/* ---- memory: all of a service's state, given at open ---------------------------------------------------------------------------------------- */
+/* ---- memory: all of a service's state, given at open ---- */
 struct weir_open {
     const struct weir_setting_value *settings; /* in table order */
     uint32_t partition, partition_count;
@@ -195,8 +212,8 @@ struct weir_service {
     const char *name, *summary;
     uint32_t version;         /* of the fold: raised whenever the same records would give other outputs or state */
     uint32_t version_replays; /* the oldest version whose records (a tail) this fold replays identically */
-    const char *partitions_setting; /* name of the UINT setting with the number of input partitions; NULL: 1 */
-    const struct weir_setting *settings;  /* each table ends with a zero row; NULL: none */
+    const char *partitions_setting;      /* name of the UINT setting with the number of input partitions; NULL: 1 */
+    const struct weir_setting *settings; /* each table ends with a zero row; NULL: none */
     const struct weir_topic *topics;
     const struct weir_emit_row *emits;
     const struct weir_route *routes;

@@ -22,7 +22,7 @@ struct sys;
 #define SYS_NANOS_PER_MS 1000000ull
 #define SYS_NANOS_PER_S  1000000000ull
 
-/* ---- files ------------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 enum sys_open_flags {
     SYS_OPEN_READ = 1,      /* may be combined with WRITE */
     SYS_OPEN_WRITE = 2,     /* existing file, positioned writes */
@@ -40,7 +40,7 @@ struct sys_disk_space {
 /* Called per entry, in name order ("." and ".." left out). Return false to stop. */
 typedef bool (*sys_list_fn)(void *ctx, const char *name, bool is_folder);
 
-/* ---- sockets and the poller --------------------------------------------------------------------------------- */
+/* ---- sockets and the poller ---- */
 enum sys_poll_bits { SYS_POLL_READ = 1, SYS_POLL_WRITE = 2, SYS_POLL_CLOSED = 4 /* error or hang-up; only reported */ };
 #define SYS_POLL_TOKEN_NONE UINT64_MAX /* not to be used as a token */
 struct sys_poll_event {
@@ -52,7 +52,7 @@ struct sys_address {
     uint16_t port;
 };
 
-/* ---- threads and agents ------------------------------------------------------------------------------------- */
+/* ---- threads and agents ---- */
 /* An agent is anything that runs: do_work() does what there is to do and returns how much that was. When there is
  * nothing it may wait (in its own poller) up to block_ns, never longer. The Linux implementation gives every agent a
  * thread that calls do_work(self, big) until stop; the simulator calls do_work(self, 0) of all agents in seeded order.
@@ -78,7 +78,7 @@ struct sys {
     /* Content (and size) durable. A failure is final: the caller must not retry (pages may have been marked clean). */
     WEIR_MUST enum weir_error (*file_sync)(struct sys *, int file);
     /* The same for everything written before to any file of the disk that holds this one: one call where there are many
-     * small ones. Folder entries still want dir_sync. A failure may be another file's: sync one by one to know whose. */
+     * small ones. Folder entries still want dir_sync. A failure may be another file's: sync one by one to see. */
     WEIR_MUST enum weir_error (*disk_sync)(struct sys *, int file);
     WEIR_MUST enum weir_error (*file_size)(struct sys *, int file, uint64_t *ret_size);
     WEIR_MUST enum weir_error (*file_truncate)(struct sys *, int file, uint64_t size);
@@ -147,9 +147,9 @@ struct sys {
     /* Reports that cannot be handled: a line on stderr, then the process ends with exit code 70 at once (no atexit).
      * The simulator turns it into the death of the simulated process and returns: the caller stops what it does. */
     void (*fatal)(struct sys *, const char *message);
-    /* When the process dies of its own fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT), the dying thread asks note() for at
-     * most 64 bytes and writes them to file at offset, synced. note() may only do what a signal handler may. One per
-     * process; file -1 takes it off. NULL in the simulator, whose processes die by plan. */
+    /* When the process dies of its own fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT), the dying thread asks note()
+     * for at most 64 bytes and writes them to file at offset, synced. note() may only do what a signal handler may. One
+     * per process; file -1 takes it off. NULL in the simulator, whose processes die by plan. */
     void (*on_crash)(struct sys *, int file, uint64_t offset, size_t (*note)(void *out));
 };
 

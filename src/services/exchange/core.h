@@ -84,7 +84,8 @@ struct exchange_level_view {
 struct exchange_symbol_view {
     struct exchange_terms terms;
     uint8_t state; /* enum exchange_symbol_state */
-    uint64_t sequence_l1, sequence_l2, volume, trades; /* of the topics; that of exchange.trades is the number of trades */
+    uint64_t sequence_l1, sequence_l2, volume,
+        trades; /* of the topics; that of exchange.trades is the number of trades */
     int64_t last_price;
     uint64_t last_quantity;
     uint32_t orders;

@@ -64,8 +64,8 @@ struct exchange_reply {
 };
 _Static_assert(sizeof(struct exchange_reply) == 48, "a reply's head is 48 bytes");
 
-/* Where the events of sessions stand in `exchange.events`: the latest EXCHANGE_MARKS of every EXCHANGE_MARK_EVERY-th, so that
- * a client that resumes is not read to from the beginning of the topic. */
+/* Where the events of sessions stand in `exchange.events`: the latest EXCHANGE_MARKS of every EXCHANGE_MARK_EVERY-th,
+ * so that a client that resumes is not read to from the beginning of the topic. */
 #define EXCHANGE_MARKS      8u
 #define EXCHANGE_MARK_EVERY 1024u
 struct exchange_mark {
@@ -75,9 +75,9 @@ struct exchange_mark {
 struct exchange_fold { /* queries get it as `state` */
     struct exchange_core *core;
     uint32_t partition, partition_count;
-    uint32_t accounts_max; /* a session's number is its account's */
+    uint32_t accounts_max;                         /* a session's number is its account's */
     struct exchange_mark (*marks)[EXCHANGE_MARKS]; /* by session */
-    uint64_t expiry_timer; /* record time the expiry timer is set to; UINT64_MAX: not set */
+    uint64_t expiry_timer;                         /* record time the expiry timer is set to; UINT64_MAX: not set */
 };
 
 /* An offset of exchange.events at or before the session's event of that sequence number. */

@@ -75,7 +75,8 @@ enum exchange_command_type {
     EXCHANGE_COMMAND_RESUME = 7,      /* symbol */
     EXCHANGE_COMMAND_END_OF_DAY = 8,  /* symbol or 0 = all: day orders expire */
     EXCHANGE_COMMAND_TICK = 9,        /* its record's time: good-till-date orders expire; mass work under way goes on */
-    EXCHANGE_COMMAND_CONNECT = 10,    /* session, account, flags; order_id = token of this connection. Takes over from one before */
+    EXCHANGE_COMMAND_CONNECT =
+        10, /* session, account, flags; order_id = token of this connection. Takes over from one before */
     EXCHANGE_COMMAND_DISCONNECT = 11, /* session, order_id = token; refused when another connection took over */
     EXCHANGE_COMMAND_SUSPEND = 12,    /* account: its orders are canceled, new ones refused */
     EXCHANGE_COMMAND_REINSTATE = 13,  /* account */
@@ -188,9 +189,9 @@ struct exchange_event {
     uint64_t leaves;
     uint64_t executed;
     union {
-        uint64_t match_id;     /* executed: number of the trade */
-        uint64_t command;      /* rejected: type of the command */
-        char symbol_name[8];   /* accepted, replaced, done: the first eight characters */
+        uint64_t match_id;   /* executed: number of the trade */
+        uint64_t command;    /* rejected: type of the command */
+        char symbol_name[8]; /* accepted, replaced, done: the first eight characters */
     };
     uint64_t time_ns;
     uint64_t session_sequence; /* +1 for each event of the session; 0: not for the session */

@@ -4,7 +4,8 @@
 uint64_t sessions_digest(const struct exchange_core *core, uint32_t number) {
     const struct session *s = &core->sessions[number];
     uint64_t fixed = (uint64_t)s->account << 8 ^ s->flags;
-    return digest_factor(number + (UINT64_C(1) << 60)) * (fixed * DIGEST_FIXED + s->ref_last * DIGEST_REF + s->token * DIGEST_PRICE);
+    return digest_factor(number + (UINT64_C(1) << 60)) *
+           (fixed * DIGEST_FIXED + s->ref_last * DIGEST_REF + s->token * DIGEST_PRICE);
 }
 
 uint64_t accounts_digest(const struct exchange_core *core, uint32_t number) {

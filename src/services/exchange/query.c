@@ -98,7 +98,8 @@ void exchange_core_stats(const struct exchange_core *core, struct exchange_stats
     };
 }
 
-bool exchange_core_session(const struct exchange_core *core, uint32_t session, struct exchange_session_view *ret_session) {
+bool exchange_core_session(
+    const struct exchange_core *core, uint32_t session, struct exchange_session_view *ret_session) {
     if (session - 1 >= core->limits.sessions_max) return false;
     const struct session *s = &core->sessions[session];
     *ret_session = (struct exchange_session_view){

@@ -112,7 +112,12 @@ static void put_parties(const struct exchange_core *core, struct writer *w) {
     for (uint32_t i = 1; i <= core->sessions_used; i++) {
         const struct session *s = &core->sessions[i];
         if (s->account == 0) continue;
-        struct saved_session saved = {.session = i, .account = s->account, .flags = s->flags, .ref_last = s->ref_last, .events = s->events, .token = s->token};
+        struct saved_session saved = {.session = i,
+            .account = s->account,
+            .flags = s->flags,
+            .ref_last = s->ref_last,
+            .events = s->events,
+            .token = s->token};
         put(w, &saved, sizeof(saved));
     }
     struct saved_session end = {0};
