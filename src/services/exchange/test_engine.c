@@ -318,6 +318,61 @@ static void test_rising_references_survive_order_and_connection(void **state) {
     world_free(&w);
 }
 
+static void test_suspended_account_loses_its_orders_and_enters_none(void **state) {
+    (void)state;
+    struct world w = open_world();
+    enter(&w, order(1, SELL, 100, 5));
+    uint64_t other = enter(&w, order(2, SELL, 100, 5));
+    struct exchange_command suspend = {.type = EXCHANGE_COMMAND_SUSPEND, .account = 1},
+                            reinstate = {.type = EXCHANGE_COMMAND_REINSTATE, .account = 1};
+    assert_int_equal(count_of(&w, suspend, EXCHANGE_EVENT_CANCELED, EXCHANGE_REASON_BY_SUSPENSION, NULL), 1);
+    assert_int_equal(leaves(&w, other), 5);
+    expect_reject(&w, order(1, SELL, 100, 5), EXCHANGE_REASON_SUSPENDED);
+    world_do(&w, reinstate, &(size_t){0});
+    enter(&w, order(1, SELL, 100, 5));
+    world_free(&w);
+}
+
+/* A client that resumes counts on it: what its session is told is numbered without a hole, and a retransmission is no
+ * news. */
+static void test_events_of_a_session_are_numbered_without_a_hole(void **state) {
+    (void)state;
+    struct world w = open_world();
+    struct exchange_command connect = {
+        .type = EXCHANGE_COMMAND_CONNECT, .account = 1, .session = 1, .order_id = 55, .flags = EXCHANGE_FLAG_REFS_RISE};
+    world_do(&w, connect, &(size_t){0});
+    uint64_t told = 0;
+    for (uint64_t i = 1; i <= 60; i++) {
+        struct exchange_command c = order(1, i % 2 ? SELL : BUY, 100, 1 + i % 3);
+        c.session = 1, c.client_ref = i - (i % 7 == 0); /* every seventh is one sent twice */
+        if (i % 5 == 0) c.price = INT64_MAX;
+        if (i % 11 == 0) {
+            c.type = EXCHANGE_COMMAND_MASS_CANCEL, c.side = EXCHANGE_SIDE_ANY, c.order_id = 1;
+            c.session = 0, c.symbol = 0, c.client_ref = i;
+        }
+        size_t count;
+        const union exchange_output *outputs = world_do(&w, c, &count);
+        for (size_t k = 0; k < count; k++) {
+            if (outputs[k].type >= EXCHANGE_EVENT_L2) continue;
+            const struct exchange_event *e = &outputs[k].event;
+            if (e->type == EXCHANGE_EVENT_REJECTED && e->reason == EXCHANGE_REASON_DUPLICATE_REF)
+                assert_int_equal(e->session_sequence, 0);
+            else
+                assert_int_equal(e->session_sequence, ++told);
+        }
+    }
+    struct exchange_session_view view;
+    assert_true(exchange_core_session(w.core, 1, &view));
+    assert_int_equal(view.events, told);
+    assert_true(told > 60);
+    /* The connection before a takeover can not end the one after it. */
+    connect.order_id = 56;
+    world_do(&w, connect, &(size_t){0});
+    struct exchange_command gone = {.type = EXCHANGE_COMMAND_DISCONNECT, .session = 1, .order_id = 55};
+    expect_reject(&w, gone, EXCHANGE_REASON_UNKNOWN_SESSION);
+    world_free(&w);
+}
+
 static void test_halted_symbol_takes_only_less(void **state) {
     (void)state;
     struct world w = open_world();
@@ -462,6 +517,8 @@ int main(void) {
         cmocka_unit_test(test_post_only_never_trades_on_entry_or_replace),
         cmocka_unit_test(test_nobody_touches_another_accounts_order_but_the_operator),
         cmocka_unit_test(test_rising_references_survive_order_and_connection),
+        cmocka_unit_test(test_suspended_account_loses_its_orders_and_enters_none),
+        cmocka_unit_test(test_events_of_a_session_are_numbered_without_a_hole),
         cmocka_unit_test(test_halted_symbol_takes_only_less),
         cmocka_unit_test(test_full_engine_refuses_and_goes_on),
         cmocka_unit_test(test_one_command_meets_only_so_many_orders),

@@ -5,12 +5,6 @@ typedef struct exchange_command command;
 typedef struct exchange_event event;
 #define R(name) EXCHANGE_REASON_##name
 
-/* The session's own count of what it is told. */
-static void number(struct model *m, event *e) {
-    bool known =
-        e->session && e->session <= m->sessions_max && m->sessions[e->session].account == e->account && e->account;
-    e->session_sequence = known ? ++m->sessions[e->session].events : 0;
-}
 static event *say(struct model *m, uint8_t type, const event *order) {
     event *e = &m->events[m->event_count++];
     *e = *order;
@@ -18,27 +12,15 @@ static event *say(struct model *m, uint8_t type, const event *order) {
     e->flags = e->reason = 0;
     e->quantity = e->match_id = 0;
     e->time_ns = m->now;
-    number(m, e);
     if (type == EXCHANGE_EVENT_ACCEPTED || type == EXCHANGE_EVENT_REPLACED)
         memcpy(e->symbol_name, m->symbols[e->symbol].name, sizeof(e->symbol_name));
     return e;
 }
 static void reject(struct model *m, const command *c, uint8_t reason) {
     event *e = &m->events[m->event_count++];
-    *e = (event){.type = EXCHANGE_EVENT_REJECTED,
-        .reason = reason,
-        .side = c->side,
-        .symbol = c->symbol,
-        .account = c->account,
-        .session = c->session,
-        .order_id = c->order_id,
-        .client_ref = c->client_ref,
-        .price = c->price,
-        .quantity = c->quantity,
-        .command = c->type,
-        .time_ns = m->now};
-    if (reason != R(DUPLICATE_REF) || c->session == 0 || c->session > m->sessions_max || !m->sessions[c->session].rise)
-        number(m, e);
+    *e = (event){.type = EXCHANGE_EVENT_REJECTED, .reason = reason, .side = c->side, .command = c->type};
+    e->symbol = c->symbol, e->account = c->account, e->session = c->session, e->order_id = c->order_id;
+    e->client_ref = c->client_ref, e->price = c->price, e->quantity = c->quantity, e->time_ns = m->now;
 }
 static void forget(struct model *m, struct model_order *o) {
     *o = m->orders[--m->order_count];
@@ -147,15 +129,6 @@ static uint8_t check_quantity(const struct exchange_terms *t, uint64_t quantity)
 }
 static uint8_t check_party(struct model *m, const command *c, uint32_t account) {
     if (account == 0 || account > m->accounts_max) return R(UNKNOWN_ACCOUNT);
-    if (c->session) {
-        if (c->session > m->sessions_max || !m->sessions[c->session].connected ||
-            m->sessions[c->session].account != account)
-            return R(UNKNOWN_SESSION);
-        if (m->sessions[c->session].rise && c->client_ref) {
-            if (c->client_ref <= m->sessions[c->session].ref) return R(DUPLICATE_REF);
-            m->sessions[c->session].ref = c->client_ref;
-        }
-    }
     for (size_t i = 0; i < m->order_count; i++)
         if (c->client_ref && m->orders[i].o.account == account && m->orders[i].o.client_ref == c->client_ref)
             return R(DUPLICATE_REF);
@@ -163,6 +136,10 @@ static uint8_t check_party(struct model *m, const command *c, uint32_t account) 
 }
 static bool rests(const command *c) {
     return c->tif <= EXCHANGE_TIF_GTD && !(c->flags & EXCHANGE_FLAG_MARKET);
+}
+static uint64_t gtd_end(const struct model *m, const command *c) {
+    if (c->tif != EXCHANGE_TIF_GTD) return 0;
+    return c->expire_ns + (c->flags & EXCHANGE_FLAG_EXPIRE_IN ? m->now : 0);
 }
 static uint8_t check_new(struct model *m, const command *c) {
     const struct exchange_terms *t = &m->symbols[c->symbol <= m->symbol_count ? c->symbol : 0];
@@ -174,12 +151,10 @@ static uint8_t check_new(struct model *m, const command *c) {
     if (c->symbol == 0 || c->symbol > m->symbol_count) return R(UNKNOWN_SYMBOL);
     if ((reason = check_party(m, c, c->account))) return reason;
     if (m->halted[c->symbol]) return R(HALTED);
-    if (m->suspended[c->account]) return R(SUSPENDED);
     if ((reason = check_quantity(t, c->quantity))) return reason;
     if (!(c->flags & EXCHANGE_FLAG_MARKET) && (reason = check_price(t, c->price, c->quantity))) return reason;
     if (!rests(c)) return R(NONE);
-    if (c->tif == EXCHANGE_TIF_GTD && c->expire_ns + (c->flags & EXCHANGE_FLAG_EXPIRE_IN ? m->now : 0) <= m->now)
-        return R(EXPIRED_ALREADY);
+    if (c->tif == EXCHANGE_TIF_GTD && gtd_end(m, c) <= m->now) return R(EXPIRED_ALREADY);
     uint32_t open = 0;
     for (size_t i = 0; i < m->order_count; i++)
         open += m->orders[i].o.account == c->account;
@@ -200,19 +175,10 @@ static void enter(struct model *m, const command *c) {
         if (t->notional_max && (__int128)(limit < 0 ? -limit : limit) * c->quantity > t->notional_max)
             reason = R(NOTIONAL);
     }
-    if (reason) {
-        reject(m, c, reason);
-        return;
-    }
+    if (reason) return reject(m, c, reason);
     bool market = c->flags & EXCHANGE_FLAG_MARKET;
-    event o = {.side = c->side,
-        .symbol = c->symbol,
-        .account = c->account,
-        .session = c->session,
-        .order_id = ++m->ids,
-        .client_ref = c->client_ref,
-        .price = market ? 0 : c->price,
-        .leaves = c->quantity};
+    event o = {.side = c->side, .symbol = c->symbol, .account = c->account, .session = c->session};
+    o.order_id = ++m->ids, o.client_ref = c->client_ref, o.price = market ? 0 : c->price, o.leaves = c->quantity;
     say(m, EXCHANGE_EVENT_ACCEPTED, &o)->quantity = c->quantity;
     if (c->tif == EXCHANGE_TIF_FOK && !(best && fillable(m, &o, c->stp, limit))) {
         end(m, &o, EXCHANGE_EVENT_CANCELED, R(FOK_UNFILLED));
@@ -221,13 +187,8 @@ static void enter(struct model *m, const command *c) {
     if (best) match(m, &o, c->stp, limit);
     if (o.leaves && !rests(c)) end(m, &o, EXCHANGE_EVENT_CANCELED, market ? R(NO_LIQUIDITY) : R(IOC_REMAINDER));
     if (o.leaves && rests(c))
-        m->orders[m->order_count++] = (struct model_order){.o = o,
-            .priority = ++m->priorities,
-            .tif = c->tif,
-            .stp = c->stp,
-            .flags = c->flags & EXCHANGE_FLAG_POST_ONLY,
-            .expire_ns =
-                c->tif == EXCHANGE_TIF_GTD ? c->expire_ns + (c->flags & EXCHANGE_FLAG_EXPIRE_IN ? m->now : 0) : 0};
+        m->orders[m->order_count++] =
+            (struct model_order){o, ++m->priorities, gtd_end(m, c), c->tif, c->stp, (uint8_t)c->flags};
 }
 static void reduce(struct model *m, const command *c) {
     struct model_order *o = find(m, c);
@@ -249,7 +210,6 @@ static uint8_t check_replace(struct model *m, const command *c, const struct mod
     uint8_t reason;
     if (m->halted[o->o.symbol]) return R(HALTED);
     if ((reason = check_party(m, c, o->o.account))) return reason;
-    if (m->suspended[o->o.account]) return R(SUSPENDED);
     if (c->quantity && (reason = check_quantity(t, c->quantity))) return reason;
     uint64_t total = c->quantity ? c->quantity : o->o.leaves + o->o.executed;
     if ((reason = check_price(t, c->price, total > o->o.executed ? total - o->o.executed : 0))) return reason;
@@ -259,10 +219,7 @@ static uint8_t check_replace(struct model *m, const command *c, const struct mod
 static void replace(struct model *m, const command *c) {
     struct model_order *o = find(m, c);
     uint8_t reason = o ? check_replace(m, c, o) : R(UNKNOWN_ORDER);
-    if (reason) {
-        reject(m, c, reason);
-        return;
-    }
+    if (reason) return reject(m, c, reason);
     uint64_t total = c->quantity ? c->quantity : o->o.leaves + o->o.executed, ref = o->o.client_ref;
     if (total <= o->o.executed) {
         end(m, &o->o, EXCHANGE_EVENT_CANCELED, R(REPLACED_BELOW_FILLED));
@@ -281,20 +238,26 @@ static void replace(struct model *m, const command *c) {
     copy.priority = copy.o.leaves ? ++m->priorities : 0;
     if (copy.o.leaves) m->orders[m->order_count++] = copy;
 }
-/* Ends, in the order of accounts and ids, or of the book, all that a filter takes. */
-static void sweep(struct model *m, const command *c, uint8_t type, uint8_t reason, bool day) {
-    bool book = !day && c->account == 0 && c->symbol && c->session == 0;
+/* Ends, in the order of their times, of accounts and ids, or of the book, all that a filter and the reason take. */
+static void sweep(struct model *m, const command *c, uint8_t type, uint8_t reason) {
+    bool day = reason == R(DAY_ENDED), due = reason == R(TIME_REACHED),
+         book = !day && !due && c->account == 0 && c->symbol;
     for (;;) {
         struct model_order *first = NULL;
         for (size_t i = 0; i < m->order_count; i++) {
             struct model_order *o = &m->orders[i];
             if ((c->account && o->o.account != c->account) || (c->symbol && o->o.symbol != c->symbol) ||
-                (!day && c->side != EXCHANGE_SIDE_ANY && o->o.side != c->side) ||
-                (!day && c->session && o->o.session != c->session) || (day && o->tif != EXCHANGE_TIF_DAY))
+                (c->side != EXCHANGE_SIDE_ANY && o->o.side != c->side) || (day && o->tif != EXCHANGE_TIF_DAY) ||
+                (due && (o->expire_ns == 0 || o->expire_ns > m->now)))
                 continue;
             bool sooner = first == NULL;
-            if (first && book) sooner = o->o.side != first->o.side ? o->o.side < first->o.side : better(o, first);
-            if (first && !book)
+            if (first && due && o->expire_ns != first->expire_ns)
+                sooner = o->expire_ns < first->expire_ns;
+            else if (first && due)
+                sooner = o->o.order_id < first->o.order_id;
+            else if (first && book)
+                sooner = o->o.side != first->o.side ? o->o.side < first->o.side : better(o, first);
+            else if (first)
                 sooner = o->o.account != first->o.account ? o->o.account < first->o.account
                                                           : o->o.order_id < first->o.order_id;
             if (sooner) first = o;
@@ -304,52 +267,12 @@ static void sweep(struct model *m, const command *c, uint8_t type, uint8_t reaso
         forget(m, first);
     }
 }
-static void expire(struct model *m) {
-    for (;;) {
-        struct model_order *first = NULL;
-        for (size_t i = 0; i < m->order_count; i++) {
-            struct model_order *o = &m->orders[i];
-            if (o->expire_ns == 0 || o->expire_ns > m->now) continue;
-            if (first == NULL || o->expire_ns < first->expire_ns ||
-                (o->expire_ns == first->expire_ns && o->o.order_id < first->o.order_id))
-                first = o;
-        }
-        if (first == NULL) return;
-        end(m, &first->o, EXCHANGE_EVENT_EXPIRED, R(TIME_REACHED));
-        forget(m, first);
-    }
-}
-static void party(struct model *m, const command *c) {
-    command all = {.side = EXCHANGE_SIDE_ANY, .account = c->account};
-    bool session = c->type == EXCHANGE_COMMAND_CONNECT || c->type == EXCHANGE_COMMAND_DISCONNECT;
-    bool account_good = c->account && c->account <= m->accounts_max,
-         session_good = c->session && c->session <= m->sessions_max;
-    if (c->type != EXCHANGE_COMMAND_DISCONNECT && !account_good) {
-        reject(m, c, R(UNKNOWN_ACCOUNT));
-    } else if (session && (!session_good ||
-                              (c->type == EXCHANGE_COMMAND_CONNECT && m->sessions[c->session].account &&
-                                  m->sessions[c->session].account != c->account) ||
-                              (c->type == EXCHANGE_COMMAND_DISCONNECT && !m->sessions[c->session].connected))) {
-        reject(m, c, R(UNKNOWN_SESSION));
-    } else if (c->type == EXCHANGE_COMMAND_CONNECT) {
-        m->sessions[c->session].account = c->account;
-        m->sessions[c->session].connected = true;
-        m->sessions[c->session].cancel = c->flags & EXCHANGE_FLAG_CANCEL_ON_DISCONNECT;
-        m->sessions[c->session].rise = c->flags & EXCHANGE_FLAG_REFS_RISE;
-    } else if (c->type == EXCHANGE_COMMAND_DISCONNECT) {
-        m->sessions[c->session].connected = false;
-        all.account = m->sessions[c->session].account, all.session = c->session;
-        if (m->sessions[c->session].cancel) sweep(m, &all, EXCHANGE_EVENT_CANCELED, R(BY_DISCONNECT), false);
-    } else {
-        m->suspended[c->account] = c->type == EXCHANGE_COMMAND_SUSPEND;
-        if (m->suspended[c->account]) sweep(m, &all, EXCHANGE_EVENT_CANCELED, R(BY_SUSPENSION), false);
-    }
-}
 void model_apply(struct model *m, const void *record, size_t size, uint64_t time_ns) {
     const command *c = record;
     m->event_count = 0;
     m->now = time_ns;
-    expire(m);
+    command all = {.side = EXCHANGE_SIDE_ANY};
+    sweep(m, &all, EXCHANGE_EVENT_EXPIRED, R(TIME_REACHED));
     if (size == sizeof(struct exchange_terms)) {
         m->symbols[++m->symbol_count] = *(const struct exchange_terms *)record;
     } else if (c->type == EXCHANGE_COMMAND_NEW) {
@@ -358,8 +281,6 @@ void model_apply(struct model *m, const void *record, size_t size, uint64_t time
         reduce(m, c);
     } else if (c->type == EXCHANGE_COMMAND_REPLACE) {
         replace(m, c);
-    } else if (c->type >= EXCHANGE_COMMAND_CONNECT) {
-        party(m, c);
     } else if (c->type == EXCHANGE_COMMAND_TICK) {
         return;
     } else if (c->symbol > m->symbol_count ||
@@ -370,9 +291,9 @@ void model_apply(struct model *m, const void *record, size_t size, uint64_t time
     } else if (c->type == EXCHANGE_COMMAND_HALT || c->type == EXCHANGE_COMMAND_RESUME) {
         m->halted[c->symbol] = c->type == EXCHANGE_COMMAND_HALT;
     } else if (c->type == EXCHANGE_COMMAND_MASS_CANCEL) {
-        sweep(m, c, EXCHANGE_EVENT_CANCELED, R(BY_MASS_CANCEL), false);
+        sweep(m, c, EXCHANGE_EVENT_CANCELED, R(BY_MASS_CANCEL));
     } else {
-        command day = {.symbol = c->symbol};
-        sweep(m, &day, EXCHANGE_EVENT_EXPIRED, R(DAY_ENDED), true);
+        all.symbol = c->symbol;
+        sweep(m, &all, EXCHANGE_EVENT_EXPIRED, R(DAY_ENDED));
     }
 }

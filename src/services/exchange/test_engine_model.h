@@ -1,5 +1,6 @@
 /* exchange/test_engine_model.h: the exchange's rules once more, as slow and plain as they can be said. Tests run it in
- * lock step with the engine. No structure is shared with the engine but the messages. */
+ * lock step with the engine. No structure is shared with the engine but the messages.
+ * Sessions and suspensions have tests of their own. */
 #ifndef WEIR_EXCHANGE_TEST_ENGINE_MODEL_H
 #define WEIR_EXCHANGE_TEST_ENGINE_MODEL_H
 #include "exchange/message.h"
@@ -8,7 +9,6 @@
 #define MODEL_ORDERS  4096
 #define MODEL_EVENTS  8192
 #define MODEL_SYMBOLS 8
-#define MODEL_PARTIES 16
 
 struct model_order {
     struct exchange_event o; /* id, reference, account, session, symbol, side, price, leaves, executed */
@@ -19,13 +19,8 @@ struct model {
     struct model_order orders[MODEL_ORDERS];
     size_t order_count;
     struct exchange_terms symbols[MODEL_SYMBOLS];
-    bool halted[MODEL_SYMBOLS], suspended[MODEL_PARTIES];
-    uint32_t symbol_count, accounts_max, sessions_max, open_max;
-    struct {
-        uint32_t account;
-        bool connected, cancel, rise;
-        uint64_t ref, events;
-    } sessions[MODEL_PARTIES];
+    bool halted[MODEL_SYMBOLS];
+    uint32_t symbol_count, accounts_max, open_max;
     uint64_t ids, matches, priorities, now;
     struct exchange_event events[MODEL_EVENTS]; /* of the last command */
     size_t event_count;

@@ -11,7 +11,6 @@
 
 #define SYMBOLS  3
 #define ACCOUNTS 5
-#define SESSIONS 4
 #define PRICES   512 /* of the rebuilt books: PRICE_BASE .. PRICE_BASE + PRICES */
 #define BASE     10000
 
@@ -112,8 +111,6 @@ static struct exchange_command random_new(struct rng *r, uint64_t now, bool risi
         .quantity = 10 * (1 + below(r, 20)),
     };
     c.price += c.side ? 18 : -18;
-    if (below(r, 4) == 0) c.session = 1 + (uint32_t)below(r, SESSIONS);
-    if (c.session) c.account = 1 + (c.session - 1) % ACCOUNTS;
     if (below(r, 2)) c.client_ref = rising_refs ? ++*refs : 1 + below(r, 400);
     if (c.tif == EXCHANGE_TIF_GTD) c.expire_ns = now + below(r, 4000) - 100;
     if (c.tif == EXCHANGE_TIF_GTD && below(r, 4) == 0) c.expire_ns -= now - 100, c.flags = EXCHANGE_FLAG_EXPIRE_IN;
@@ -153,31 +150,18 @@ static struct exchange_command random_change(struct rng *r, const struct model *
     return c;
 }
 
-/* What undoes a halt, a suspension, a disconnect, now and then, so that there is trading most of the time. */
+/* What undoes a halt now and then, so that there is trading most of the time. */
 static struct exchange_command random_repair(struct rng *r) {
-    static const uint8_t types[] = {EXCHANGE_COMMAND_RESUME, EXCHANGE_COMMAND_REINSTATE, EXCHANGE_COMMAND_CONNECT};
-    struct exchange_command c = {.type = types[below(r, 3)], .symbol = 1 + (uint32_t)below(r, SYMBOLS)};
-    c.session = 1 + (uint32_t)below(r, SESSIONS);
-    c.account = c.type == EXCHANGE_COMMAND_CONNECT ? 1 + (c.session - 1) % ACCOUNTS : 1 + (uint32_t)below(r, ACCOUNTS);
-    if (c.type == EXCHANGE_COMMAND_CONNECT) c.flags = EXCHANGE_FLAG_CANCEL_ON_DISCONNECT;
+    struct exchange_command c = {.type = EXCHANGE_COMMAND_RESUME, .symbol = 1 + (uint32_t)below(r, SYMBOLS)};
     return c;
 }
 
 static struct exchange_command random_admin(struct rng *r) {
-    static const uint8_t types[] = {EXCHANGE_COMMAND_MASS_CANCEL, EXCHANGE_COMMAND_HALT, EXCHANGE_COMMAND_RESUME,
-        EXCHANGE_COMMAND_RESUME, EXCHANGE_COMMAND_END_OF_DAY, EXCHANGE_COMMAND_TICK, EXCHANGE_COMMAND_CONNECT,
-        EXCHANGE_COMMAND_CONNECT, EXCHANGE_COMMAND_DISCONNECT, EXCHANGE_COMMAND_SUSPEND, EXCHANGE_COMMAND_REINSTATE,
-        EXCHANGE_COMMAND_REINSTATE};
+    static const uint8_t types[] = {EXCHANGE_COMMAND_MASS_CANCEL, EXCHANGE_COMMAND_MASS_CANCEL, EXCHANGE_COMMAND_HALT,
+        EXCHANGE_COMMAND_RESUME, EXCHANGE_COMMAND_END_OF_DAY, EXCHANGE_COMMAND_TICK};
     struct exchange_command c = {.type = types[below(r, sizeof(types))], .side = (uint8_t)below(r, 3)};
     c.symbol = (uint32_t)below(r, SYMBOLS + 2);
-    bool party = c.type >= EXCHANGE_COMMAND_CONNECT;
-    if (c.type == EXCHANGE_COMMAND_MASS_CANCEL || party) c.account = (uint32_t)below(r, ACCOUNTS + 2);
-    if (below(r, 2) || party) c.session = (uint32_t)below(r, SESSIONS + 2);
-    if (c.type == EXCHANGE_COMMAND_CONNECT) {
-        if (c.session) c.account = 1 + (c.session - 1) % ACCOUNTS;
-        c.flags = (uint16_t)(below(r, 2) ? EXCHANGE_FLAG_CANCEL_ON_DISCONNECT : 0);
-        if (c.session == 1) c.flags |= EXCHANGE_FLAG_REFS_RISE;
-    }
+    if (c.type == EXCHANGE_COMMAND_MASS_CANCEL) c.account = (uint32_t)below(r, ACCOUNTS + 2);
     return c;
 }
 
@@ -227,14 +211,14 @@ static void lock_step(uint64_t seed, int steps) {
     struct exchange_limits limits = {.orders_max = 4000,
         .symbols_max = SYMBOLS,
         .accounts_max = ACCOUNTS,
-        .sessions_max = SESSIONS,
+        .sessions_max = 1,
         .open_max = 14,
         .work_max = 4000,
         .hash_seed = seed};
     struct world w = world_new(&limits);
     struct model *m = calloc(1, sizeof(*m));
     struct viewer *v = calloc(1, sizeof(*v));
-    m->accounts_max = ACCOUNTS, m->sessions_max = SESSIONS, m->open_max = limits.open_max;
+    m->accounts_max = ACCOUNTS, m->open_max = limits.open_max;
     struct rng r = {seed};
     uint64_t refs = 1000;
     define_symbols(&w, m, v);
@@ -245,7 +229,7 @@ static void lock_step(uint64_t seed, int steps) {
                                     : kind < 980 ? random_change(&r, m)
                                     : kind < 995 ? random_repair(&r)
                                                  : random_admin(&r);
-        if (c.type == 0 || c.type > EXCHANGE_COMMAND_REINSTATE) continue;
+        if (c.type == 0 || c.type > EXCHANGE_COMMAND_TICK) continue;
         model_apply(m, &c, sizeof(c), w.now);
         size_t count;
         const union exchange_output *outputs = world_do(&w, c, &count);
@@ -268,14 +252,13 @@ static void test_every_event_is_what_the_plain_rules_give(void **state) {
     for (uint64_t seed = 1; seed <= 40; seed++)
         lock_step(seed, 6000);
     static const uint8_t reasons[] = {EXCHANGE_REASON_MALFORMED, EXCHANGE_REASON_UNKNOWN_SYMBOL,
-        EXCHANGE_REASON_UNKNOWN_ACCOUNT, EXCHANGE_REASON_UNKNOWN_SESSION, EXCHANGE_REASON_UNKNOWN_ORDER,
-        EXCHANGE_REASON_DUPLICATE_REF, EXCHANGE_REASON_HALTED, EXCHANGE_REASON_SUSPENDED, EXCHANGE_REASON_TICK,
-        EXCHANGE_REASON_LOT, EXCHANGE_REASON_QUANTITY, EXCHANGE_REASON_NOTIONAL, EXCHANGE_REASON_PRICE_BAND,
-        EXCHANGE_REASON_OPEN_LIMIT, EXCHANGE_REASON_POST_ONLY, EXCHANGE_REASON_EXPIRED_ALREADY,
-        EXCHANGE_REASON_BY_CLIENT, EXCHANGE_REASON_BY_MASS_CANCEL, EXCHANGE_REASON_BY_DISCONNECT,
+        EXCHANGE_REASON_UNKNOWN_ACCOUNT, EXCHANGE_REASON_UNKNOWN_ORDER, EXCHANGE_REASON_DUPLICATE_REF,
+        EXCHANGE_REASON_HALTED, EXCHANGE_REASON_TICK, EXCHANGE_REASON_LOT, EXCHANGE_REASON_QUANTITY,
+        EXCHANGE_REASON_NOTIONAL, EXCHANGE_REASON_PRICE_BAND, EXCHANGE_REASON_OPEN_LIMIT, EXCHANGE_REASON_POST_ONLY,
+        EXCHANGE_REASON_EXPIRED_ALREADY, EXCHANGE_REASON_BY_CLIENT, EXCHANGE_REASON_BY_MASS_CANCEL,
         EXCHANGE_REASON_IOC_REMAINDER, EXCHANGE_REASON_FOK_UNFILLED, EXCHANGE_REASON_NO_LIQUIDITY,
         EXCHANGE_REASON_SELF_TRADE, EXCHANGE_REASON_DAY_ENDED, EXCHANGE_REASON_TIME_REACHED,
-        EXCHANGE_REASON_REPLACED_BELOW_FILLED, EXCHANGE_REASON_BY_SUSPENSION};
+        EXCHANGE_REASON_REPLACED_BELOW_FILLED};
     for (size_t i = 0; i < sizeof(reasons); i++)
         if (seen_reasons[reasons[i]] == 0) fail_msg("no command ever met %s", exchange_reason_code(reasons[i]));
     for (uint8_t type = EXCHANGE_EVENT_ACCEPTED; type <= EXCHANGE_EVENT_EXPIRED; type++)
