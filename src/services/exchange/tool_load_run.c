@@ -29,8 +29,8 @@ static enum weir_error open_session(struct load *load, uint32_t index, const cha
     s->names = calloc(o->symbols, sizeof(*s->names));
     if (s->names == NULL) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a session");
     /* Sessions of one partition share its symbols out: each has a middle price of its own in mind. */
-    uint32_t sharing = 0, rank = index / load->market.partition_count, seen = 0;
-    for (uint32_t i = s->partition; i < o->sessions; i += load->market.partition_count)
+    uint32_t sharing = 1, rank = index / load->market.partition_count, seen = 0;
+    for (uint32_t i = s->partition + load->market.partition_count; i < o->sessions; i += load->market.partition_count)
         sharing++;
     for (uint32_t i = 0; i < load->market.symbol_count; i++)
         seen += load->market.symbols[i].partition == s->partition;
