@@ -149,29 +149,26 @@ static enum weir_error cut_file(struct partition *p, uint64_t base, uint64_t siz
     return e;
 }
 
-/* One file that was found. `next` is the base of the segment that follows and counts, or the row's end. */
-static enum weir_error load_segment(
-    struct partition *p, uint64_t base, uint64_t next, bool read_only, uint64_t *discarded) {
-    const struct partition_row *row = &p->row;
-    uint64_t size = 0, keep = 0;
+/* How much of a file counts. `next` is the base of the segment that follows, or the row's end. */
+static uint64_t bytes_kept(const struct partition_row *row, uint64_t base, uint64_t next) {
+    if (row->segment_size == 0 || base > row->segment_base) return 0; /* behind the checkpoint */
+    if (base == row->segment_base) return row->segment_size;
+    return next > row->start ? UINT64_MAX : 0; /* all of it, unless a retention was cut short */
+}
+
+/* One file that was found goes into the table, if it counts. */
+static enum weir_error load_segment(struct partition *p, uint64_t base, uint64_t next) {
+    uint64_t size = 0, keep = bytes_kept(&p->row, base, next);
+    if (keep == 0) return WEIR_OK;
     enum weir_error e = file_bytes(p, base, &size);
     if (e) return e;
-    if (row->segment_size > 0 && base == row->segment_base)
-        keep = row->segment_size;
-    else if (row->segment_size > 0 && base < row->segment_base && next > row->start)
-        keep = size;
+    if (keep == UINT64_MAX) keep = size;
     if (size < keep) {
         struct log_path path;
         log_partition_segment_path(p, base, &path);
         return weir_error_context(WEIR_E_CORRUPT, "%s has %llu bytes, but %llu were synced; run: weir log repair %s",
             path.text, (unsigned long long)size, (unsigned long long)keep, p->log->folder);
     }
-    if (size > keep && !read_only) {
-        if (base >= row->segment_base) *discarded += size - keep;
-        e = cut_file(p, base, keep);
-        if (e) return e;
-    }
-    if (keep == 0) return WEIR_OK;
     struct segment *s = log_segment_new(p, base, keep);
     if (!s) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a segment");
     s->size_synced = keep;
@@ -200,18 +197,31 @@ static enum weir_error check_found(const struct partition *p) {
     return WEIR_OK;
 }
 
-enum weir_error log_partition_load(struct partition *p, bool read_only, uint64_t *discarded) {
+enum weir_error log_partition_list(struct partition *p, uint64_t **ret_bases, uint32_t *ret_count) {
     struct sys *sys = p->log->sys;
-    struct log_path path;
     struct listing l = {0};
+    struct log_path path;
     bool exists = false;
     log_partition_folder_path(p, &path);
     enum weir_error e = sys->path_exists(sys, path.text, &exists);
     if (!e && exists) e = sys->dir_list(sys, path.text, list_segment, &l);
     if (!e && l.no_memory) e = weir_error_context(WEIR_E_NO_MEMORY, "no memory to list %s", path.text);
-    for (uint32_t i = 0; !e && i < l.count; i++)
-        e = load_segment(p, l.bases[i], i + 1 < l.count ? l.bases[i + 1] : p->row.end, read_only, discarded);
-    free(l.bases);
+    if (e) {
+        free(l.bases);
+        return e;
+    }
+    *ret_bases = l.bases;
+    *ret_count = l.count;
+    return WEIR_OK;
+}
+
+enum weir_error log_partition_load(struct partition *p) {
+    uint64_t *bases = NULL;
+    uint32_t count = 0;
+    enum weir_error e = log_partition_list(p, &bases, &count);
+    for (uint32_t i = 0; !e && i < count; i++)
+        e = load_segment(p, bases[i], i + 1 < count ? bases[i + 1] : p->row.end);
+    free(bases);
     if (!e) e = check_found(p);
     if (e) return e;
     p->folder_synced = p->folder_made = p->segment_count > 0;
@@ -220,6 +230,22 @@ enum weir_error log_partition_load(struct partition *p, bool read_only, uint64_t
     atomic_store(&p->partition.checkpointed, p->row.end);
     p->partition.next = p->row.end;
     return WEIR_OK;
+}
+
+enum weir_error log_partition_cut(struct partition *p, uint64_t *discarded) {
+    uint64_t *bases = NULL;
+    uint32_t count = 0;
+    enum weir_error e = log_partition_list(p, &bases, &count);
+    for (uint32_t i = 0; !e && i < count; i++) {
+        uint64_t base = bases[i], size = 0;
+        uint64_t keep = bytes_kept(&p->row, base, i + 1 < count ? bases[i + 1] : p->row.end);
+        e = file_bytes(p, base, &size);
+        if (e || (size <= keep && keep > 0)) continue;
+        if (base >= p->row.segment_base) *discarded += size - keep;
+        e = cut_file(p, base, keep);
+    }
+    free(bases);
+    return e;
 }
 
 /* ---- the store agent's side

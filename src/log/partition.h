@@ -70,9 +70,13 @@ void log_partition_free(struct partition *p, struct segment_cache *cache);
 void log_partition_folder_path(const struct partition *p, struct log_path *ret_path);
 void log_partition_segment_path(const struct partition *p, uint64_t base, struct log_path *ret_path);
 
-/* At open, after the row is set: finds the segments; without read_only discards what is beyond the row, counts it in
- * *discarded. CORRUPT when bytes that the checkpoint counts on are missing. */
-WEIR_MUST enum weir_error log_partition_load(struct partition *p, bool read_only, uint64_t *discarded);
+/* The bases of the segment files that are in the folder, ascending; free() them. */
+WEIR_MUST enum weir_error log_partition_list(struct partition *p, uint64_t **ret_bases, uint32_t *ret_count);
+/* At open, after the row is set: finds the segments, changes nothing. CORRUPT when bytes that the checkpoint counts on
+ * are missing. */
+WEIR_MUST enum weir_error log_partition_load(struct partition *p);
+/* Then discards what is beyond the row, and counts it in *discarded. */
+WEIR_MUST enum weir_error log_partition_cut(struct partition *p, uint64_t *discarded);
 
 /* Store agent: writes the chain of batches to segments, publishes each write. On an error the batches not yet published
  * are still chained (pending_first). NO_SPACE may be tried again. */

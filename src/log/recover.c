@@ -267,26 +267,27 @@ static enum weir_error load_partitions(struct log *log) {
     enum weir_error e = WEIR_OK;
     for (uint32_t i = 0; !e && i < count; i++) {
         struct partition *p = atomic_load(&log->partitions[i]);
-        if (p) e = log_partition_load(p, log->options.read_only, &log->recovery.segment_bytes_discarded);
+        if (p) e = log_partition_load(p);
     }
     return e;
 }
 
-/* Partitions' ends as the rows say, before any segment is touched: the tail is judged against them. */
-static void set_ends(struct log *log) {
+static enum weir_error cut_partitions(struct log *log) {
     uint32_t count = atomic_load(&log->partition_count);
-    for (uint32_t i = 0; i < count; i++) {
+    enum weir_error e = WEIR_OK;
+    for (uint32_t i = 0; !e && i < count; i++) {
         struct partition *p = atomic_load(&log->partitions[i]);
-        if (p) p->partition.next = p->row.end;
+        if (p) e = log_partition_cut(p, &log->recovery.segment_bytes_discarded);
     }
+    return e;
 }
 
 static enum weir_error recover_unclean(struct log *log, struct journal_scan *scan) {
-    set_ends(log);
     number_after(&log->journal, scan);
     log->recovery.torn_bytes = scan->torn_bytes;
-    enum weir_error e = open_epoch(log, scan);
-    if (!e) e = load_partitions(log);
+    enum weir_error e = load_partitions(log); /* what is missing is said before anything is changed */
+    if (!e) e = open_epoch(log, scan);
+    if (!e) e = cut_partitions(log);
     if (!e) e = rebuild_segments(log, scan);
     if (!e) e = adopt_files(log, scan, false);
     return e;
@@ -299,6 +300,7 @@ static enum weir_error recover_clean(struct log *log, struct journal_scan *scan)
     j->last_crc = log->checkpoint.start_previous_crc;
     number_after(j, scan);
     enum weir_error e = load_partitions(log);
+    if (!e) e = cut_partitions(log);
     if (!e) e = adopt_files(log, scan, log->checkpoint.start_file != CHECKPOINT_ANY_FILE);
     return e;
 }

@@ -144,10 +144,11 @@ static enum weir_error repair_segments(struct repair *r) {
         struct partition *p = atomic_load(&r->log->partitions[i]);
         uint64_t *bases = NULL, discarded = 0;
         uint32_t count = 0;
-        e = log_tool_segments(p, &bases, &count);
+        e = log_partition_list(p, &bases, &count);
         if (!e) e = keep_segments(r, p, bases, count);
         free(bases);
-        if (!e) e = log_partition_load(p, false, &discarded);
+        if (!e) e = log_partition_load(p);
+        if (!e) e = log_partition_cut(p, &discarded);
     }
     return e;
 }

@@ -84,49 +84,6 @@ void log_tool_close(struct tool *t) {
     t->log = NULL;
 }
 
-/* ---- segments
- * -------------------------------------------------------------------------------------------------------------- */
-
-struct listing {
-    uint64_t *bases;
-    uint32_t count, capacity;
-    bool no_memory;
-};
-
-static bool list_base(void *ctx, const char *name, bool is_folder) {
-    struct listing *l = ctx;
-    uint64_t base = 0;
-    if (is_folder || !log_segment_name_parse(name, &base)) return true;
-    if (l->count == l->capacity) {
-        uint32_t capacity = l->capacity ? l->capacity * 2 : 16;
-        uint64_t *grown = realloc(l->bases, capacity * sizeof *grown);
-        l->no_memory = !grown;
-        if (!grown) return false;
-        l->bases = grown;
-        l->capacity = capacity;
-    }
-    l->bases[l->count++] = base;
-    return true;
-}
-
-enum weir_error log_tool_segments(struct partition *p, uint64_t **ret_bases, uint32_t *ret_count) {
-    struct sys *sys = p->log->sys;
-    struct listing l = {0};
-    struct log_path path;
-    bool exists = false;
-    log_partition_folder_path(p, &path);
-    enum weir_error e = sys->path_exists(sys, path.text, &exists);
-    if (!e && exists) e = sys->dir_list(sys, path.text, list_base, &l);
-    if (!e && l.no_memory) e = weir_error_context(WEIR_E_NO_MEMORY, "no memory to list %s", path.text);
-    if (e) {
-        free(l.bases);
-        return e;
-    }
-    *ret_bases = l.bases;
-    *ret_count = l.count;
-    return WEIR_OK;
-}
-
 /* ---- batches
  * --------------------------------------------------------------------------------------------------------------- */
 

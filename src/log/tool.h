@@ -21,9 +21,6 @@ void log_tool_close(struct tool *t);
 void log_tool_report(struct tool *t, enum weir_error e, const char *path, uint64_t byte, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* The bases of a partition's segment files, ascending; free() them. */
-WEIR_MUST enum weir_error log_tool_segments(struct partition *p, uint64_t **ret_bases, uint32_t *ret_count);
-
 /* Whole, correct, dense batches of a file from byte `from`, whose first offset is *next. Ends at `limit` or at what is
  * wrong. */
 struct tool_run {

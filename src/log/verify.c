@@ -107,7 +107,7 @@ static enum weir_error verify_partition(struct tool *t, struct partition *p) {
     uint64_t *bases = NULL, next = 0;
     uint32_t count = 0, first = 0, damage = 0;
     p->partition.next = row->end;
-    enum weir_error e = log_tool_segments(p, &bases, &count);
+    enum weir_error e = log_partition_list(p, &bases, &count);
     if (e || row->segment_size == 0) {
         free(bases);
         return e;
