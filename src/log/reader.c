@@ -94,7 +94,7 @@ static enum weir_error seek_offset(struct cursor *c, uint64_t offset, uint8_t *b
         }
         if (c->byte - begin >= SEGMENT_MARK_BYTES) leave_mark(c);
     }
-    return weir_error_context(WEIR_E_OUT_OF_RANGE, "offset %llu is not there", (unsigned long long)offset);
+    return corrupt(c, "the segment ends before the offset that is due");
 }
 
 /* Trims what was read at the cursor to whole batches below high, checks each. */
@@ -111,8 +111,9 @@ static enum weir_error trim(
             return at == 0 ? WEIR_E_TOO_LARGE : (*ret_size = at, WEIR_OK);
         }
         struct weir_slice batch = weir_slice(bytes + at, (size_t)size);
-        if (verify && weir_record_batch_crc(batch) != load_be32(batch.data + WEIR_BATCH_AT_CRC))
-            return corrupt(c, "the batch does not match its checksum");
+        struct weir_record_batch header;
+        if (verify && weir_record_batch_check(batch, NULL, &header))
+            return corrupt(c, "the batch is malformed or does not match its checksum");
         step_over(c, size, end);
         at += (size_t)size;
     }
@@ -212,6 +213,8 @@ static enum weir_error scan_time(struct log *log, struct partition *p, uint64_t 
             at += (size_t)size;
         }
     }
+    if (!e && *ret_offset == UINT64_MAX && c.expected <= from)
+        e = corrupt(&c, "the segment ends before the offset that is due");
     *ret_next = c.expected;
     cursor_close(&c);
     return e;
