@@ -123,6 +123,7 @@ enum weir_error log_catalogue_save(struct log *log) {
         size += 320 + (size_t)t->topic.partition_count * 4;
         count++;
     }
+    if (log->coming) size += 320 + (size_t)log->coming->topic.partition_count * 4;
     uint8_t *bytes = malloc(size);
     if (!bytes) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a catalogue of %zu bytes", size);
     struct byte_writer w = byte_writer(bytes, size);
@@ -131,11 +132,12 @@ enum weir_error log_catalogue_save(struct log *log) {
     byte_put_le16(&w, 0);
     byte_put_le32(&w, log->next_uid);
     byte_put_le64(&w, log->producer_id_end);
-    byte_put_le32(&w, count);
+    byte_put_le32(&w, count + (log->coming != NULL));
     for (uint32_t i = 0; i < slots; i++) {
         struct topic *t = atomic_load(&log->topics[i]);
         if (t) put_topic(&w, t);
     }
+    if (log->coming) put_topic(&w, log->coming);
     byte_put_le32(&w, crc32c(w.data, w.at));
     WEIR_ASSERT(!w.failed);
     struct log_path path;

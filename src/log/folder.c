@@ -136,11 +136,30 @@ static enum weir_error make_first_file(struct log *log) {
     return WEIR_OK;
 }
 
+/* The names that lead to the folder: a process that was killed after making it may not have synced them. */
+static enum weir_error sync_parents(struct log *log) {
+    struct sys *sys = log->sys;
+    char path[LOG_PATH_SIZE];
+    snprintf(path, sizeof path, "%s", log->folder);
+    for (size_t size = strlen(path); size > 0;) {
+        while (size > 0 && path[size - 1] == '/')
+            size--;
+        while (size > 0 && path[size - 1] != '/')
+            size--;
+        path[size] = 0;
+        enum weir_error e = sys->dir_sync(sys, size > 0 ? path : ".");
+        if (e == WEIR_E_PERMISSION) return WEIR_OK; /* not ours, so we did not make what is in it */
+        if (e) return e;
+    }
+    return WEIR_OK;
+}
+
 static enum weir_error make_skeleton(struct log *log) {
     struct sys *sys = log->sys;
     struct log_path path;
     log_path(log, &path, "topics");
-    enum weir_error e = sys->dir_make(sys, path.text);
+    enum weir_error e = sync_parents(log);
+    if (!e) e = sys->dir_make(sys, path.text);
     if (!e) e = make_first_file(log);
     if (!e) e = log_catalogue_save(log);
     struct checkpoint c = log->checkpoint;
@@ -152,21 +171,26 @@ static enum weir_error make_skeleton(struct log *log) {
     return e ? e : sys_replace_file(sys, path.text, weir_slice(text, (size_t)size));
 }
 
-enum weir_error log_settle(struct log *log) {
+enum weir_error log_settle_held(struct log *log) {
     enum weir_error e = WEIR_OK;
-    spin_lock(&log->control);
     if (log->fresh) {
         e = make_skeleton(log);
         log->fresh = e != WEIR_OK;
-    } else {
-        if (log->catalogue_dirty) e = log_catalogue_save(log);
-        if (!e && log->checkpoint.clean) { /* from now on the journal may hold frames */
-            struct checkpoint c = log->checkpoint;
-            c.generation++;
-            c.clean = false;
-            e = log_checkpoint_write(log, &c);
-        }
+        return e;
     }
+    if (log->catalogue_dirty) e = log_catalogue_save(log);
+    if (!e && log->checkpoint.clean) { /* from now on the journal may hold frames */
+        struct checkpoint c = log->checkpoint;
+        c.generation++;
+        c.clean = false;
+        e = log_checkpoint_write(log, &c);
+    }
+    return e;
+}
+
+enum weir_error log_settle(struct log *log) {
+    spin_lock(&log->control);
+    enum weir_error e = log_settle_held(log);
     spin_unlock(&log->control);
     return e;
 }

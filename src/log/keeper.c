@@ -50,12 +50,14 @@ static uint32_t count_stored_files(struct journal *j) {
     return count;
 }
 
-/* What of the partition is in segments now, when that is more than the last checkpoint says. */
+/* What of the partition is in segments now, when that is more than the last checkpoint says (the row may be ahead of
+ * it: of a checkpoint that found no space). */
 static bool capture(struct partition *p, struct keeper_target *ret_target) {
     spin_lock(&p->lock);
     uint64_t end = atomic_load_explicit(&p->partition.high, memory_order_relaxed);
     uint64_t start = atomic_load_explicit(&p->partition.start, memory_order_relaxed);
-    bool more = p->segment_count > 0 && (end != p->row.end || start != p->row.start);
+    uint64_t checkpointed = atomic_load_explicit(&p->partition.checkpointed, memory_order_relaxed);
+    bool more = p->segment_count > 0 && (end != checkpointed || start != p->row.start);
     if (more) {
         struct segment *s = p->segments[p->segment_count - 1];
         *ret_target = (struct keeper_target){p, end, s->base, atomic_load_explicit(&s->size, memory_order_relaxed)};
@@ -111,7 +113,7 @@ static enum weir_error sync_folders(struct partition *p) {
     log_partition_folder_path(p, &path);
     if (!e) e = sys->dir_sync(sys, path.text);
     if (!e) p->folder_synced = true;
-    return e;
+    return e == WEIR_E_NO_SPACE ? WEIR_E_IO : e; /* a sync is not tried again */
 }
 
 /* Everything of the partition up to the target: the last segment, and those before it that were filled since. */

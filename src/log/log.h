@@ -72,10 +72,10 @@ struct log_partition {
     _Atomic uint64_t start;        /* first offset stored */
     _Atomic uint64_t high;         /* high watermark: records below it are in segments and may be read */
     _Atomic uint64_t checkpointed; /* records below it are synced in segments and need no journal */
-    _Atomic uint64_t hold;         /* retention may not pass it (host: last good snapshot); UINT64_MAX: no hold */
-    _Atomic uint64_t bytes;        /* stored in segments */
-    uint64_t next;                 /* owner lane only: the next offset to be given (durable or not) */
-    void *host;                    /* the host's own, set once before start */
+    _Atomic uint64_t hold;  /* retention may not pass it (host: last good snapshot, 0 at first); UINT64_MAX: no hold */
+    _Atomic uint64_t bytes; /* stored in segments */
+    uint64_t next;          /* owner lane only: the next offset to be given (durable or not) */
+    void *host;             /* the host's own, set once before start */
 };
 struct log_topic {
     char name[LOG_TOPIC_NAME_MAX + 1];

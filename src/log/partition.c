@@ -16,7 +16,8 @@ struct partition *log_partition_new(struct log *log, struct topic *topic, uint32
     p->partition.topic = &topic->topic;
     p->partition.uid = uid;
     p->partition.index = index;
-    atomic_init(&p->partition.hold, UINT64_MAX);
+    /* Of a service's input nothing may go before its host says what it can do without, be the service run or not. */
+    atomic_init(&p->partition.hold, topic->topic.config.internal && !topic->topic.config.derived ? 0 : UINT64_MAX);
     return p;
 }
 

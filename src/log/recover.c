@@ -88,6 +88,7 @@ static enum weir_error flush_copy(struct copy *c) {
     enum weir_error e = WEIR_OK;
     if (!j->current || j->offset + size > j->current->capacity) {
         if (j->current) e = c->log->sys->file_sync(c->log->sys, j->current->file);
+        if (j->current) j->current->capacity = j->offset; /* no more than that is written already */
         if (!e) e = use_new_file(j);
     }
     if (!e) e = log_journal_put(j, size);
@@ -154,6 +155,7 @@ static enum weir_error open_epoch(struct log *log, struct journal_scan *scan) {
     if (!e && j->current) e = sys->file_sync(sys, j->current->file);
     log_path(log, &folder, "journal");
     if (!e && j->current) e = sys->dir_sync(sys, folder.text);
+    if (j->current) j->current->capacity = j->offset;
     j->current = NULL; /* the next frame takes a file that is written already: no commit grows one */
     return e ? e : log_checkpoint_write(log, &next);
 }
@@ -218,7 +220,8 @@ static enum weir_error rebuild_segments(struct log *log, struct journal_scan *sc
 /* ---- the whole
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* The scan's files become the journal's. `current` (a number, or none) goes on being written at its offset. */
+/* The scan's files become the journal's. `current` (a number, or none) goes on being written at its offset. Their names
+ * may be those of an earlier life that was killed before it synced them: synced here, before anything is in them. */
 static enum weir_error adopt_files(struct log *log, struct journal_scan *scan, bool go_on) {
     struct journal *j = &log->journal;
     for (size_t i = 0; i < scan->files.count; i++) {
@@ -250,7 +253,9 @@ static enum weir_error adopt_files(struct log *log, struct journal_scan *scan, b
             WEIR_ASSERT(pushed);
         }
     }
-    return WEIR_OK;
+    struct log_path folder;
+    log_path(log, &folder, "journal");
+    return scan->files.count > 0 ? log->sys->dir_sync(log->sys, folder.text) : WEIR_OK;
 }
 
 /* New files must not take the numbers of those that are there. */

@@ -28,6 +28,7 @@ struct log {
     struct spin
         control; /* topics, catalogue; held across disk writes, by one control thread and the journal's first step */
     bool catalogue_dirty;
+    struct topic *coming; /* being created: in the catalogue before anyone can find it */
     uint32_t next_uid;
     uint64_t next_producer_id, producer_id_end;    /* end: durable */
     _Atomic uint32_t topic_count, partition_count; /* slots ever used */
@@ -62,5 +63,7 @@ static inline void log_wait(struct sys *sys, int poller, uint64_t block_ns) {
 }
 /* Journal agent, once: catalogue, first checkpoint and FORMAT become durable. */
 WEIR_MUST enum weir_error log_settle(struct log *log);
+/* The same under the control lock, for a topic that is made before the journal agent came to it. */
+WEIR_MUST enum weir_error log_settle_held(struct log *log);
 
 #endif

@@ -60,14 +60,24 @@ static uint32_t live_partitions(struct log *log) {
     return live;
 }
 
-enum weir_error log_topic_publish(struct log *log, struct topic *t) {
-    uint32_t count = atomic_load(&log->topic_count), slot = 0, live = live_partitions(log);
+static uint32_t free_slot(struct log *log) {
+    uint32_t count = atomic_load(&log->topic_count), slot = 0;
     while (slot < count && atomic_load(&log->topics[slot]))
         slot++;
-    if (t->topic.partition_count > log->options.partitions_max - live || slot == log->options.partitions_max) {
-        enum weir_error e =
-            weir_error_context(WEIR_E_FULL, "topic %s with %u partitions: %u of %u partitions are in use",
-                t->topic.name, t->topic.partition_count, live, log->options.partitions_max);
+    return slot;
+}
+
+static enum weir_error check_room(struct log *log, const char *name, uint32_t partitions) {
+    uint32_t live = live_partitions(log), max = log->options.partitions_max;
+    if (partitions <= max - live && free_slot(log) < max) return WEIR_OK;
+    return weir_error_context(
+        WEIR_E_FULL, "topic %s with %u partitions: %u of %u partitions are in use", name, partitions, live, max);
+}
+
+enum weir_error log_topic_publish(struct log *log, struct topic *t) {
+    uint32_t count = atomic_load(&log->topic_count), slot = free_slot(log);
+    enum weir_error e = check_room(log, t->topic.name, t->topic.partition_count);
+    if (e) {
         log_topic_free(t, &log->cache);
         return e;
     }
@@ -111,10 +121,12 @@ static enum weir_error check_config(const char *name, uint32_t partitions, const
     return WEIR_OK;
 }
 
-/* Before start the file is written later, by the journal agent. */
+/* Before start the file is written later, by the journal agent. A new folder without FORMAT counts as empty, whatever
+ * else is in it: what is made before the agent came to it makes the folder ready here. */
 static enum weir_error make_durable(struct log *log) {
     log->catalogue_dirty = true;
-    return log->started ? log_catalogue_save(log) : WEIR_OK;
+    if (!log->started) return WEIR_OK;
+    return log->fresh ? log_settle_held(log) : log_catalogue_save(log);
 }
 
 static void forget(struct log *log, struct topic *t) {
@@ -167,23 +179,24 @@ static enum weir_error create(struct log *log, const char *name, uint32_t partit
     if (partitions > log->options.partitions_max || log->next_uid > UINT32_MAX - partitions)
         return weir_error_context(WEIR_E_FULL, "topic %s: %u partitions; at most %u are possible in all", name,
             partitions, log->options.partitions_max);
-    enum weir_error e = choose_folder(log, name, folder);
+    enum weir_error e = check_room(log, name, partitions);
+    if (!e) e = choose_folder(log, name, folder);
     if (!e) e = log_topic_new(log, name, folder, config, partitions, &t);
     if (e) return e;
     for (uint32_t i = 0; i < partitions; i++)
         t->topic.partitions[i]->uid = log->next_uid + i;
-    e = log_topic_publish(log, t);
-    if (e) return e;
     log->next_uid += partitions;
+    /* Durable first: a lane that found it might append, and the journal would name a partition that never was. */
+    log->coming = t;
     e = make_durable(log);
+    log->coming = NULL;
     if (e) {
-        forget(log, t);
-        enum weir_error ignored = remember_deleted(log, t); /* without memory for that it is leaked: it was visible */
-        (void)ignored;
+        log_topic_free(t, &log->cache);
         return e;
     }
-    *ret_topic = &t->topic;
-    return WEIR_OK;
+    e = log_topic_publish(log, t); /* there is room */
+    if (!e) *ret_topic = &t->topic;
+    return e;
 }
 
 enum weir_error log_topic_create(struct log *log, const char *name, uint32_t partitions,
@@ -234,25 +247,31 @@ enum weir_error log_topic_remove_folder(struct log *log, const char *folder) {
     return e ? e : log->sys->dir_remove(log->sys, path.text);
 }
 
-static enum weir_error delete (struct log *log, struct topic *t) {
-    enum weir_error e = remember_deleted(log, t); if (e) return e; forget(log, t); e = make_durable(log);
+static enum weir_error remove_topic(struct log *log, struct topic *t) {
+    enum weir_error e = remember_deleted(log, t);
+    if (e) return e;
+    forget(log, t);
+    e = make_durable(log);
     if (e) return e; /* gone from this process; a restart may bring it back */
-    for (uint32_t i = 0; i < t->topic.partition_count; i++){
+    for (uint32_t i = 0; i < t->topic.partition_count; i++) {
         struct partition *p = partition_of(t->topic.partitions[i]);
+        struct segment *s;
         atomic_store_explicit(&p->deleted, true, memory_order_release);
-        for (struct segment * s; (s = log_partition_take_oldest(p));) log_segment_drop(&log->cache, s);}
-/* What a late write of the store agent brings back is swept at the next start; the folder's name is not used again. */
-enum weir_error ignored = log_topic_remove_folder(log, t->folder);
-(void)ignored;
-weir_error_clear();
-return WEIR_OK;
+        while ((s = log_partition_take_oldest(p)))
+            log_segment_drop(&log->cache, s);
+    }
+    /* What a late write of the store agent brings back is swept at the next start. */
+    enum weir_error ignored = log_topic_remove_folder(log, t->folder);
+    (void)ignored;
+    weir_error_clear();
+    return WEIR_OK;
 }
 
 enum weir_error log_topic_delete(struct log *log, const char *name) {
     if (log->options.read_only) return weir_error_context(WEIR_E_FORBIDDEN, "the log is open for reading only");
     spin_lock(&log->control);
     struct log_topic *topic = log_topic_find(log, name);
-    enum weir_error e = topic ? delete (log, (struct topic *)topic)
+    enum weir_error e = topic ? remove_topic(log, (struct topic *)topic)
                               : weir_error_context(WEIR_E_NOT_FOUND, "there is no topic %s", name);
     spin_unlock(&log->control);
     return e;

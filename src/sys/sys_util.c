@@ -105,10 +105,13 @@ static enum weir_error make_folder(struct sys *sys, const char *path) {
     bool exists = false;
     enum weir_error e = sys->path_exists(sys, path, &exists);
     if (!e) e = sys->dir_make(sys, path);
-    if (e || exists) return e;
+    if (e) return e;
     char parent[PATH_SIZE_MAX];
     parent_of(path, parent);
-    return sys->dir_sync(sys, parent);
+    e = sys->dir_sync(sys, parent);
+    /* One that was there may be of a process that was killed before it synced its name. Others' folders further up may
+     * be closed to us, and they are not our making. */
+    return exists && e != WEIR_E_IO && e != WEIR_E_CLOSED ? WEIR_OK : e;
 }
 
 enum weir_error sys_make_folders(struct sys *sys, const char *path) {
