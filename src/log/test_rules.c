@@ -1,46 +1,7 @@
 /* The rules of the log, each with the fault that breaks it (docs/testing.md, Planted faults): names that are not
  * durable, kills followed by power cuts, errors that are final, what a recovery may trust. */
+#include "log/test_rules.h"
 #include "log/journal_scan.h"
-#include "log/test_world.h"
-
-/* As world_init, but names that were not synced are never there after a power cut, and content neither. */
-static void strict_init(struct world *w, uint64_t seed) {
-    world_init(w, seed);
-    sys_sim_free(w->sys);
-    struct sys_sim_plan plan = {.seed = seed, .sync_ns = 1000000, .write_ns = 1000};
-    must(sys_sim_new(&plan, &w->sys));
-}
-
-static void write_on(struct world *w, int commits, uint32_t records) {
-    for (int i = 0; i < commits; i++) {
-        world_commit(w, records);
-        world_run(w);
-    }
-}
-
-/* One commit with records of one partition. */
-static void commit_one(struct world *w, uint32_t index, uint32_t records) {
-    struct log_commit *c = NULL;
-    struct log_partition *p = w->in->partitions[index];
-    must(log_commit_begin(w->writer, &c));
-    for (uint32_t i = 0; i < records; i++) {
-        uint8_t value[600];
-        uint64_t offset = 0;
-        struct log_record r = {.time_ms = 1, .value = world_value(p->uid, p->next, value)};
-        must(log_commit_append(c, p, &r, &offset));
-    }
-    w->inputs[index].submitted = p->next;
-    log_commit_submit(c);
-}
-
-/* The journal and the store without the keeper: nothing is made ahead, no folder is synced by the way. */
-static void run_without_keeper(struct world *w) {
-    for (int i = 0; i < 20; i++) {
-        log_journal_work(&w->log->journal, 0);
-        world_take(w);
-        log_store_work(&w->log->store, 0);
-    }
-}
 
 /* ---- names
  * ---------------------------------------------------------------------------------------------------------------- */
@@ -197,6 +158,69 @@ static void a_topic_made_before_the_new_folder_is_ready_survives_a_kill(void **s
     }
 }
 
+static void a_topic_made_before_the_start_of_an_old_folder_is_durable_with_its_first_record(void **state) {
+    (void)state;
+    struct log_topic_config config = {0};
+    struct log_topic *t = NULL;
+    struct world w;
+    strict_init(&w, 55);
+    must(world_open(&w));
+    write_on(&w, 2, 5);
+    for (int clean = 0; clean < 2; clean++) {
+        char name[16];
+        snprintf(name, sizeof name, "more-%d", clean);
+        if (clean) {
+            log_stop(w.log);
+            log_close(w.log);
+        } else {
+            world_crash(&w, false);
+        }
+        must(log_open(w.sys, &w.options, &w.log));
+        must(log_topic_create(w.log, name, WORLD_PARTITIONS, &config, &t));
+        must(log_writer_open(w.log, 0, -1, &w.writer));
+        must(log_start(w.log));
+        w.in = t;
+        memset(w.inputs, 0, sizeof w.inputs);
+        w.out = log_topic_find(w.log, "out");
+        commit_one(&w, 2, 5);
+        run_without_keeper(&w);
+        assert_int_equal(w.inputs[2].acked, 5);
+        world_crash(&w, false);
+        must(world_open(&w));
+        w.in = log_topic_find(w.log, name);
+        assert_non_null(w.in);
+        world_check(&w);
+    }
+    world_done(&w);
+}
+
+/* Frames and checkpoint rows of a deleted topic may outlive it. */
+static void the_number_of_a_deleted_topics_partition_is_never_used_again(void **state) {
+    (void)state;
+    struct log_topic_config config = {0};
+    struct log_topic *t = NULL;
+    struct world w;
+    uint32_t highest = 0;
+    strict_init(&w, 56);
+    for (int life = 0; life < 4; life++) {
+        must(world_open(&w));
+        write_on(&w, 1, 3);
+        must(log_topic_create(w.log, "gone", 3, &config, &t));
+        for (uint32_t i = 0; i < 3; i++)
+            assert_true(t->partitions[i]->uid > highest);
+        highest = t->partitions[2]->uid;
+        must(log_topic_delete(w.log, "gone"));
+        if (life % 2) {
+            world_crash(&w, false);
+        } else {
+            log_stop(w.log);
+            log_close(w.log);
+            w.log = NULL;
+        }
+    }
+    world_done(&w);
+}
+
 static struct log *watched;
 static uint32_t renames;
 static enum weir_error (*rename_below)(struct sys *sys, const char *from, const char *to);
@@ -314,6 +338,26 @@ static void an_error_of_the_journal_is_final_whatever_it_is(void **state) {
         world_check(&w);
         world_done(&w);
     }
+}
+
+/* Only the want of space is waited out. */
+static void an_error_of_a_segment_write_is_final(void **state) {
+    (void)state;
+    struct world w;
+    const char *message = NULL;
+    strict_init(&w, 54);
+    must(world_open(&w));
+    write_on(&w, 3, 5);
+    commit_one(&w, 1, 3);
+    log_journal_work(&w.log->journal, 0);
+    world_take(&w);
+    sys_sim_fail_at(w.sys, SYS_SIM_WRITE, 1, WEIR_E_IO);
+    log_store_work(&w.log->store, 0);
+    assert_true(sys_sim_fatal(w.sys, &message));
+    world_crash(&w, false);
+    must(world_open(&w));
+    world_check(&w);
+    world_done(&w);
 }
 
 /* One segment to sync, so that it is not the sync of the whole disk. */
@@ -439,7 +483,8 @@ static void put_bytes(struct world *w, const char *path, uint64_t offset, void *
 /* Frames are a chain: one that does not follow its predecessor is not the next one, whatever its own checksum says. */
 static void a_frame_that_does_not_follow_the_one_before_it_is_not_accepted(void **state) {
     (void)state;
-    for (int moved = 0; moved < 2; moved++) {
+    enum { CHAIN_BROKEN, MOVED, GAP, WAYS };
+    for (int way = 0; way < WAYS; way++) {
         struct world w;
         char path[64];
         struct scan_frame f;
@@ -452,14 +497,16 @@ static void a_frame_that_does_not_follow_the_one_before_it_is_not_accepted(void 
         }
         world_crash(&w, true);
         uint8_t *bytes = last_frame(&w, path, &f, &count), zeros[JOURNAL_BLOCK] = {0};
-        if (moved) {
+        if (way == MOVED) {
             put_bytes(&w, path, f.offset, zeros, sizeof zeros);
             put_bytes(&w, path, f.offset + 3 * JOURNAL_BLOCK, bytes, f.size);
         } else {
             struct frame_header h;
             uint16_t version = 0;
+            uint8_t *batch = bytes + FRAME_HEADER_SIZE + FRAME_ENTRY_HEADER;
             assert_true(log_frame_peek(weir_slice(bytes, f.size), &h, &version));
-            h.previous_crc ^= 1;
+            if (way == CHAIN_BROKEN) h.previous_crc ^= 1;
+            if (way == GAP) store_be64(batch, load_be64(batch) + 5); /* its offset, outside the batch's checksum */
             log_frame_seal(bytes, &h);
             put_bytes(&w, path, f.offset, bytes, f.size);
         }
@@ -504,9 +551,12 @@ int main(void) {
         cmocka_unit_test(a_journal_file_made_ahead_is_whole_on_disk_before_it_is_used),
         cmocka_unit_test(a_kill_at_any_call_then_a_life_then_a_power_cut_loses_nothing_acknowledged),
         cmocka_unit_test(a_topic_made_before_the_new_folder_is_ready_survives_a_kill),
+        cmocka_unit_test(a_topic_made_before_the_start_of_an_old_folder_is_durable_with_its_first_record),
+        cmocka_unit_test(the_number_of_a_deleted_topics_partition_is_never_used_again),
         cmocka_unit_test(a_topic_is_in_the_catalogue_before_anyone_can_find_it),
         cmocka_unit_test(an_input_of_a_service_that_does_not_run_is_not_let_go),
         cmocka_unit_test(an_error_of_the_journal_is_final_whatever_it_is),
+        cmocka_unit_test(an_error_of_a_segment_write_is_final),
         cmocka_unit_test(an_error_of_a_segment_sync_is_final_whatever_it_is),
         cmocka_unit_test(a_checkpoint_without_space_claims_nothing_and_is_made_again),
         cmocka_unit_test(segments_beyond_the_checkpoint_are_gone_after_recovery),
