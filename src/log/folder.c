@@ -136,30 +136,11 @@ static enum weir_error make_first_file(struct log *log) {
     return WEIR_OK;
 }
 
-/* The names that lead to the folder: a process that was killed after making it may not have synced them. */
-static enum weir_error sync_parents(struct log *log) {
-    struct sys *sys = log->sys;
-    char path[LOG_PATH_SIZE];
-    snprintf(path, sizeof path, "%s", log->folder);
-    for (size_t size = strlen(path); size > 0;) {
-        while (size > 0 && path[size - 1] == '/')
-            size--;
-        while (size > 0 && path[size - 1] != '/')
-            size--;
-        path[size] = 0;
-        enum weir_error e = sys->dir_sync(sys, size > 0 ? path : ".");
-        if (e == WEIR_E_PERMISSION) return WEIR_OK; /* not ours, so we did not make what is in it */
-        if (e) return e;
-    }
-    return WEIR_OK;
-}
-
 static enum weir_error make_skeleton(struct log *log) {
     struct sys *sys = log->sys;
     struct log_path path;
     log_path(log, &path, "topics");
-    enum weir_error e = sync_parents(log);
-    if (!e) e = sys->dir_make(sys, path.text);
+    enum weir_error e = sys->dir_make(sys, path.text);
     if (!e) e = make_first_file(log);
     if (!e) e = log_catalogue_save(log);
     struct checkpoint c = log->checkpoint;

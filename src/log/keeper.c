@@ -345,7 +345,7 @@ uint32_t log_keeper_work(void *keeper, uint64_t block_ns) {
         uint64_t now = sys->mono_ns(sys);
         space_step(k, now);
         enum weir_error e = checkpoint_step(k, now, &work);
-        if (!e) e = log_keeper_files_step(k, &work);
+        if (!e) e = log_keeper_files_step(k, now, &work);
         if (!e) e = retention_step(k, now, &work);
         if (e == WEIR_E_NO_SPACE) {
             k->walking = false; /* nothing was claimed: the walk begins anew when there is space */
@@ -356,7 +356,8 @@ uint32_t log_keeper_work(void *keeper, uint64_t block_ns) {
             return 0;
         }
     }
-    if (work == 0 && block_ns > 0) log_wait(sys, k->poller, block_ns < TICK_NS ? block_ns : TICK_NS);
+    uint64_t tick_ns = k->extending || k->making_file >= 0 ? TICK_NS / 25 : TICK_NS;
+    if (work == 0 && block_ns > 0) log_wait(sys, k->poller, block_ns < tick_ns ? block_ns : tick_ns);
     return work;
 }
 

@@ -40,7 +40,7 @@ struct keeper {
     struct journal_file *extending; /* being made ready */
     int making_file;                /* new file being written, -1: none */
     uint32_t making_number;
-    uint64_t made_bytes;
+    uint64_t made_bytes, piece_ns; /* written of it; when the next piece is due */
     struct metric_counter checkpoints, segment_syncs, disk_syncs, files_made, files_recycled, segments_deleted,
         bytes_deleted, space_free;
     struct metric_histogram checkpoint_ns, segment_sync_ns;

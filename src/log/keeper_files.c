@@ -3,6 +3,9 @@
 
 #include "log/state.h"
 
+#define PIECE_SOON_NS  (4 * SYS_NANOS_PER_MS)
+#define PIECE_LATER_NS (20 * SYS_NANOS_PER_MS)
+
 void log_keeper_recycle(struct keeper *k, uint32_t count) {
     struct journal *j = &k->log->journal;
     struct journal_file *f = NULL;
@@ -67,10 +70,19 @@ static enum weir_error make_step(struct keeper *k) {
     return WEIR_OK;
 }
 
-enum weir_error log_keeper_files_step(struct keeper *k, uint32_t *work) {
+/* Pieces of one file are written at a pace that leaves the disk to the commits: faster when none is ready. */
+static bool paced(struct keeper *k, uint64_t now) {
+    bool begun = (k->extending || k->making_file >= 0) && k->made_bytes > 0;
+    if (begun && now < k->piece_ns) return true;
+    k->piece_ns = now + (slot_ring_count(&k->log->journal.ready) == 0 ? PIECE_SOON_NS : PIECE_LATER_NS);
+    return false;
+}
+
+enum weir_error log_keeper_files_step(struct keeper *k, uint64_t now, uint32_t *work) {
     struct log *log = k->log;
     struct journal *j = &log->journal;
     enum weir_error e = WEIR_OK;
+    if (paced(k, now)) return WEIR_OK;
     if (atomic_load_explicit(&log->space_short, memory_order_relaxed)) return WEIR_OK;
     if (k->extending) {
         e = extend_step(k);
