@@ -130,6 +130,13 @@ static enum weir_error open_log(struct node *node) {
     return e == WEIR_OK ? log_open(node->sys, &options, &node->log) : e;
 }
 
+/* What the host has to tell an operator: a snapshot refused, a partition parked. */
+static void report(void *ctx, const char *sentence) {
+    const struct node *node = ctx;
+    const struct logline_field field = LOGLINE_TEXT("text", sentence);
+    logline_fields(edge_log(node->edge), LOGLINE_WARN, "host", &field, 1);
+}
+
 static enum weir_error open_node(struct node *node) {
     const struct weir_setting_value *s = settings_node(node->settings);
     uint32_t cores = sys_core_count();
@@ -143,7 +150,15 @@ static enum weir_error open_node(struct node *node) {
     if (e != WEIR_OK) return e;
     log_metrics(node->log, node->metrics);
     struct host_options host_options = {
-        node->services, node->settings, node->lanes, s[NODE_DATA].text, edge_side(node->edge), node->metrics};
+        .services = node->services,
+        .settings = node->settings,
+        .lanes = node->lanes,
+        .folder = s[NODE_DATA].text,
+        .edge = edge_side(node->edge),
+        .metrics = node->metrics,
+        .report = report,
+        .report_ctx = node,
+    };
     e = host_open(node->sys, node->log, &host_options, &node->host);
     if (e == WEIR_OK) e = log_start(node->log);
     if (e == WEIR_OK) e = host_start(node->host);
