@@ -79,20 +79,19 @@ static enum weir_error seek_offset(struct cursor *c, uint64_t offset, uint8_t *b
         if (e) return e;
         if (got > c->limit - c->byte) got = (size_t)(c->limit - c->byte);
         if (got < WEIR_BATCH_HEADER_SIZE) return corrupt(c, "the file ends too early");
-        uint64_t begin = c->byte;
         while (at + WEIR_BATCH_HEADER_SIZE <= got) {
             uint64_t batch = 0, end = 0;
             e = check_header(c, bytes + at, &batch, &end);
             if (e) return e;
             if (offset < end) {
-                if (c->byte - begin >= SEGMENT_MARK_BYTES) leave_mark(c);
+                leave_mark(c);
                 return WEIR_OK;
             }
             step_over(c, batch, end);
             if (batch > got - at) break;
             at += (size_t)batch;
         }
-        if (c->byte - begin >= SEGMENT_MARK_BYTES) leave_mark(c);
+        leave_mark(c);
     }
     return corrupt(c, "the segment ends before the offset that is due");
 }
