@@ -40,7 +40,9 @@ struct weir_protocol {
     /* A subscription caught up with the live end (only for those started from an older offset), or failed (error). */
     void (*on_live)(struct weir_session *session, uint32_t subscription, enum weir_error error);
     void (*on_time)(struct weir_session *session, uint64_t mono_ns); /* see weir_session_wake_at */
-    void (*on_close)(struct weir_session *session);                  /* last call; commands may still be sent here */
+    /* The connection is gone; commands may still be sent here. While one of them meets a full queue (FULL) the session
+     * is kept and on_close called again, until none does or the node stops; it must say the same each time. */
+    void (*on_close)(struct weir_session *session);
 };
 
 void *weir_session_state(struct weir_session *session);

@@ -31,11 +31,15 @@ void conn_touch(struct conn *conn) {
     conn->lane->dirty_head = conn->slot;
 }
 
-void conn_stall(struct conn *conn) {
-    if (conn->stalled || conn->dead) return;
+static void stall(struct conn *conn) {
+    if (conn->stalled) return;
     conn->stalled = true;
     conn->stalled_next = conn->lane->stalled_head;
     conn->lane->stalled_head = conn->slot;
+}
+
+void conn_stall(struct conn *conn) {
+    if (!conn->dead) stall(conn);
 }
 
 struct host_origin conn_origin(const struct conn *conn, uint64_t correlation) {
@@ -203,24 +207,38 @@ void conn_due(struct conn *conn) {
     conn_touch(conn);
 }
 
-void conn_reap(struct conn *conn) {
+/* All but the slot and the session: nobody hears or says anything on this connection any more. */
+static void let_go(struct conn *conn) {
     struct edge_lane *lane = conn->lane;
-    WEIR_ASSERT(conn->kind != CONN_FREE && conn->dead && conn->socket >= 0);
     struct host_origin origin = conn_origin(conn, 0);
-    if (conn->kind == CONN_HTTP)
-        http_session_close(conn);
-    else
-        gateway_close(conn);
     if (lane->host) host_forget(lane->host, &origin);
     lane->sys->poller_remove(lane->sys, lane->poller, conn->socket);
     lane->sys->socket_close(lane->sys, conn->socket);
+    conn->socket = -1;
     buffer_release(&lane->buffers, &conn->in);
     buffer_release(&lane->buffers, &conn->out);
-    buffer_release(&lane->buffers, &conn->session.state);
     deadlines_cancel(&lane->deadlines, conn->slot);
+}
+
+void conn_reap(struct conn *conn) {
+    struct edge_lane *lane = conn->lane;
+    WEIR_ASSERT(conn->kind != CONN_FREE && conn->dead);
+    bool is_said = true;
+    if (conn->kind == CONN_HTTP)
+        http_session_close(conn);
+    else
+        is_said = gateway_close(conn);
+    if (conn->socket >= 0) let_go(conn);
+    if (!is_said && !lane->stopping) {
+        stall(conn);
+        return;
+    }
+    if (!is_said)
+        logline_error(&lane->edge->log, LOGLINE_WARN, "last_words_lost", WEIR_E_FULL,
+            "the node stops before a closed session's last command was taken");
+    buffer_release(&lane->buffers, &conn->session.state);
     conn->kind = CONN_FREE;
     conn->generation++;
-    conn->socket = -1;
     pool_give(&lane->conn_pool, conn->slot);
     metric_set(&lane->metrics.connections_open, lane->conn_pool.count);
 }

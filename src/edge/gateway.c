@@ -57,12 +57,15 @@ void gateway_open(struct conn *conn, const struct weir_protocol *protocol, uint3
     }
 }
 
-void gateway_close(struct conn *conn) {
+bool gateway_close(struct conn *conn) {
     struct weir_session *s = &conn->session;
-    if (!s->opened) return;
+    if (!s->opened) return true;
+    s->met_full = false;
     if (s->protocol->on_close) s->protocol->on_close(s);
+    if (s->met_full) return false;
     s->opened = false;
     metric_add(&conn->lane->metrics.sessions_open, (uint64_t)-1);
+    return true;
 }
 
 void gateway_due(struct conn *conn) {
@@ -212,6 +215,7 @@ enum weir_error weir_session_command(
     if (e) {
         metric_add(&conn->lane->metrics.commands_refused, 1);
         session->was_full = true;
+        if (e == WEIR_E_FULL) session->met_full = true;
     }
     return e;
 }

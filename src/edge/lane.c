@@ -281,6 +281,7 @@ uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns) {
 
 void edge_lane_stop(struct edge_lane *lane) {
     lane->now_ns = lane->sys->mono_ns(lane->sys);
+    lane->stopping = true;
     if (!lane->drained) drain(lane);
     flush_dirty(lane);
     for (uint32_t slot = 0; slot < lane->conn_pool.fresh; slot++)

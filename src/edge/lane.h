@@ -2,7 +2,8 @@
  *
  * A connection is a slot of its lane's table with a generation, so that an answer for a closed connection finds nobody.
  * Its socket is read once per event into `in`, its session consumes; what it sends gathers in `out` and is written once
- * per cycle. A connection that ends is marked dead and reaped at the end of the cycle, never inside a callback.
+ * per cycle. A connection that ends is marked dead and reaped at the end of the cycle, never inside a callback. A
+ * session whose last words meet a full queue keeps its slot without a socket until they are taken.
  */
 #ifndef WEIR_EDGE_LANE_H
 #define WEIR_EDGE_LANE_H
@@ -39,7 +40,7 @@ struct weir_session {
     uint64_t number;
     struct buffer state;      /* session_bytes, zeroed */
     struct weir_ws_stream ws; /* message mode */
-    bool is_message, opened, was_full, close_sent;
+    bool is_message, opened, was_full, met_full, close_sent;
     uint64_t args[4]; /* the tail's */
 };
 
@@ -51,7 +52,7 @@ struct conn {
     uint8_t kind;      /* enum conn_kind */
     uint8_t poll_bits; /* as registered */
     bool dirty;        /* on the lane's dirty list */
-    bool stalled;      /* on the lane's stalled list: has input that waits for room in the host */
+    bool stalled;      /* on the lane's stalled list: has input, or last words, that wait for room in the host */
     bool read_paused;  /* the socket is not read: TCP's window closes */
     bool peer_closed;  /* the peer sends no more */
     bool closing;      /* after `out` is written: shut down, linger, close */
@@ -94,6 +95,7 @@ struct edge_lane {
     uint64_t request_number, session_number;
     uint64_t accept_again_ns; /* listeners are paused until then; DEADLINE_NEVER: they are not */
     bool drained;             /* drain was carried out on this lane */
+    bool stopping;            /* last words that meet a full queue are not waited for any more */
     void *mapped;             /* everything above that is sized by capacity */
     size_t mapped_size;
     struct edge_lane_metrics metrics;
@@ -161,7 +163,8 @@ void gateway_open(struct conn *conn, const struct weir_protocol *protocol, uint3
 void gateway_advance(struct conn *conn);
 void gateway_deliver(struct conn *conn, const struct host_delivery *delivery);
 void gateway_due(struct conn *conn);
-void gateway_close(struct conn *conn); /* on_close, once; at reaping */
+/* on_close, at reaping. False: a command of it met a full queue; to be called again. */
+WEIR_MUST bool gateway_close(struct conn *conn);
 size_t gateway_receive_max(const struct weir_session *session);
 void gateway_idle_restart(struct conn *conn);
 void ws_session_open(struct conn *conn, const struct route *route, const struct http_call *call); /* after the 101 */

@@ -76,6 +76,12 @@ static void lines_reply(struct weir_session *session, uint64_t correlation, enum
     (void)weir_session_send(session, weir_slice(text, (size_t)n), false);
 }
 
+/* Says goodbye into the log once somebody said anything. */
+static void lines_close(struct weir_session *session) {
+    struct weir_command command = {.type = 8, .value = weir_slice_text("bye")};
+    if (fake.says_bye && weir_session_command(session, &command, 0) != WEIR_OK) fake.byes_refused++;
+}
+
 static void lines_time(struct weir_session *session, uint64_t mono_ns) {
     (void)mono_ns;
     (void)weir_session_send(session, weir_slice_text("time\n"), false);
@@ -106,7 +112,8 @@ static const struct weir_protocol lines = {.name = "lines",
     .idle_ns_max = 5 * SYS_NANOS_PER_S,
     .on_bytes = lines_bytes,
     .on_reply = lines_reply,
-    .on_time = lines_time};
+    .on_time = lines_time,
+    .on_close = lines_close};
 static const struct weir_protocol chat = {.name = "chat",
     .session_bytes = 8,
     .receive_bytes_max = 1000,

@@ -22,6 +22,8 @@ struct fake {
     bool manual;      /* commands wait for fake_finish(); else they are answered in the next step */
     bool full;        /* host_submit says FULL */
     bool is_ready;
+    bool says_bye; /* sessions of lines send a command of type 8 when they close */
+    uint32_t byes_refused;
     uint32_t command_count, forgotten, subscriptions;
     struct fake_command commands[FAKE_COMMANDS_MAX];
     struct host_origin subscriber;

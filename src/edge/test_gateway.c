@@ -107,6 +107,34 @@ static void closing_sends_what_is_queued_first(void **unused) {
     assert_int_equal(fake.forgotten, 1);
 }
 
+static void last_words_that_meet_a_full_queue_are_said_later(void **unused) {
+    (void)unused;
+    fake.says_bye = fake.full = true;
+    int c = client_open("fake.lines");
+    for (int i = 0; i < 5; i++)
+        fake_step();
+    assert_int_equal(edge_connections(fake.edge), 1);
+    client_close(c);
+    for (int i = 0; i < 20; i++)
+        fake_step();
+    assert_true(fake.byes_refused > 1);
+    assert_int_equal(fake.command_count, 0);
+    assert_int_equal(fake.forgotten, 1);
+    /* The slot is not given to anybody else meanwhile, and others are served. */
+    int other = client_open("fake.lines");
+    fake.full = false;
+    client_text(other, "abc\n");
+    client_wait(other, "reply 3");
+    for (int i = 0; i < 5; i++)
+        fake_step();
+    assert_int_equal(fake.command_count, 2);
+    assert_int_equal(fake.commands[0].type + fake.commands[1].type, 7 + 8);
+    assert_int_equal(edge_connections(fake.edge), 1);
+    /* A node that stops does not wait for it. */
+    fake.full = true;
+    client_close(other);
+}
+
 /* ---- WebSocket ---- */
 
 static int chat(void) {
@@ -235,6 +263,7 @@ int main(void) {
         T(a_line_without_end_closes_only_its_connection),
         T(wakes_and_silence),
         T(closing_sends_what_is_queued_first),
+        T(last_words_that_meet_a_full_queue_are_said_later),
         T(messages_pings_and_records),
         T(a_message_behind_the_upgrade_in_one_segment_is_heard),
         T(broken_frames_close_with_a_code),
