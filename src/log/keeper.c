@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define DISK_SYNC_TARGETS 8u  /* from so many segments on, one sync of the whole disk is cheaper than one of each */
+#define PACE_PIECES       32u /* of a walk whose writing back is begun, per step */
 #define PACE_SYNCS        2u  /* segments synced per step in calm weather */
 #define HURRY_SYNCS       64u /* when the journal is nearly full */
 #define TICK_NS           (100 * SYS_NANOS_PER_MS)
@@ -72,7 +73,7 @@ static void begin_walk(struct keeper *k) {
     k->walk_ns = log->sys->mono_ns(log->sys);
     atomic_store_explicit(&k->asked, false, memory_order_relaxed);
     k->recycle_count = count_stored_files(&log->journal); /* before the capture: what they hold is captured */
-    k->target_count = k->target_next = 0;
+    k->target_count = k->target_next = k->target_begun = 0;
     uint32_t count = atomic_load_explicit(&log->partition_count, memory_order_acquire);
     for (uint32_t i = 0; i < count; i++) {
         struct partition *p = atomic_load_explicit(&log->partitions[i], memory_order_acquire);
@@ -191,8 +192,26 @@ static void sync_disk(struct keeper *k) {
     metric_record(&k->segment_sync_ns, sys->mono_ns(sys) - begin);
 }
 
-/* One step of the walk: some syncs, or its end. */
+/* Asks the system to begin writing what a target has since its last sync, so that the sync finds little to wait for. */
+static void begin_writeback(struct keeper *k, const struct keeper_target *t) {
+    struct log *log = k->log;
+    struct segment_mark ignored;
+    int file = -1;
+    struct segment *s = log_partition_segment_at(t->partition, t->segment_base, &ignored);
+    if (!s) return;
+    if (s->base == t->segment_base && s->size_synced < t->segment_size &&
+        log_segment_pin(&log->cache, s, false, &file) == WEIR_OK) {
+        log->sys->file_writeback(log->sys, file, s->size_synced, t->segment_size - s->size_synced);
+        log_segment_unpin(&log->cache, s);
+    }
+    log_segment_drop(&log->cache, s);
+}
+
+/* One step of the walk: some pieces sent on their way, some syncs, or its end. */
 static enum weir_error step_walk(struct keeper *k, uint32_t syncs) {
+    for (uint32_t i = 0; i < PACE_PIECES && k->target_begun < k->target_count; i++)
+        begin_writeback(k, &k->targets[k->target_begun++]);
+    if (k->target_begun < k->target_count) return WEIR_OK;
     if (k->target_next == 0 && k->target_count >= DISK_SYNC_TARGETS) sync_disk(k);
     if (k->disk_synced) syncs = UINT32_MAX;
     for (; syncs > 0 && k->target_next < k->target_count; syncs--) {

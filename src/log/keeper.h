@@ -33,9 +33,9 @@ struct keeper {
     bool walking;
     bool disk_synced; /* the targets were synced by one call */
     struct keeper_target *targets;
-    uint32_t target_count, target_next;
-    uint32_t recycle_count;    /* journal files to recycle when the walk is done */
-    uint64_t appended_at_walk; /* journal->appended when the last walk began */
+    uint32_t target_count, target_begun, target_next; /* begun: writing back; next: to be synced */
+    uint32_t recycle_count;                           /* journal files to recycle when the walk is done */
+    uint64_t appended_at_walk;                        /* journal->appended when the last walk began */
     uint64_t walk_ns, idle_since_ns, space_ns, retention_ns;
     struct journal_file *extending; /* being made ready */
     int making_file;                /* new file being written, -1: none */

@@ -23,7 +23,7 @@ void log_options_default(struct log_options *options) {
         .journal_bytes_max = 256 * MB,
         .journal_file_bytes = 16 * MB,
         .segment_bytes = 128 * MB,
-        .commits_per_lane = 16,
+        .commits_per_lane = 32,
         .commit_bytes_max = 4 * MB,
         .output_bytes_max = 16 * MB,
         .batch_bytes_max = (1u << 20) + 4096,

@@ -53,7 +53,7 @@ struct log_options {
     uint64_t journal_bytes_max;  /* hard bound, default 256 MB; checkpoints speed up at 75 %, FULL at 100 % */
     uint64_t journal_file_bytes; /* default 16 MB */
     uint64_t segment_bytes;      /* default 128 MB */
-    uint32_t commits_per_lane;   /* commits that may be under way, default 16 */
+    uint32_t commits_per_lane;   /* commits that may be under way, default 32 */
     uint32_t commit_bytes_max;   /* journaled bytes of one commit, default 4 MB */
     uint32_t output_bytes_max;   /* derived bytes of one commit, default 16 MB, address space only until touched */
     uint32_t batch_bytes_max;    /* one RecordBatch, default 1 MB + overhead */

@@ -5,7 +5,10 @@
 
 #include <stdlib.h>
 
-#define SPACE_RETRY_NS (100 * SYS_NANOS_PER_MS)
+#define SPACE_RETRY_NS   (100 * SYS_NANOS_PER_MS)
+#define REST_WRITES      64u /* in a round: fewer are not worth waiting for */
+#define REST_WRITE_BYTES (16u << 10)
+#define REST_NS_MAX      (4 * SYS_NANOS_PER_MS)
 
 enum weir_error log_store_init(struct store *s, struct log *log) {
     s->log = log;
@@ -84,18 +87,48 @@ static void finish(struct store *s) {
     }
 }
 
+/* After a round of many small writes the next one waits a little, so that more comes together per partition: else a
+ * thousand partitions cost a thousand writes per commit. Not so long that a lane runs out of commits. */
+static uint64_t rest_ns(struct store *s) {
+    struct log *log = s->log;
+    if (s->rest_until_ns == 0 || s->round_count > 0) return 0;
+    uint64_t now = log->sys->mono_ns(log->sys);
+    if (now >= s->rest_until_ns) return 0;
+    for (uint32_t lane = 0; lane < log->options.lanes; lane++) {
+        struct log_writer *w = atomic_load_explicit(&log->writers[lane], memory_order_acquire);
+        if (w && slot_ring_count(&w->released) * 4 >= w->commit_count * 3ull) return 0;
+    }
+    return s->rest_until_ns - now;
+}
+
+static void plan_rest(struct store *s, uint64_t begin_ns, uint64_t writes, uint64_t bytes) {
+    s->rest_until_ns = 0;
+    if (writes < REST_WRITES || bytes / writes >= REST_WRITE_BYTES) return;
+    uint64_t now = s->log->sys->mono_ns(s->log->sys), rest = (now - begin_ns) * 2;
+    s->rest_until_ns = now + (rest < REST_NS_MAX ? rest : REST_NS_MAX);
+}
+
+static enum weir_error write_round(struct store *s) {
+    uint64_t begin = s->log->sys->mono_ns(s->log->sys), writes = metric_get(&s->writes), bytes = metric_get(&s->bytes);
+    enum weir_error e = log_store_write(s);
+    if (e) return e;
+    plan_rest(s, begin, metric_get(&s->writes) - writes, metric_get(&s->bytes) - bytes);
+    s->waiting = false;
+    finish(s);
+    return WEIR_OK;
+}
+
 uint32_t log_store_work(void *store, uint64_t block_ns) {
     struct store *s = store;
     struct log *log = s->log;
     struct sys *sys = log->sys;
-    if (!log_failed(log) && (s->round_count > 0 || gather(s))) {
+    uint64_t rest = block_ns > 0 ? rest_ns(s) : 0; /* block 0: at a stop, or in the simulator: at once */
+    if (rest > 0) {
+        if (rest < block_ns) block_ns = rest;
+    } else if (!log_failed(log) && (s->round_count > 0 || gather(s))) {
         uint32_t done = s->round_count;
-        enum weir_error e = log_store_write(s);
-        if (!e) {
-            s->waiting = false;
-            finish(s);
-            return done;
-        }
+        enum weir_error e = write_round(s);
+        if (!e) return done;
         if (e != WEIR_E_NO_SPACE) {
             log_fail(log, "a segment can't be written");
             return 0;

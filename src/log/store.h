@@ -21,7 +21,8 @@ struct store {
     uint32_t round_count, round_max;
     struct partition *pending; /* partitions with batches to write */
     struct partition **pending_tail;
-    bool waiting; /* for space */
+    bool waiting;           /* for space */
+    uint64_t rest_until_ns; /* for more to come together; 0: not */
     struct metric_counter batches, bytes, writes, space_waits, segments_made;
 };
 WEIR_MUST enum weir_error log_store_init(struct store *s, struct log *log);
