@@ -205,6 +205,9 @@ struct weir_open {
     uint32_t partition, partition_count;
     void *memory; /* .state_bytes() long, zeroed, page-aligned, costs only what is touched */
     size_t memory_bytes;
+    /* Of each folded number the larger of .settings and what the present file says, which a SETTINGS record may put in
+     * force: what memory is laid out for. Others: as in .settings. */
+    const struct weir_setting_value *capacity;
 };
 
 struct weir_service {

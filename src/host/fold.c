@@ -28,8 +28,9 @@ enum weir_error fold_open(struct fold *fold, const struct fold_options *options,
     struct weir_setting_value merged[IN_FORCE_ROWS_MAX];
     in_force_merge(in_force, s, options->values, merged);
     /* A settings record further on may raise a capacity: room for both. */
-    size_t then = s->state_bytes(merged), now = s->state_bytes(options->values);
-    fold->memory_size = then > now ? then : now;
+    struct weir_setting_value capacity[IN_FORCE_ROWS_MAX];
+    in_force_capacity(s, merged, options->values, capacity);
+    fold->memory_size = s->state_bytes(capacity);
     if (fold->memory_size == 0) fold->memory_size = 1;
     e = sys_memory_map(fold->memory_size, &fold->memory);
     if (e != WEIR_OK) {
@@ -42,7 +43,8 @@ enum weir_error fold_open(struct fold *fold, const struct fold_options *options,
         .partition = options->partition,
         .partition_count = options->partition_count,
         .memory = fold->memory,
-        .memory_bytes = fold->memory_size};
+        .memory_bytes = fold->memory_size,
+        .capacity = capacity};
     e = s->open(&open, &fold->state);
     if (e != WEIR_OK) {
         fold_done(fold);
@@ -96,6 +98,13 @@ static enum weir_error take_settings(struct fold *fold, struct weir_slice value)
     enum weir_error e = in_force_load(&in_force, fold->service, fold->options.initial, value);
     if (e == WEIR_OK) e = fold_check_version(fold->service, in_force.version);
     if (e != WEIR_OK) return e;
+    struct weir_setting_value merged[IN_FORCE_ROWS_MAX];
+    in_force_merge(&in_force, fold->service, fold->options.values, merged);
+    /* Raised, and lowered again, since the last snapshot: what was done in between needs the room it had. */
+    if (fold->service->state_bytes(merged) > fold->memory_size)
+        return weir_error_context(WEIR_E_CONFIG,
+            "this record puts larger capacities in force than the settings have now; start with the larger ones once "
+            "and stop cleanly, then lower them");
     in_force_copy(&fold->in_force, &in_force);
     return WEIR_OK;
 }

@@ -132,3 +132,14 @@ void in_force_merge(const struct in_force *in_force, const struct weir_service *
     for (uint32_t i = 0; i < rows; i++)
         ret_merged[i] = service->settings[i].folded && in_force->version ? in_force->values[i] : values[i];
 }
+
+void in_force_capacity(const struct weir_service *service, const struct weir_setting_value *merged,
+    const struct weir_setting_value *values, struct weir_setting_value *ret_capacity) {
+    uint32_t rows = in_force_rows(service);
+    for (uint32_t i = 0; i < rows; i++) {
+        ret_capacity[i] = merged[i];
+        const struct weir_setting *row = &service->settings[i];
+        if (row->folded && row->kind != WEIR_SETTING_TEXT && values[i].number > merged[i].number)
+            ret_capacity[i].number = values[i].number;
+    }
+}

@@ -36,5 +36,8 @@ WEIR_MUST enum weir_error in_force_load(struct in_force *ret_in_force, const str
 /* Values for weir_open: folded rows from here, the others from `values`. */
 void in_force_merge(const struct in_force *in_force, const struct weir_service *service,
     const struct weir_setting_value *values, struct weir_setting_value *ret_merged);
+/* Of each folded number the larger one; the others as in `merged`. */
+void in_force_capacity(const struct weir_service *service, const struct weir_setting_value *merged,
+    const struct weir_setting_value *values, struct weir_setting_value *ret_capacity);
 uint32_t in_force_rows(const struct weir_service *service);
 #endif

@@ -1,4 +1,5 @@
 #include "exchange/fold.h"
+#include "exchange/trailer.h"
 
 #define TIMER_EXPIRY 1 /* good-till-date orders */
 #define TIMER_WORK   2 /* the engine has mass work under way */
@@ -72,7 +73,7 @@ size_t exchange_state_bytes(const struct weir_setting_value *settings) {
 
 enum weir_error exchange_open(const struct weir_open *open, void **ret_state) {
     struct exchange_limits limits;
-    exchange_limits_of(open->settings, &limits);
+    exchange_limits_of(open->capacity, &limits);
     struct exchange_fold *fold = open->memory;
     uint8_t *memory = open->memory;
     size_t head = FOLD_HEAD + marks_bytes(&limits);
@@ -81,12 +82,14 @@ enum weir_error exchange_open(const struct weir_open *open, void **ret_state) {
     *fold = (struct exchange_fold){
         .core = exchange_core_open(memory + head, open->memory_bytes - head, &limits),
         .marks = (void *)(memory + FOLD_HEAD),
-        .accounts_max = limits.accounts_max,
         .partition = open->partition,
         .partition_count = open->partition_count,
         .expiry_timer = UINT64_MAX,
     };
     if (!fold->core) return weir_error_context(WEIR_E_CONFIG, "exchange: a limit is outside what the engine can hold");
+    exchange_limits_get(fold->core, &fold->room);
+    exchange_limits_of(open->settings, &fold->in_force);
+    exchange_limits_enforce(fold->core, &fold->in_force, &fold->room);
     *ret_state = fold;
     return WEIR_OK;
 }
@@ -131,8 +134,10 @@ static enum weir_error load_marks(struct exchange_fold *fold, struct weir_source
         struct saved_mark saved;
         enum weir_error e = weir_source_get(source, &saved, sizeof saved);
         if (e || saved.session == 0) return e;
-        if (saved.session > fold->accounts_max || saved.place >= EXCHANGE_MARKS)
-            return weir_error_context(WEIR_E_CORRUPT, "exchange: a mark in the snapshot is of no session");
+        if (saved.session > fold->room.accounts_max || saved.place >= EXCHANGE_MARKS)
+            return weir_error_context(WEIR_E_NO_MEMORY,
+                "exchange: the snapshot has a session of account %llu; raise exchange.accounts_max",
+                (unsigned long long)saved.session);
         fold->marks[saved.session][saved.place] = saved.mark;
     }
 }
@@ -158,10 +163,14 @@ enum weir_error exchange_load(void *state, struct weir_source *source) {
     e = load_marks(fold, source);
     if (e) return e;
     const char *why = "";
+    /* What lies in the book counts, not what may be added to it. */
+    exchange_limits_enforce(fold->core, &fold->room, &fold->room);
     if (!exchange_core_load(fold->core, source_read, source, &why)) {
         exchange_core_reset(fold->core);
-        return weir_error_context(WEIR_E_CORRUPT, "exchange: %s", why);
+        bool is_room = strstr(why, "settings allow") != NULL; /* no fault of the snapshot's: keep it */
+        return weir_error_context(is_room ? WEIR_E_NO_MEMORY : WEIR_E_CORRUPT, "exchange: %s", why);
     }
+    exchange_limits_enforce(fold->core, &fold->in_force, &fold->room);
     return WEIR_OK;
 }
 
@@ -172,10 +181,14 @@ static void put(struct weir_out *out, uint32_t topic, uint64_t key, const union 
     memcpy(weir_output(out, topic, o->type, key, size, NULL), o, size);
 }
 
-static void put_event(struct exchange_fold *fold, struct weir_out *out, const struct exchange_event *event) {
+static void put_event(struct exchange_fold *fold, struct weir_out *out, const struct exchange_event *event,
+    struct exchange_trailers *trailers) {
     uint64_t offset = 0, sequence = event->session_sequence;
-    memcpy(weir_output(out, EXCHANGE_TOPIC_EVENTS, event->type, event->account, sizeof *event, &offset), event,
-        sizeof *event);
+    union exchange_trailer trailer;
+    size_t size = exchange_trailers_next(trailers, event, &trailer);
+    uint8_t *at = weir_output(out, EXCHANGE_TOPIC_EVENTS, event->type, event->account, sizeof *event + size, &offset);
+    memcpy(at, event, sizeof *event);
+    if (size) memcpy(at + sizeof *event, &trailer, size);
     if (sequence % EXCHANGE_MARK_EVERY == 1)
         fold->marks[event->session][sequence / EXCHANGE_MARK_EVERY % EXCHANGE_MARKS] =
             (struct exchange_mark){sequence, offset};
@@ -183,7 +196,7 @@ static void put_event(struct exchange_fold *fold, struct weir_out *out, const st
 
 uint64_t exchange_fold_event_offset(const struct exchange_fold *fold, uint32_t session, uint64_t sequence) {
     struct exchange_mark best = {0};
-    if (session == 0 || session > fold->accounts_max) return 0;
+    if (session == 0 || session > fold->room.accounts_max) return 0;
     for (uint32_t i = 0; i < EXCHANGE_MARKS; i++) {
         struct exchange_mark mark = fold->marks[session][i];
         if (mark.sequence && mark.sequence <= sequence && mark.sequence > best.sequence) best = mark;
@@ -192,8 +205,8 @@ uint64_t exchange_fold_event_offset(const struct exchange_fold *fold, uint32_t s
 }
 
 /* Every output of the command to its topic. */
-static void publish(
-    struct exchange_fold *fold, struct weir_out *out, const union exchange_output *outputs, size_t count) {
+static void publish(struct exchange_fold *fold, struct weir_out *out, const union exchange_output *outputs,
+    size_t count, struct exchange_trailers *trailers) {
     for (size_t i = 0; i < count; i++) {
         const union exchange_output *o = &outputs[i];
         size_t size = exchange_output_size(o->type);
@@ -211,7 +224,7 @@ static void publish(
             put(out, EXCHANGE_TOPIC_L1, o->state.symbol, o, size);
             break;
         default:
-            put_event(fold, out, &o->event);
+            put_event(fold, out, &o->event, trailers);
         }
     }
 }
@@ -241,7 +254,7 @@ static void note_event(struct exchange_reply *reply, uint64_t *target, const str
     if (e->type == EXCHANGE_EVENT_EXECUTED) reply->fills++;
 }
 
-static void answer(const struct exchange_fold *fold, struct weir_out *out, uint8_t command,
+static void answer(const struct exchange_fold *fold, struct weir_out *out, uint8_t command, uint64_t connected,
     const union exchange_output *outputs, size_t count) {
     struct exchange_reply reply = {.version = 1, .status = EXCHANGE_DONE};
     uint64_t target = 0;
@@ -251,6 +264,7 @@ static void answer(const struct exchange_fold *fold, struct weir_out *out, uint8
     if (about_many && reply.status != EXCHANGE_REJECTED)
         reply =
             (struct exchange_reply){.version = 1, .status = EXCHANGE_DONE, .canceled_orders = reply.canceled_orders};
+    if (command == EXCHANGE_COMMAND_CONNECT && reply.status == EXCHANGE_DONE) reply.client_ref = connected;
     reply.order_id = exchange_public_id(reply.order_id, fold->partition, fold->partition_count);
     if (reply.fills > EXCHANGE_REPLY_FILLS_MAX) reply.fills = EXCHANGE_REPLY_FILLS_MAX;
     bool created = command == EXCHANGE_COMMAND_NEW || command == EXCHANGE_COMMAND_DEFINE;
@@ -276,15 +290,47 @@ static void resolve(const struct exchange_fold *fold, struct exchange_named_comm
     named->command.symbol = number ? number : UINT32_MAX;
 }
 
-static void apply_command(const struct exchange_fold *fold, const struct weir_record *record) {
-    struct exchange_named_command named = {0};
-    if (record->value.size != sizeof named && record->value.size != sizeof named.command) {
-        exchange_core_apply(fold->core, record->value.data, record->value.size, record->time_ns);
-        return;
+/* A connection that lost its session to another has nothing to end, and the other need not hear of it. */
+static bool is_stale(const struct exchange_fold *fold, const struct exchange_command *c) {
+    struct exchange_session_view view;
+    return c->type == EXCHANGE_COMMAND_DISCONNECT && exchange_core_session(fold->core, c->session, &view) &&
+           view.account == c->account && (!view.connected || view.token != c->order_id);
+}
+
+/* False: nothing was applied. */
+static bool apply_command(
+    const struct exchange_fold *fold, const struct weir_record *record, struct exchange_trailers *trailers) {
+    struct exchange_echoed_command echoed = {0};
+    struct exchange_command *c = &echoed.named.command;
+    size_t size = record->value.size;
+    if (size != sizeof echoed && size != sizeof echoed.named && size != sizeof *c) {
+        exchange_core_apply(fold->core, record->value.data, size, record->time_ns);
+        return true;
     }
-    memcpy(&named, record->value.data, record->value.size);
-    resolve(fold, &named);
-    exchange_core_apply(fold->core, &named.command, sizeof named.command, record->time_ns);
+    memcpy(&echoed, record->value.data, size);
+    resolve(fold, &echoed.named);
+    if (record->type == EXCHANGE_RECORD_ORDER && is_stale(fold, c)) return false;
+    exchange_trailers_begin(trailers, fold->core, c, size == sizeof echoed ? &echoed.echo : NULL);
+    exchange_core_apply(fold->core, c, sizeof *c, record->time_ns);
+    return true;
+}
+
+/* Whoever had the session before hears of its end by this event. */
+static void say_connected(struct weir_out *out, const struct weir_record *record, const union exchange_output *outputs,
+    size_t count, uint64_t *ret_offset) {
+    struct exchange_command c;
+    if (record->value.size < sizeof c) return;
+    memcpy(&c, record->value.data, sizeof c);
+    if (c.type != EXCHANGE_COMMAND_CONNECT) return;
+    for (size_t i = 0; i < count; i++)
+        if (outputs[i].type == EXCHANGE_EVENT_REJECTED) return;
+    struct exchange_event event = {.type = EXCHANGE_EVENT_CONNECTED,
+        .account = c.account,
+        .session = c.session,
+        .order_id = c.order_id,
+        .time_ns = record->time_ns};
+    memcpy(weir_output(out, EXCHANGE_TOPIC_EVENTS, event.type, event.account, sizeof event, ret_offset), &event,
+        sizeof event);
 }
 
 static void apply_terms(const struct exchange_fold *fold, const struct weir_record *record) {
@@ -320,11 +366,21 @@ static void count(struct exchange_fold *fold, struct weir_out *out) {
     weir_metric_set(out, EXCHANGE_METRIC_OPEN, s.open);
 }
 
+static void take_settings(struct exchange_fold *fold, const struct weir_out *out) {
+    exchange_limits_of(weir_settings(out), &fold->in_force);
+    exchange_limits_enforce(fold->core, &fold->in_force, &fold->room);
+}
+
 void exchange_apply(void *state, const struct weir_record *record, struct weir_out *out) {
     struct exchange_fold *fold = state;
     uint8_t command = record->value.size > 0 ? record->value.data[0] : 0;
     bool replies = false;
-    if (record->kind == WEIR_RECORD_SETTINGS) return;
+    uint64_t connected = 0;
+    struct exchange_trailers trailers = {.core = fold->core};
+    if (record->kind == WEIR_RECORD_SETTINGS) {
+        take_settings(fold, out);
+        return;
+    }
     if (record->kind == WEIR_RECORD_TIMER) {
         if (record->timer_id == TIMER_EXPIRY) fold->expiry_timer = UINT64_MAX;
         struct exchange_command tick = {.type = EXCHANGE_COMMAND_TICK};
@@ -333,13 +389,14 @@ void exchange_apply(void *state, const struct weir_record *record, struct weir_o
         apply_terms(fold, record);
         replies = true;
     } else {
-        apply_command(fold, record);
         replies = record->type == EXCHANGE_RECORD_REQUEST;
+        if (!apply_command(fold, record, &trailers)) return;
     }
     size_t outputs_count = 0;
     const union exchange_output *outputs = exchange_core_outputs(fold->core, &outputs_count);
-    publish(fold, out, outputs, outputs_count);
-    if (replies) answer(fold, out, command, outputs, outputs_count);
+    publish(fold, out, outputs, outputs_count, &trailers);
+    if (command == EXCHANGE_COMMAND_CONNECT) say_connected(out, record, outputs, outputs_count, &connected);
+    if (replies) answer(fold, out, command, connected, outputs, outputs_count);
     set_timers(fold, record, out);
     count(fold, out);
 }

@@ -2,7 +2,8 @@
  *
  * Input records (`exchange.orders`):
  *   type 1 ORDER    struct exchange_command, or it followed by the symbol's name (16 bytes, zero-padded): from
- * gateways; no reply type 2 REQUEST  the same, from HTTP: the fold replies with struct exchange_reply and its fills
+ * gateways; no reply. With a name (or zeroes) struct exchange_echo may stand behind: it is repeated behind the events
+ *   type 2 REQUEST  the same, from HTTP: the fold replies with struct exchange_reply and its fills
  *   type 3 TERMS    struct exchange_terms (DEFINE, ALTER; ALTER finds the symbol by name): replies
  * A symbol is numbered by its partition's engine, so senders name it and the fold resolves it. Public order ids are
  * engine id x partitions + partition: whoever has one finds the order.
@@ -10,7 +11,7 @@
  */
 #ifndef WEIR_EXCHANGE_FOLD_H
 #define WEIR_EXCHANGE_FOLD_H
-#include "exchange/core.h"
+#include "exchange/limits.h"
 #include <weir/service.h>
 
 enum exchange_record_type { EXCHANGE_RECORD_ORDER = 1, EXCHANGE_RECORD_REQUEST = 2, EXCHANGE_RECORD_TERMS = 3 };
@@ -47,6 +48,13 @@ struct exchange_named_command {
 };
 _Static_assert(sizeof(struct exchange_named_command) == 80, "a named command is 80 bytes in the topic");
 
+/* And with what its events are to repeat. */
+struct exchange_echoed_command {
+    struct exchange_named_command named;
+    struct exchange_echo echo;
+};
+_Static_assert(sizeof(struct exchange_echoed_command) == 96, "an echoed command is 96 bytes in the topic");
+
 enum exchange_status { EXCHANGE_REJECTED, EXCHANGE_OPEN, EXCHANGE_FILLED, EXCHANGE_CANCELED, EXCHANGE_DONE };
 #define EXCHANGE_REPLY_FILLS_MAX 64u
 struct exchange_fill {
@@ -59,7 +67,8 @@ struct exchange_reply {
     uint8_t status;  /* enum exchange_status */
     uint16_t reason;
     uint32_t fills;
-    uint64_t order_id, client_ref; /* public id */
+    uint64_t order_id;   /* public id */
+    uint64_t client_ref; /* CONNECT: offset of its event CONNECTED */
     uint64_t executed, leaves, canceled_orders;
 };
 _Static_assert(sizeof(struct exchange_reply) == 48, "a reply's head is 48 bytes");
@@ -75,7 +84,8 @@ struct exchange_mark {
 struct exchange_fold { /* queries get it as `state` */
     struct exchange_core *core;
     uint32_t partition, partition_count;
-    uint32_t accounts_max;                         /* a session's number is its account's */
+    struct exchange_limits room;                   /* what the memory is laid out for */
+    struct exchange_limits in_force;               /* what the settings at this offset say */
     struct exchange_mark (*marks)[EXCHANGE_MARKS]; /* by session */
     uint64_t expiry_timer;                         /* record time the expiry timer is set to; UINT64_MAX: not set */
 };

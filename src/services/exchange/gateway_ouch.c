@@ -11,7 +11,7 @@
 #include <weir/gateway.h>
 
 #define NANOS_PER_MS UINT64_C(1000000)
-#define ECHOES       1024u
+#define CAPACITIES   1024u
 #define PACKET_MAX   (WEIR_SOUPBIN_HEADER_SIZE + WEIR_OUCH_MESSAGE_SIZE_MAX)
 
 enum phase { PHASE_LOGIN, PHASE_CONNECTING, PHASE_LIVE, PHASE_OVER };
@@ -23,9 +23,13 @@ struct ouch {
     uint64_t wanted; /* sequence number asked for at login; 0: what is new */
     uint64_t next;   /* of the sequenced message to send next */
     uint64_t sent_ns;
-    uint32_t queries; /* Account Queries not asked yet */
-    bool connected;   /* the engine knows of the session */
-    struct ouch_echo echoes[ECHOES];
+    uint32_t queries;      /* Account Queries not asked yet */
+    bool connected;        /* the engine knows of the session, or is about to */
+    uint64_t connected_at; /* offset of the event that says so */
+    struct capacity {
+        uint32_t user_ref;
+        char capacity;
+    } capacities[CAPACITIES]; /* of the latest orders, for their replacements */
 };
 
 /* ---- what the gateway reads of the state ---- */
@@ -112,25 +116,25 @@ static void refuse(struct weir_session *session, struct weir_slice message, uint
 }
 
 /* ---- in ---- */
-static void echo_keep(struct ouch *o, uint32_t user_ref, const char *client_id, char capacity, char time_in_force) {
-    struct ouch_echo *e = &o->echoes[user_ref % ECHOES];
-    *e = (struct ouch_echo){.user_ref = user_ref, .capacity = capacity, .time_in_force = time_in_force};
-    memcpy(e->client_id, client_id, sizeof e->client_id);
+/* What the events of a request are to repeat. A replacement has no capacity of its own: the order's, if it is known. */
+static bool echo_of(const struct ouch *o, const struct weir_ouch_request *r, struct exchange_echo *ret_echo) {
+    if (r->type == WEIR_OUCH_ENTER) {
+        *ret_echo = (struct exchange_echo){.capacity = r->enter.capacity, .time_in_force = r->enter.time_in_force};
+        memcpy(ret_echo->client_id, r->enter.client_id, sizeof ret_echo->client_id);
+        return true;
+    }
+    if (r->type != WEIR_OUCH_REPLACE) return false;
+    const struct capacity *kept = &o->capacities[r->replace.orig_user_ref % CAPACITIES];
+    bool is_known = kept->user_ref == r->replace.orig_user_ref && kept->capacity;
+    *ret_echo =
+        (struct exchange_echo){.capacity = is_known ? kept->capacity : 'O', .time_in_force = r->replace.time_in_force};
+    memcpy(ret_echo->client_id, r->replace.client_id, sizeof ret_echo->client_id);
+    return true;
 }
 
-static struct ouch_echo echo_of(const struct ouch *o, uint32_t user_ref) {
-    struct ouch_echo e = o->echoes[user_ref % ECHOES];
-    if (e.user_ref == user_ref) return e;
-    e = (struct ouch_echo){.user_ref = user_ref, .capacity = 'O', .time_in_force = '1'};
-    memset(e.client_id, ' ', sizeof e.client_id);
-    return e;
-}
-
-static void keep(struct ouch *o, const struct weir_ouch_request *r) {
-    if (r->type == WEIR_OUCH_ENTER)
-        echo_keep(o, r->enter.user_ref, r->enter.client_id, r->enter.capacity, r->enter.time_in_force);
-    else if (r->type == WEIR_OUCH_REPLACE)
-        echo_keep(o, r->replace.user_ref, r->replace.client_id, 'O', r->replace.time_in_force);
+static void keep(struct ouch *o, const struct weir_ouch_request *r, const struct exchange_echo *echo) {
+    uint32_t user_ref = r->type == WEIR_OUCH_ENTER ? r->enter.user_ref : r->replace.user_ref;
+    o->capacities[user_ref % CAPACITIES] = (struct capacity){user_ref, echo->capacity};
 }
 
 static enum weir_error ask_next_ref(struct weir_session *session) {
@@ -157,21 +161,25 @@ static enum weir_error take_message(struct weir_session *session, struct weir_sl
         if (o->phase == PHASE_LIVE) refuse(session, message, (uint16_t)reason, weir_ouch_reason_sentence(reason));
         return WEIR_OK;
     }
-    struct exchange_named_command named;
-    if (!ouch_translate(o->account, &request, &named)) {
+    struct exchange_echoed_command echoed;
+    struct exchange_named_command *named = &echoed.named;
+    if (!ouch_translate(o->account, &request, named)) {
         if (o->phase == PHASE_LIVE) return ask_next_ref(session);
         o->queries++;
         return WEIR_OK;
     }
     char text[EXCHANGE_NAME_SIZE + 1] = {0};
-    memcpy(text, named.name, EXCHANGE_NAME_SIZE);
+    memcpy(text, named->name, EXCHANGE_NAME_SIZE);
     if (text[0] && exchange_partition(text, weir_session_partition_count(session)) != o->partition) {
         refuse(session, message, WEIR_OUCH_REASON_EXCHANGE + EXCHANGE_REASON_UNKNOWN_SYMBOL,
             "the symbol is not traded in this session's partition; log in to another");
         return WEIR_OK;
     }
-    enum weir_error e = submit(session, EXCHANGE_RECORD_ORDER, &named, ASKED_NOTHING);
-    if (e == WEIR_OK) keep(o, &request);
+    if (!echo_of(o, &request, &echoed.echo)) return submit(session, EXCHANGE_RECORD_ORDER, named, ASKED_NOTHING);
+    struct weir_command command = {
+        .partition = o->partition, .type = EXCHANGE_RECORD_ORDER, .value = weir_slice(&echoed, sizeof echoed)};
+    enum weir_error e = weir_session_command(session, &command, ASKED_NOTHING);
+    if (e == WEIR_OK) keep(o, &request, &echoed.echo);
     return e;
 }
 
@@ -220,8 +228,10 @@ static enum weir_error take_login(struct weir_session *session, struct weir_slic
             .order_id = weir_session_number(session)},
     };
     enum weir_error e = submit(session, EXCHANGE_RECORD_REQUEST, &named, ASKED_CONNECT);
-    if (e == WEIR_OK) o->phase = PHASE_CONNECTING;
-    return e;
+    if (e) return e;
+    o->phase = PHASE_CONNECTING;
+    o->connected = true;
+    return WEIR_OK;
 }
 
 static enum weir_error take_packet(struct weir_session *session, const struct weir_soupbin_packet *packet) {
@@ -293,10 +303,11 @@ static void start(struct weir_session *session) {
 static void on_reply(struct weir_session *session, uint64_t correlation, enum weir_error error, uint16_t status,
     struct weir_slice value) {
     struct ouch *o = weir_session_state(session);
-    (void)value;
+    struct exchange_reply reply;
     if (o->phase == PHASE_OVER || (correlation != ASKED_CONNECT && error == WEIR_OK)) return;
     if (error || status >= 300) {
         if (correlation == ASKED_CONNECT) {
+            o->connected = false;
             refuse_login(session, WEIR_SOUPBIN_REJECT_NOT_AUTHORIZED, "the exchange does not take the session");
             return;
         }
@@ -304,7 +315,10 @@ static void on_reply(struct weir_session *session, uint64_t correlation, enum we
         weir_session_close(session, weir_error_sentence(error));
         return;
     }
-    o->connected = true;
+    if (value.size >= sizeof reply) {
+        memcpy(&reply, value.data, sizeof reply);
+        o->connected_at = reply.client_ref;
+    }
     start(session);
 }
 
@@ -349,22 +363,41 @@ static void on_answer(struct weir_session *session, uint64_t correlation, enum w
 
 /* ---- events ---- */
 /* Every event of a session is one message. */
-static void say(struct weir_session *session, const struct exchange_event *e) {
+static void say(
+    struct weir_session *session, const struct exchange_event *e, const union exchange_trailer *trailer, size_t size) {
     const struct ouch *o = weir_session_state(session);
-    struct ouch_echo echo = echo_of(o, (uint32_t)e->client_ref);
     struct weir_ouch_response r;
-    ouch_say(e, &echo, exchange_public_id(e->order_id, o->partition, weir_session_partition_count(session)), &r);
+    struct ouch_behind behind = {.echo = size == sizeof trailer->echo ? &trailer->echo : NULL,
+        .prevented = size == sizeof trailer->prevented ? &trailer->prevented : NULL};
+    ouch_say(e, &behind, exchange_public_id(e->order_id, o->partition, weir_session_partition_count(session)), &r);
     send_response(session, WEIR_SOUPBIN_SEQUENCED, &r);
+}
+
+/* Another connection logged in: this one is told and closed, and what it sends from now on is not heard. */
+static void taken_over(struct weir_session *session) {
+    struct ouch *o = weir_session_state(session);
+    o->phase = PHASE_OVER;
+    o->connected = false;
+    send_packet(session, WEIR_SOUPBIN_END_OF_SESSION);
+    weir_session_close(session, "another login took the session over");
 }
 
 static void on_record(struct weir_session *session, uint32_t subscription, const struct weir_record *record) {
     struct ouch *o = weir_session_state(session);
     struct exchange_event e;
+    union exchange_trailer trailer = {0};
+    size_t size = record->value.size;
     (void)subscription;
-    if (o->phase != PHASE_LIVE || record->value.size != sizeof e) return;
+    if (o->phase != PHASE_LIVE || size < sizeof e || size > sizeof e + sizeof trailer) return;
     memcpy(&e, record->value.data, sizeof e);
-    if (e.session != o->account || e.session_sequence < o->next) return;
-    say(session, &e);
+    memcpy(&trailer, record->value.data + sizeof e, size - sizeof e);
+    if (e.session != o->account) return;
+    if (e.type == EXCHANGE_EVENT_CONNECTED) {
+        if (record->offset > o->connected_at) taken_over(session);
+        return;
+    }
+    if (e.session_sequence < o->next) return;
+    say(session, &e, &trailer, size - sizeof e);
     o->next = e.session_sequence + 1;
 }
 
@@ -397,9 +430,8 @@ static void on_close(struct weir_session *session) {
             .session = o->account,
             .order_id = weir_session_number(session)},
     };
-    o->connected = false;
-    /* A full queue: the session stays connected in the engine until its next login. */
-    (void)!submit(session, EXCHANGE_RECORD_ORDER, &named, ASKED_NOTHING);
+    /* A full queue: the edge calls again. Any other refusal means that the partition takes nothing any more. */
+    o->connected = submit(session, EXCHANGE_RECORD_ORDER, &named, ASKED_NOTHING) == WEIR_E_FULL;
 }
 
 const struct weir_protocol exchange_ouch_protocol = {

@@ -10,6 +10,7 @@ size_t exchange_output_size(uint8_t type) {
     case EXCHANGE_EVENT_REPLACED:
     case EXCHANGE_EVENT_EXPIRED:
     case EXCHANGE_EVENT_DONE:
+    case EXCHANGE_EVENT_CONNECTED:
         return sizeof(struct exchange_event);
     case EXCHANGE_EVENT_L2:
         return sizeof(struct exchange_l2);

@@ -153,14 +153,16 @@ _Static_assert(sizeof(struct exchange_terms) == 88, "symbol terms are 88 bytes i
 
 /* Events. `exchange.events` (private, keyed by account): types 1 to 8. */
 enum exchange_event_type {
-    EXCHANGE_EVENT_ACCEPTED = 1, /* order as accepted: price, quantity, leaves */
-    EXCHANGE_EVENT_REJECTED = 2, /* reason; order_id of the target if one was named */
-    EXCHANGE_EVENT_EXECUTED = 3, /* price and quantity of the trade, match_id; the maker's comes before the taker's */
-    EXCHANGE_EVENT_CANCELED = 4, /* reason, quantity taken off, leaves = 0: the order ended */
-    EXCHANGE_EVENT_REDUCED = 5,  /* reason, quantity taken off, leaves > 0: priority kept */
-    EXCHANGE_EVENT_REPLACED = 6, /* new price, leaves; quantity = the client reference before */
-    EXCHANGE_EVENT_EXPIRED = 7,  /* reason, quantity taken off: the order ended */
-    EXCHANGE_EVENT_DONE = 8,     /* a session's mass cancel came to its end; quantity = orders it ended */
+    EXCHANGE_EVENT_ACCEPTED = 1,  /* order as accepted: price, quantity, leaves */
+    EXCHANGE_EVENT_REJECTED = 2,  /* reason; order_id of the target if one was named */
+    EXCHANGE_EVENT_EXECUTED = 3,  /* price and quantity of the trade, match_id; the maker's comes before the taker's */
+    EXCHANGE_EVENT_CANCELED = 4,  /* reason, quantity taken off, leaves = 0: the order ended */
+    EXCHANGE_EVENT_REDUCED = 5,   /* reason, quantity taken off, leaves > 0: priority kept */
+    EXCHANGE_EVENT_REPLACED = 6,  /* new price, leaves; quantity = the client reference before */
+    EXCHANGE_EVENT_EXPIRED = 7,   /* reason, quantity taken off: the order ended */
+    EXCHANGE_EVENT_DONE = 8,      /* a session's mass cancel came to its end; quantity = orders it ended */
+    EXCHANGE_EVENT_CONNECTED = 9, /* a connection has the session from here on, whoever had it before; order_id = token.
+                                     Not numbered for the session */
     /* Public, keyed by symbol. */
     EXCHANGE_EVENT_L2 = 16,    /* `exchange.l2` */
     EXCHANGE_EVENT_L1 = 17,    /* `exchange.l1` */
@@ -198,6 +200,26 @@ struct exchange_event {
 };
 _Static_assert(sizeof(struct exchange_event) == 88, "a private event is 88 bytes in the topic");
 _Static_assert(offsetof(struct exchange_event, order_id) == 16, "layout of an event");
+
+/* Behind an event may stand 16 or 24 bytes more; its type and reason tell which, its size whether.
+ * Accepted, replaced, rejected: what the request wanted repeated, if it said anything (16 bytes; also behind a command
+ * and its symbol's name in `exchange.orders`). Replaced has the time in force of the order, whatever was asked for. */
+struct exchange_echo {
+    char client_id[14]; /* ClOrdID, padded with spaces */
+    char capacity;
+    char time_in_force; /* OUCH's letter */
+};
+_Static_assert(sizeof(struct exchange_echo) == 16, "an echo is 16 bytes in the topic");
+
+/* Canceled, reduced with the reason self_trade: the trade that was prevented (24 bytes). */
+struct exchange_prevented {
+    int64_t price;     /* the resting order's */
+    uint64_t quantity; /* that would have traded; with cancel_newest at that price in all */
+    uint8_t is_maker;  /* this event is of the resting order */
+    uint8_t mode;      /* enum exchange_stp of the incoming order */
+    uint8_t reserved[6];
+};
+_Static_assert(sizeof(struct exchange_prevented) == 24, "what was prevented is 24 bytes in the topic");
 
 /* One level after a change: absolute values, so a lost delta is repaired by the next one of that level. */
 struct exchange_l2 {

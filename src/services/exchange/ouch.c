@@ -126,7 +126,7 @@ static void alpha_name(char symbol[WEIR_OUCH_SYMBOL_SIZE], const char name[8]) {
 }
 
 static void say_accepted(
-    const struct ouch_echo *echo, const struct exchange_event *e, uint64_t order_id, struct weir_ouch_response *r) {
+    const struct exchange_echo *echo, const struct exchange_event *e, uint64_t order_id, struct weir_ouch_response *r) {
     r->type = WEIR_OUCH_R_ACCEPTED;
     r->accepted = (struct weir_ouch_accepted){.timestamp_ns = e->time_ns,
         .user_ref = (uint32_t)e->client_ref,
@@ -145,7 +145,7 @@ static void say_accepted(
 }
 
 static void say_replaced(
-    const struct ouch_echo *echo, const struct exchange_event *e, uint64_t order_id, struct weir_ouch_response *r) {
+    const struct exchange_echo *echo, const struct exchange_event *e, uint64_t order_id, struct weir_ouch_response *r) {
     r->type = WEIR_OUCH_R_REPLACED;
     r->replaced = (struct weir_ouch_replaced){.timestamp_ns = e->time_ns,
         .orig_user_ref = (uint32_t)e->quantity,
@@ -164,7 +164,8 @@ static void say_replaced(
     memcpy(r->replaced.client_id, echo->client_id, sizeof echo->client_id);
 }
 
-static void say_rejected(const struct ouch_echo *echo, const struct exchange_event *e, struct weir_ouch_response *r) {
+static void say_rejected(
+    const struct exchange_echo *echo, const struct exchange_event *e, struct weir_ouch_response *r) {
     const char *sentence = exchange_reason_sentence(e->reason);
     bool entered = e->command == EXCHANGE_COMMAND_NEW || e->command == EXCHANGE_COMMAND_MASS_CANCEL;
     r->options.present = WEIR_OUCH_HAS_TEXT;
@@ -180,6 +181,24 @@ static void say_rejected(const struct ouch_echo *echo, const struct exchange_eve
         .user_ref = (uint32_t)e->client_ref,
         .reason = (uint16_t)(WEIR_OUCH_REASON_EXCHANGE + e->reason)};
     memcpy(r->rejected.client_id, echo->client_id, sizeof echo->client_id);
+}
+
+static void say_prevented(
+    const struct exchange_prevented *p, const struct exchange_event *e, struct weir_ouch_response *r) {
+    static const char strategies[] = {[EXCHANGE_STP_NONE] = 'F',
+        [EXCHANGE_STP_CANCEL_NEWEST] = 'N',
+        [EXCHANGE_STP_CANCEL_OLDEST] = 'O',
+        [EXCHANGE_STP_CANCEL_BOTH] = 'B',
+        [EXCHANGE_STP_DECREMENT] = 'D'};
+    r->type = WEIR_OUCH_R_PREVENTED;
+    r->prevented = (struct weir_ouch_prevented){.timestamp_ns = e->time_ns,
+        .user_ref = (uint32_t)e->client_ref,
+        .quantity = (uint32_t)e->quantity,
+        .reason = 'Q',
+        .prevented = (uint32_t)p->quantity,
+        .price = (uint64_t)p->price,
+        .liquidity = p->is_maker ? 'A' : 'R',
+        .strategy = p->mode < sizeof strategies ? strategies[p->mode] : 'F'};
 }
 
 static void say_less(const struct exchange_event *e, struct weir_ouch_response *r) {
@@ -199,7 +218,9 @@ static void say_less(const struct exchange_event *e, struct weir_ouch_response *
 }
 
 void ouch_say(
-    const struct exchange_event *e, const struct ouch_echo *echo, uint64_t order_id, struct weir_ouch_response *r) {
+    const struct exchange_event *e, const struct ouch_behind *behind, uint64_t order_id, struct weir_ouch_response *r) {
+    static const struct exchange_echo blank = {"              ", 'O', '1'};
+    const struct exchange_echo *echo = behind->echo ? behind->echo : &blank;
     *r = (struct weir_ouch_response){0};
     switch (e->type) {
     case EXCHANGE_EVENT_ACCEPTED:
@@ -228,6 +249,9 @@ void ouch_say(
         alpha_name(r->mass_canceled.symbol, e->symbol_name);
         break;
     default:
-        say_less(e, r);
+        if (behind->prevented)
+            say_prevented(behind->prevented, e, r);
+        else
+            say_less(e, r);
     }
 }

@@ -2,6 +2,7 @@
  * run where nothing may allocate. */
 #include "base/json.h"
 #include "exchange/fold.h"
+#include "exchange/trailer.h"
 
 struct printer {
     char text[2048];
@@ -53,15 +54,30 @@ static void put_u64(struct json_writer *w, const char *key, uint64_t value) {
     if (value) json_put_u64(w, key, value);
 }
 
+static void put_letters(struct json_writer *w, const char *key, const char *letters, size_t size) {
+    while (size > 0 && letters[size - 1] == ' ')
+        size--;
+    struct weir_slice text = weir_slice(letters, size);
+    json_put_slice(w, key, utf8_valid(text) ? text : weir_slice_text("?"));
+}
+
+static void put_echo(struct json_writer *w, const struct exchange_echo *echo) {
+    put_letters(w, "client_id", echo->client_id, sizeof echo->client_id);
+    put_letters(w, "capacity", &echo->capacity, 1);
+    put_letters(w, "time_in_force", &echo->time_in_force, 1);
+}
+
 size_t exchange_print_command(struct weir_slice value, char *buf, size_t size) {
-    struct exchange_named_command named = {0};
-    const struct exchange_command *c = &named.command;
-    if (value.size != sizeof named && value.size != sizeof named.command) return print_hex(value, buf, size);
-    memcpy(&named, value.data, value.size);
+    struct exchange_echoed_command echoed = {0};
+    const struct exchange_named_command *named = &echoed.named;
+    const struct exchange_command *c = &named->command;
+    if (value.size != sizeof echoed && value.size != sizeof *named && value.size != sizeof *c)
+        return print_hex(value, buf, size);
+    memcpy(&echoed, value.data, value.size);
     struct printer p;
     struct json_writer *w = begin(&p);
     json_put_text(w, "command", command_name(c->type));
-    if (named.name[0]) put_name(w, "symbol", named.name);
+    if (named->name[0]) put_name(w, "symbol", named->name);
     put_u64(w, "symbol_number", c->symbol);
     json_put_text(w, "side", side_name(c->side));
     put_u64(w, "tif", c->tif);
@@ -74,6 +90,7 @@ size_t exchange_print_command(struct weir_slice value, char *buf, size_t size) {
     json_put_i64(w, "price", c->price);
     json_put_u64(w, "quantity", c->quantity);
     put_u64(w, "expire_ns", c->expire_ns);
+    if (value.size == sizeof echoed) put_echo(w, &echoed.echo);
     return end(&p, buf, size);
 }
 
@@ -97,7 +114,7 @@ size_t exchange_print_terms(struct weir_slice value, char *buf, size_t size) {
 
 static void put_event(struct json_writer *w, const struct exchange_event *e) {
     static const char *const names[] = {
-        "", "accepted", "rejected", "executed", "canceled", "reduced", "replaced", "expired", "done"};
+        "", "accepted", "rejected", "executed", "canceled", "reduced", "replaced", "expired", "done", "connected"};
     json_put_text(w, "event", names[e->type]);
     json_put_u64(w, "symbol_number", e->symbol);
     json_put_u64(w, "account", e->account);
@@ -117,6 +134,13 @@ static void put_event(struct json_writer *w, const struct exchange_event *e) {
     if (e->flags & EXCHANGE_EVENT_PRIORITY_LOST) json_put_bool(w, "priority_lost", true);
     if (e->flags & EXCHANGE_EVENT_ENDED) json_put_bool(w, "ended", true);
     json_put_u64(w, "time_ns", e->time_ns);
+}
+
+static void put_prevented(struct json_writer *w, const struct exchange_prevented *p) {
+    json_put_i64(w, "prevented_price", p->price);
+    json_put_u64(w, "prevented_quantity", p->quantity);
+    json_put_bool(w, "maker", p->is_maker);
+    json_put_u64(w, "stp", p->mode);
 }
 
 static void put_market(struct json_writer *w, const union exchange_output *o) {
@@ -162,13 +186,21 @@ static void put_market(struct json_writer *w, const union exchange_output *o) {
 size_t exchange_print_output(struct weir_slice value, char *buf, size_t size) {
     union exchange_output o = {0};
     size_t want = value.size > 0 ? exchange_output_size(value.data[0]) : 0;
-    if (want == 0 || want != value.size) return print_hex(value, buf, size);
+    union exchange_trailer trailer;
+    size_t behind = value.size - want;
+    bool is_event = want == sizeof o.event;
+    bool fits = want == value.size || (is_event && want < value.size &&
+                                          (behind == sizeof trailer.echo || behind == sizeof trailer.prevented));
+    if (want == 0 || !fits) return print_hex(value, buf, size);
     memcpy(&o, value.data, want);
+    if (behind) memcpy(&trailer, value.data + want, behind);
     struct printer p;
     struct json_writer *w = begin(&p);
-    if (o.type <= EXCHANGE_EVENT_DONE)
+    if (is_event) {
         put_event(w, &o.event);
-    else
+        if (behind == sizeof trailer.echo) put_echo(w, &trailer.echo);
+        if (behind == sizeof trailer.prevented) put_prevented(w, &trailer.prevented);
+    } else
         put_market(w, &o);
     return end(&p, buf, size);
 }

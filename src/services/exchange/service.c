@@ -5,12 +5,12 @@ static const struct weir_setting settings[] = {
     [EXCHANGE_PARTITIONS] = {"partitions", WEIR_SETTING_UINT, "1", 1, 64,
         "Partitions the symbols are spread over; fixed once the data folder has orders.", false},
     [EXCHANGE_ORDERS_MAX] = {"orders_max", WEIR_SETTING_UINT, "2000000", 1024, 1u << 26, "Open orders per partition.",
-        false},
-    [EXCHANGE_SYMBOLS_MAX] = {"symbols_max", WEIR_SETTING_UINT, "4096", 1, 1u << 20, "Symbols per partition.", false},
+        true},
+    [EXCHANGE_SYMBOLS_MAX] = {"symbols_max", WEIR_SETTING_UINT, "4096", 1, 1u << 20, "Symbols per partition.", true},
     [EXCHANGE_ACCOUNTS_MAX] = {"accounts_max", WEIR_SETTING_UINT, "65536", 1, 1u << 24,
-        "Accounts are numbered 1 to this.", false},
+        "Accounts are numbered 1 to this.", true},
     [EXCHANGE_OPEN_MAX] = {"open_max", WEIR_SETTING_UINT, "1000000", 1, 1u << 26,
-        "Open orders of one account per partition.", false},
+        "Open orders of one account per partition.", true},
     [EXCHANGE_OUCH] = {"ouch", WEIR_SETTING_TEXT, "127.0.0.1:9879", 0, 0,
         "HOST:PORT of the binary order entry gateway; off: none. Port 0 picks a free one.", false},
     [EXCHANGE_OUCH_CANCEL] = {"ouch_cancel_on_disconnect", WEIR_SETTING_BOOL, "false", 0, 0,
@@ -19,8 +19,8 @@ static const struct weir_setting settings[] = {
 };
 
 static const struct weir_record_type order_types[] = {
-    {EXCHANGE_RECORD_ORDER, "order", "a command of 64 bytes, the symbol's name behind it, from a gateway", NULL,
-        exchange_print_command},
+    {EXCHANGE_RECORD_ORDER, "order", "a command of 64 bytes, the symbol's name and an echo behind it, from a gateway",
+        NULL, exchange_print_command},
     {EXCHANGE_RECORD_REQUEST, "request", "the same from HTTP; it gets a reply", NULL, exchange_print_command},
     {EXCHANGE_RECORD_TERMS, "terms", "a symbol is defined or altered", NULL, exchange_print_terms},
     {0},
@@ -34,6 +34,7 @@ static const struct weir_record_type event_types[] = {
     {EXCHANGE_EVENT_REPLACED, "replaced", "an order has a new price or quantity", NULL, exchange_print_output},
     {EXCHANGE_EVENT_EXPIRED, "expired", "an order reached its time", NULL, exchange_print_output},
     {EXCHANGE_EVENT_DONE, "done", "a session's mass cancel came to its end", NULL, exchange_print_output},
+    {EXCHANGE_EVENT_CONNECTED, "connected", "a connection took a session", NULL, exchange_print_output},
     {0},
 };
 static const struct weir_record_type market_types[] = {
@@ -88,8 +89,8 @@ const struct weir_service weir_service_exchange = {
     .name = "exchange",
     .summary =
         "price-time-priority matching engine: order books per symbol, OUCH-style and HTTP order entry, market data",
-    .version = 1,
-    .version_replays = 1,
+    .version = 2, /* limits in force as records say; echoes and what was prevented behind events; connections */
+    .version_replays = 2,
     .partitions_setting = "partitions",
     .settings = settings,
     .topics = topics,
@@ -97,7 +98,8 @@ const struct weir_service weir_service_exchange = {
     .listeners = listeners,
     .metrics = metrics,
     .reasons = reasons,
-    .output_bytes_max = EXCHANGE_OUTPUT_BYTES_MAX(EXCHANGE_WORK_MAX),
+    .output_bytes_max =
+        EXCHANGE_OUTPUT_BYTES_MAX(EXCHANGE_WORK_MAX) + 2 * sizeof(struct exchange_prevented) * (EXCHANGE_WORK_MAX + 1u),
     .state_bytes = exchange_state_bytes,
     .open = exchange_open,
     .apply = exchange_apply,

@@ -102,8 +102,7 @@ static void test_ouch_requests_become_the_commands_they_mean(void **state) {
 
 static void test_every_event_of_a_session_is_one_ouch_response(void **state) {
     (void)state;
-    struct ouch_echo echo = {.user_ref = 9, .capacity = 'A', .time_in_force = '1'};
-    memset(echo.client_id, ' ', sizeof(echo.client_id));
+    struct ouch_behind behind = {0};
     static const char want[] = {[EXCHANGE_EVENT_ACCEPTED] = 'A',
         [EXCHANGE_EVENT_REJECTED] = 'J',
         [EXCHANGE_EVENT_EXECUTED] = 'E',
@@ -118,7 +117,7 @@ static void test_every_event_of_a_session_is_one_ouch_response(void **state) {
         if (type == EXCHANGE_EVENT_REJECTED) e.command = EXCHANGE_COMMAND_NEW, e.reason = EXCHANGE_REASON_TICK;
         struct weir_ouch_response r, back;
         uint8_t bytes[WEIR_OUCH_MESSAGE_SIZE_MAX];
-        ouch_say(&e, &echo, 4, &r);
+        ouch_say(&e, &behind, 4, &r);
         assert_int_equal((char)r.type, want[type]);
         size_t size = weir_ouch_response_encode(&r, bytes);
         assert_int_equal(weir_ouch_response_decode(weir_slice(bytes, size), &back), WEIR_OUCH_REASON_NONE);
