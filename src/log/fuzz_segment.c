@@ -26,9 +26,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (log_open(sys, &o, &log) == WEIR_OK) {
         struct log_topic *t = log_topic_find(log, "in");
         fuzz_read_all(log);
-        enum weir_error ignored = log_read(log, t->partitions[0], data[0], false, fuzz_read_buffer, FUZZ_READ, &length);
-        ignored = log_read(log, t->partitions[0], data[0], true, fuzz_read_buffer, 200, &length);
-        (void)ignored;
+        enum weir_error e = log_read(log, t->partitions[0], data[0], false, fuzz_read_buffer, FUZZ_READ, &length);
+        WEIR_ASSERT(e || length <= FUZZ_READ);
+        e = log_read(log, t->partitions[0], data[0], true, fuzz_read_buffer, 200, &length);
+        WEIR_ASSERT(e || length <= 200);
         log_close(log);
     }
     enum weir_error ignored = log_dump(sys, path, true, ignore_line, &length);
