@@ -31,6 +31,18 @@ enum weir_error exchange_route_command(const struct weir_request *request, const
 /* ---- commands
  * ------------------------------------------------------------------------------------------------------------- */
 
+/* A number may stand where a name should, and any number is one: what it means must not depend on its low bits. */
+static enum weir_error check_kinds(const Weir__Exchange__NewOrder *m) {
+    if (m->type != WEIR__EXCHANGE__ORDER_TYPE__LIMIT && m->type != WEIR__EXCHANGE__ORDER_TYPE__MARKET)
+        return weir_error_context(WEIR_E_INVALID, "type: LIMIT or MARKET");
+    if ((unsigned)m->time_in_force > EXCHANGE_TIF_FOK)
+        return weir_error_context(WEIR_E_INVALID, "timeInForce: GTC, DAY, GTD, IOC or FOK");
+    if ((unsigned)m->self_trade > EXCHANGE_STP_DECREMENT)
+        return weir_error_context(
+            WEIR_E_INVALID, "selfTrade: ALLOW, CANCEL_NEWEST, CANCEL_OLDEST, CANCEL_BOTH or DECREMENT");
+    return WEIR_OK;
+}
+
 enum weir_error exchange_encode_new(const struct weir_request *request, struct weir_command *ret_command) {
     const Weir__Exchange__NewOrder *m = request->message;
     if (!m->symbol || !m->symbol[0]) return weir_error_context(WEIR_E_INVALID, "symbol: name the symbol to trade");
@@ -39,6 +51,8 @@ enum weir_error exchange_encode_new(const struct weir_request *request, struct w
     if (m->account == 0) return weir_error_context(WEIR_E_INVALID, "account: whose order it is, a number from 1");
     if (m->expire_at_ms > UINT64_MAX / NANOS_PER_MS)
         return weir_error_context(WEIR_E_INVALID, "expireAtMs: too far away");
+    enum weir_error e = check_kinds(m);
+    if (e) return e;
     uint16_t flags = m->type == WEIR__EXCHANGE__ORDER_TYPE__MARKET ? EXCHANGE_FLAG_MARKET : 0;
     if (m->post_only) flags |= EXCHANGE_FLAG_POST_ONLY;
     struct exchange_command command = {
@@ -88,6 +102,8 @@ enum weir_error exchange_encode_replace(const struct weir_request *request, stru
 
 enum weir_error exchange_encode_mass_cancel(const struct weir_request *request, struct weir_command *ret_command) {
     const Weir__Exchange__MassCancel *m = request->message;
+    if ((unsigned)m->side > WEIR__EXCHANGE__SIDE__SELL)
+        return weir_error_context(WEIR_E_INVALID, "side: \"BUY\", \"SELL\" or left out for both");
     uint8_t side = m->side == WEIR__EXCHANGE__SIDE__BUY    ? EXCHANGE_SIDE_BUY
                    : m->side == WEIR__EXCHANGE__SIDE__SELL ? EXCHANGE_SIDE_SELL
                                                            : EXCHANGE_SIDE_ANY;
