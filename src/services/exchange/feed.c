@@ -313,7 +313,8 @@ size_t feed_reply_write(uint32_t request, uint16_t status, struct weir_slice val
     json_put_u64(&w, "executed", reply.executed);
     json_put_u64(&w, "leaves", reply.leaves);
     if (reply.reason) {
-        json_put_text(&w, "reason", exchange_reason_code(reply.reason));
+        json_put_u64(&w, "reason", reply.reason);
+        json_put_text(&w, "reasonCode", exchange_reason_code(reply.reason));
         json_put_text(&w, "sentence", exchange_reason_sentence(reply.reason));
     }
     json_write_key(&w, "fills");
