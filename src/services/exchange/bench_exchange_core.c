@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #define RING      32
-#define AHEAD     20
 #define SPREAD    1000 /* prices of a side */
 #define PASS_OPS  400000
 #define PASSES    5
@@ -138,10 +137,11 @@ static double churn_ns(struct load *l, struct exchange_command *commands) {
         make_new(l, &commands[i + 1]);
         l->live[place] = (uint32_t)++l->last_id;
     }
+    struct exchange_hints hints;
+    exchange_core_prefetch_start(l->core, &hints);
     uint64_t start = cpu_ns();
     for (uint32_t i = 0; i < PASS_OPS; i++) {
-        if (i + AHEAD < PASS_OPS)
-            exchange_core_prefetch(l->core, &commands[i + AHEAD], &commands[i + 12], &commands[i + 5]);
+        if (i + EXCHANGE_AHEAD < PASS_OPS) exchange_core_prefetch(l->core, &hints, &commands[i + EXCHANGE_AHEAD]);
         exchange_core_apply(l->core, &commands[i], sizeof(commands[i]), 1);
     }
     return (double)(cpu_ns() - start) / PASS_OPS;

@@ -50,10 +50,24 @@ const union exchange_output *exchange_core_outputs(const struct exchange_core *c
  * order entered after such a command is never touched by it, and no good-till-date order trades after its time. */
 bool exchange_core_unfinished(const struct exchange_core *core);
 
-/* Hints that warm the cache for three commands to come, about 20, 12 and 5 ahead; each should have been hinted as the
- * farther ones before. No effect on state; a wrong hint costs nothing but time. */
-void exchange_core_prefetch(const struct exchange_core *core, const struct exchange_command *far,
-    const struct exchange_command *middle, const struct exchange_command *near);
+/* Hints that warm the cache for commands to come: each is announced once, EXCHANGE_AHEAD commands before it is applied,
+ * and looked for step by step while others are announced. No effect on state; a wrong hint costs nothing but time.
+ * Owner of the hints: the thread that applies; they hold until the core is reset. */
+#define EXCHANGE_AHEAD 28
+#define EXCHANGE_HINTS 32
+struct exchange_hint {
+    const uint64_t *entry;
+    int64_t price;
+    uint32_t tag, symbol, account, slot, leaf, joined, left;
+    uint8_t side, bit;
+};
+struct exchange_hints {
+    unsigned next;
+    struct exchange_hint ring[EXCHANGE_HINTS];
+};
+void exchange_core_prefetch_start(const struct exchange_core *core, struct exchange_hints *ret_hints);
+void exchange_core_prefetch(
+    const struct exchange_core *core, struct exchange_hints *hints, const struct exchange_command *command);
 
 /* When the first good-till-date order expires; UINT64_MAX when there is none. The host wants a tick then. */
 uint64_t exchange_core_next_expiry(const struct exchange_core *core);

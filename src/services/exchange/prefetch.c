@@ -1,86 +1,99 @@
-/* Hints: what a coming command will touch is asked for in two steps, the second of which needs the first to have
- * arrived. A hint may be wrong or late; it reads only, and only memory that is always there. */
+/* Hints: what a coming command will touch is asked for in four steps, each of which needs what the ones before fetched.
+ * A hint may be wrong or late; it reads only, and only memory that is always there. Commands of all types go one way,
+ * as what they lack leads to number 0, which is in every array: a branch on the type would be guessed wrong in each
+ * step, which costs more than the useless half of the hints. */
 #include "exchange/state.h"
 
 /* GCC takes a function that only prefetches for one without effects and drops the calls, unless they are gone before it
  * looks. */
 #define INLINE static inline __attribute__((always_inline))
 
-/* The index node of the price, if it is near. */
-INLINE const struct node *near_node(
-    const struct exchange_core *core, const struct exchange_command *c, unsigned *ret_bit) {
-    const struct symbol *symbol = core_symbol(core, c->symbol);
-    if (symbol == NULL) return NULL;
-    uint64_t key = level_key(symbol->tick, c->price);
-    *ret_bit = (unsigned)(key & 63);
-    uint32_t leaf = levels_near(core, &symbol->sides[c->side & 1], key >> 6);
-    return leaf ? &core->nodes[leaf] : NULL;
+/* So few orders (a symbol counts as eight) stay in the cache by themselves, some 200 bytes each: hints would only cost.
+ */
+#define HINTS_FROM 4096
+
+/* The number where the condition holds, else 0. */
+INLINE uint32_t when(uint64_t condition, uint32_t number) {
+    return number & (0 - (uint32_t)condition);
 }
 
-/* The order a command names, if it stands where it most likely does. */
-INLINE uint32_t guess(const struct exchange_core *core, const struct exchange_command *c) {
-    bool by_ref = c->flags & EXCHANGE_FLAG_BY_REF;
-    const struct table *t = by_ref ? &core->refs : &core->ids;
-    uint32_t tag = by_ref ? ref_tag(core, c->account, c->order_id) : id_tag(c->order_id);
-    uint32_t home = table_home(t, tag);
-    uint64_t entry = t->entries[home];
-    if (LIKELY((uint32_t)(entry >> 32) == tag)) return (uint32_t)entry;
-    for (uint32_t i = 1; i < 8; i++) {
-        entry = t->entries[(home & ~UINT32_C(7)) | ((home + i) & 7)];
-        if ((uint32_t)(entry >> 32) == tag) return (uint32_t)entry;
-    }
-    return 0;
+/* The symbol, the account, and the place of the order in its table. */
+INLINE void hint_begin(const struct exchange_core *core, struct exchange_hint *hint, const struct exchange_command *c) {
+    uint64_t ref = c->flags & EXCHANGE_FLAG_BY_REF ? c->order_id : c->client_ref;
+    const struct table *table = ref ? &core->refs : &core->ids;
+    hint->tag = ref ? ref_tag(core, c->account, ref) : id_tag(c->order_id);
+    hint->entry = &table->entries[table_home(table, hint->tag)];
+    hint->symbol = when(c->symbol - 1 < core->counters.symbols, c->symbol);
+    hint->account = when(c->account <= core->limits.accounts_max, c->account);
+    hint->side = c->side & 1;
+    hint->price = c->price;
+    __builtin_prefetch(hint->entry, 1);
+    __builtin_prefetch(&core->accounts[hint->account], 1);
+    const char *symbol = (const char *)&core->symbols[hint->symbol];
+    for (size_t at = 0; at <= offsetof(struct symbol, terms.name); at += 64)
+        __builtin_prefetch(symbol + at, 1);
 }
 
-INLINE void hint_far(const struct exchange_core *core, const struct exchange_command *c) {
-    if (c->type == EXCHANGE_COMMAND_NEW) {
-        unsigned bit = 0;
-        const struct node *node = near_node(core, c, &bit);
-        if (node == NULL) return;
-        __builtin_prefetch(&node->mask);
-        __builtin_prefetch(&node->child[bit]);
-    } else if (c->flags & EXCHANGE_FLAG_BY_REF) {
-        uint32_t tag = ref_tag(core, c->account, c->order_id);
-        __builtin_prefetch(&core->refs.entries[table_home(&core->refs, tag)]);
-    } else {
-        __builtin_prefetch(&core->ids.entries[table_home(&core->ids, id_tag(c->order_id))]);
-    }
+/* The index leaf of the price when it is at most one storey down, which is where a lively book has its levels; the
+ * order when it stands where it most likely does. */
+INLINE void hint_find(const struct exchange_core *core, struct exchange_hint *hint) {
+    const struct symbol *symbol = &core->symbols[hint->symbol];
+    uint64_t key = (uint64_t)((UNLIKELY(symbol->tick > 1) ? hint->price / symbol->tick : hint->price) + KEY_BIAS);
+    uint32_t number = symbol->sides[hint->side].root;
+    const struct node *root = &core->nodes[number];
+    unsigned position = key >> 6 & 63;
+    uint32_t child = when(root->mask >> position & 1 & (root->storey == 1), root->child[position]);
+    hint->leaf = when(root->storey == 0, number) | child;
+    hint->bit = key & 63;
+    __builtin_prefetch(&core->nodes[hint->leaf].mask, 1);
+    __builtin_prefetch(&core->nodes[hint->leaf].child[hint->bit], 1);
+    uint64_t entry = *hint->entry;
+    hint->slot = when((uint32_t)(entry >> 32) == hint->tag, (uint32_t)entry);
+    __builtin_prefetch(&core->orders[hint->slot], 1);
+    __builtin_prefetch(&core->links[hint->slot], 1);
 }
 
-INLINE void hint_middle(const struct exchange_core *core, const struct exchange_command *c) {
-    if (c->type == EXCHANGE_COMMAND_NEW) {
-        unsigned bit = 0;
-        const struct node *node = near_node(core, c, &bit);
-        if (node && node->mask >> bit & 1) __builtin_prefetch(&core->levels[node->child[bit]], 1);
-        return;
-    }
-    uint32_t slot = guess(core, c);
-    __builtin_prefetch(&core->orders[slot], 1);
-    __builtin_prefetch(&core->links[slot], 1);
-}
-
-INLINE void hint_near(const struct exchange_core *core, const struct exchange_command *c) {
-    if (c->type == EXCHANGE_COMMAND_NEW) {
-        unsigned bit = 0;
-        const struct node *node = near_node(core, c, &bit);
-        if (node && node->mask >> bit & 1) __builtin_prefetch(&core->orders[core->levels[node->child[bit]].tail], 1);
-        if (c->account <= core->limits.accounts_max)
-            __builtin_prefetch(&core->links[core->accounts[c->account].tail], 1);
-        return;
-    }
-    uint32_t slot = guess(core, c);
-    const struct order *order = &core->orders[slot];
-    struct order_links links = core->links[slot];
-    __builtin_prefetch(&core->levels[order->level], 1);
+/* The level a new order joins; all that is around an order that is there. */
+INLINE void hint_enter(const struct exchange_core *core, struct exchange_hint *hint) {
+    const struct node *leaf = &core->nodes[hint->leaf];
+    hint->joined = when(leaf->mask >> hint->bit & 1 & (leaf->storey == 0), leaf->child[hint->bit]);
+    __builtin_prefetch(&core->levels[hint->joined], 1);
+    const struct order *order = &core->orders[hint->slot];
+    struct order_links links = core->links[hint->slot];
+    hint->left = order->level;
+    hint->symbol = order->symbol | when(order->symbol == 0, hint->symbol);
+    __builtin_prefetch(&core->levels[hint->left], 1);
     __builtin_prefetch(&core->orders[order->next], 1);
     __builtin_prefetch(&core->orders[order->prev], 1);
     __builtin_prefetch(&core->links[links.next], 1);
     __builtin_prefetch(&core->links[links.prev], 1);
+    __builtin_prefetch(&core->symbols[hint->symbol].sides, 1);
+    __builtin_prefetch(&core->symbols[hint->symbol].top_price, 1);
 }
 
-void exchange_core_prefetch(const struct exchange_core *core, const struct exchange_command *far,
-    const struct exchange_command *middle, const struct exchange_command *near) {
-    hint_far(core, far);
-    hint_middle(core, middle);
-    hint_near(core, near);
+/* The tails of queue and account, the best levels, and the leaf a level leaves when it is empty. */
+INLINE void hint_finish(const struct exchange_core *core, const struct exchange_hint *hint) {
+    const struct symbol *symbol = &core->symbols[hint->symbol];
+    const struct node *leaf = &core->nodes[core->levels[hint->left].place >> 6];
+    __builtin_prefetch(&core->orders[core->levels[hint->joined].tail], 1);
+    __builtin_prefetch(&core->links[core->accounts[hint->account].tail], 1);
+    __builtin_prefetch(&core->levels[symbol->sides[0].best], 1);
+    __builtin_prefetch(&core->levels[symbol->sides[1].best], 1);
+    __builtin_prefetch(&leaf->mask, 1);
+}
+
+void exchange_core_prefetch(
+    const struct exchange_core *core, struct exchange_hints *hints, const struct exchange_command *command) {
+    if (core->order_used + 8 * core->counters.symbols < HINTS_FROM) return;
+    unsigned at = hints->next++;
+    hint_begin(core, &hints->ring[at % EXCHANGE_HINTS], command);
+    hint_find(core, &hints->ring[(at - 8) % EXCHANGE_HINTS]);
+    hint_enter(core, &hints->ring[(at - 16) % EXCHANGE_HINTS]);
+    hint_finish(core, &hints->ring[(at - 23) % EXCHANGE_HINTS]);
+}
+
+void exchange_core_prefetch_start(const struct exchange_core *core, struct exchange_hints *ret_hints) {
+    *ret_hints = (struct exchange_hints){0};
+    for (unsigned i = 0; i < EXCHANGE_HINTS; i++)
+        ret_hints->ring[i].entry = core->ids.entries;
 }

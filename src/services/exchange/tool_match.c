@@ -10,11 +10,6 @@
 #include <string.h>
 #include <time.h>
 
-#ifndef AHEAD_FAR
-#define AHEAD_FAR    20
-#define AHEAD_MIDDLE 12
-#define AHEAD_NEAR   5
-#endif
 #define RING 32
 
 static uint64_t now_ns(clockid_t clock) {
@@ -122,36 +117,42 @@ static void pass_check(struct exchange_core *core, const struct flow *flow, stru
 }
 
 /* ---- pass 2: speed ---- */
-static inline void prepare(
-    const struct exchange_core *core, const struct flow *flow, bool by_ref, struct exchange_command *ring, size_t i) {
-    struct exchange_command *far = &ring[(i + AHEAD_FAR) % RING];
-    if (i + AHEAD_FAR < flow->count) flow_command(&flow->records[i + AHEAD_FAR], by_ref, far);
-    exchange_core_prefetch(core, far, &ring[(i + AHEAD_MIDDLE) % RING], &ring[(i + AHEAD_NEAR) % RING]);
+struct ahead {
+    struct exchange_command ring[RING];
+    struct exchange_hints hints;
+};
+
+static void ahead_start(struct ahead *ahead, const struct exchange_core *core, const struct flow *flow, bool by_ref) {
+    memset(ahead->ring, 0, sizeof(ahead->ring));
+    exchange_core_prefetch_start(core, &ahead->hints);
+    for (size_t i = 0; i < EXCHANGE_AHEAD && i < flow->count; i++)
+        flow_command(&flow->records[i], by_ref, &ahead->ring[i]);
 }
 
-static void ring_fill(const struct flow *flow, bool by_ref, struct exchange_command *ring) {
-    memset(ring, 0, RING * sizeof(*ring));
-    for (size_t i = 0; i < AHEAD_FAR && i < flow->count; i++)
-        flow_command(&flow->records[i], by_ref, &ring[i]);
+static inline void ahead_step(
+    struct ahead *ahead, const struct exchange_core *core, const struct flow *flow, bool by_ref, size_t i) {
+    struct exchange_command *far = &ahead->ring[(i + EXCHANGE_AHEAD) % RING];
+    if (i + EXCHANGE_AHEAD < flow->count) flow_command(&flow->records[i + EXCHANGE_AHEAD], by_ref, far);
+    exchange_core_prefetch(core, &ahead->hints, far);
 }
 
 static void pass_speed(struct exchange_core *core, const struct flow *flow, bool by_ref) {
-    struct exchange_command ring[RING];
-    ring_fill(flow, by_ref, ring);
+    struct ahead ahead;
+    ahead_start(&ahead, core, flow, by_ref);
     for (size_t i = 0; i < flow->count; i++) {
-        prepare(core, flow, by_ref, ring, i);
-        exchange_core_apply(core, &ring[i % RING], sizeof(ring[0]), flow->records[i].time_ns);
+        ahead_step(&ahead, core, flow, by_ref, i);
+        exchange_core_apply(core, &ahead.ring[i % RING], sizeof(ahead.ring[0]), flow->records[i].time_ns);
     }
 }
 
 /* ---- pass 3: latency ---- */
 static void pass_latency(struct exchange_core *core, const struct flow *flow, bool by_ref, uint32_t *spent) {
-    struct exchange_command ring[RING];
-    ring_fill(flow, by_ref, ring);
+    struct ahead ahead;
+    ahead_start(&ahead, core, flow, by_ref);
     for (size_t i = 0; i < flow->count; i++) {
-        prepare(core, flow, by_ref, ring, i);
+        ahead_step(&ahead, core, flow, by_ref, i);
         uint64_t start = cycles();
-        exchange_core_apply(core, &ring[i % RING], sizeof(ring[0]), flow->records[i].time_ns);
+        exchange_core_apply(core, &ahead.ring[i % RING], sizeof(ahead.ring[0]), flow->records[i].time_ns);
         uint64_t took = cycles() - start;
         spent[i] = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
     }
