@@ -53,6 +53,8 @@ enum weir_error host_lane_append(struct host_lane *lane, struct log_partition *p
         enum weir_error e = host_lane_commit(lane, &held);
         if (e != WEIR_OK) return e;
         bool roomy = log_commit_room(held->commit) >= reserve || held->records == 0;
+        /* The last commit's reserve stays: handed in now, nothing would be left for what the reserve is for. */
+        if (!roomy && log_writer_left(lane->writer) == 0) break;
         e = roomy ? log_commit_append(held->commit, partition, record, ret_offset) : WEIR_E_AGAIN;
         if (e == WEIR_OK) held->records++;
         if (e != WEIR_E_AGAIN) return e;

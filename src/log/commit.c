@@ -201,6 +201,10 @@ static bool take_free(struct log_writer *w, struct commit **ret_commit) {
     return true;
 }
 
+uint32_t log_writer_left(const struct log_writer *writer) {
+    return writer->free_count + (uint32_t)slot_ring_count(&writer->freed);
+}
+
 enum weir_error log_commit_begin(struct log_writer *writer, struct log_commit **ret_commit) {
     struct log *log = writer->log;
     struct journal *j = &log->journal;
