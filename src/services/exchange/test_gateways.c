@@ -122,6 +122,29 @@ static void test_every_event_of_a_session_is_one_ouch_response(void **state) {
         size_t size = weir_ouch_response_encode(&r, bytes);
         assert_int_equal(weir_ouch_response_decode(weir_slice(bytes, size), &back), WEIR_OUCH_REASON_NONE);
     }
+    /* What is behind an event is told with it, and prints. */
+    struct exchange_event e = {.type = EXCHANGE_EVENT_REDUCED,
+        .reason = EXCHANGE_REASON_SELF_TRADE,
+        .client_ref = 9,
+        .quantity = 3,
+        .leaves = 5};
+    struct exchange_prevented prevented = {.price = 77, .quantity = 2, .is_maker = 1, .mode = EXCHANGE_STP_DECREMENT};
+    struct weir_ouch_response said;
+    ouch_say(&e, &(struct ouch_behind){.prevented = &prevented}, 4, &said);
+    assert_int_equal((char)said.type, 'D');
+    assert_int_equal(said.prevented.quantity, 3);
+    assert_int_equal(said.prevented.prevented, 2);
+    assert_int_equal(said.prevented.price, 77);
+    assert_int_equal(said.prevented.liquidity, 'A');
+    assert_int_equal(said.prevented.strategy, 'D');
+    uint8_t record[sizeof e + sizeof prevented];
+    char text[1024];
+    memcpy(record, &e, sizeof e);
+    memcpy(record + sizeof e, &prevented, sizeof prevented);
+    assert_true(exchange_print_output(weir_slice(record, sizeof record), text, sizeof text) < sizeof text);
+    assert_non_null(strstr(text, "\"prevented_price\":77"));
+    (void)exchange_print_output(weir_slice(record, sizeof record - 1), text, sizeof text);
+    assert_non_null(strstr(text, "malformed"));
     /* Every sentence fits the message that carries it. */
     for (int reason = 0; reason < 64; reason++)
         assert_true(strlen(exchange_reason_sentence((enum exchange_reason)reason)) <= WEIR_OUCH_TEXT_SIZE_MAX);
