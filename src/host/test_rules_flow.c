@@ -183,6 +183,38 @@ static void commands_leave_room_for_timers_and_emits(void **state) {
     world_done(&w);
 }
 
+static void an_emit_that_finds_no_room_is_sent_again(void **state) {
+    (void)state;
+    static uint8_t large[60 << 10];
+    uint32_t refused = 0;
+    for (uint64_t steps = 1; steps < 40; steps++) {
+        struct world w;
+        world_init(&w, 17 + steps);
+        world_open(&w, 1);
+        world_run(&w);
+        must(world_send(&w, 0, 0, 0, (struct test_value){OP_ADD, 1, 1, 1}, 1));
+        host_lane_work(w.lanes[0], 0);
+        struct envelope envelope = {
+            .kind = WEIR_RECORD_TIMER, .timer_id = 1}; /* of the host: has no reserve to spare */
+        enum weir_error e = WEIR_OK;
+        while (!e) /* until every commit is full and under way */
+            e = host_partition_append(
+                world_partition(&w, 0, 1), &envelope, (struct weir_slice){0}, weir_slice(large, sizeof large), NULL);
+        assert_int_equal(e, WEIR_E_FULL);
+        const struct outbox *outbox = &world_partition(&w, 0, 0)->outbox;
+        for (uint64_t i = 0; i < steps; i++) {
+            sys_sim_run(w.sys, 1);
+            refused += outbox->released > outbox->sent;
+        }
+        world_run(&w);
+        assert_int_equal(world_state(&w, 1, 0)->emits_seen + world_state(&w, 1, 1)->emits_seen, 1);
+        assert_int_equal(outbox->head, outbox->tail);
+        world_stop(&w);
+        world_done(&w);
+    }
+    assert_true(refused > 0); /* it was released and could not be taken at once */
+}
+
 int main(int argc, char **argv) {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
@@ -190,6 +222,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_repeated_batch_is_answered_only_when_the_first_is_durable),
         cmocka_unit_test(an_emit_leaves_only_when_its_cause_is_durable),
         cmocka_unit_test(a_cycle_whose_outboxes_are_all_full_drains),
+        cmocka_unit_test(an_emit_that_finds_no_room_is_sent_again),
         cmocka_unit_test(commands_leave_room_for_timers_and_emits),
     };
     return cmocka_run_group_tests_name("host rules of flow", tests, NULL, NULL);
