@@ -132,6 +132,7 @@ static enum weir_error judge(struct host_partition *p, uint64_t from) {
     enum weir_error e =
         poison_judge(p->host->poison, p->host->log, p->log, from, p->skips, FOLD_SKIPS_MAX, &skips, &p->park_at);
     atomic_store(&p->skip_count, skips);
+    p->cautious = poison_beyond(p->host->poison, p->log);
     return e;
 }
 

@@ -170,7 +170,7 @@ void host_partition_apply(struct host_partition *p, struct held *held, struct we
     uint32_t applied;
     size_t size;
     uint64_t emits_before = p->outbox.tail;
-    if (!p->parked && !p->replaying && contains(batch, p->fold.applied)) {
+    if (!p->parked && !p->replaying && !p->cautious && contains(batch, p->fold.applied)) {
         apply_batch(p, held, batch, &applied, &size);
         settle(p, held, emits_before);
     }
@@ -182,7 +182,7 @@ bool host_partition_may_catch_up(const struct host_partition *p) {
     if (p->parked || p->fold.applied >= p->submitted) return false;
     if (p->outbox.memory && !outbox_fits(&p->outbox, p->fold.service->emits_max)) return false;
     if (p->fold.applied < atomic_load_explicit(&p->log->high, memory_order_acquire)) return true;
-    return p->lane->flight_count > 0;
+    return p->lane->flight_count > 0 && !p->cautious;
 }
 
 static void finish_replay(struct host_partition *p) {
@@ -233,7 +233,7 @@ static uint32_t apply_stored(struct host_partition *p, struct held *held) {
 
 uint32_t host_partition_catch_up(struct host_partition *p, struct held *held) {
     uint64_t emits_before = p->outbox.tail;
-    uint32_t applied = p->replaying ? 0 : apply_flights(p, held);
+    uint32_t applied = p->replaying || p->cautious ? 0 : apply_flights(p, held);
     if (applied == 0 && p->fold.applied < atomic_load_explicit(&p->log->high, memory_order_acquire))
         applied = apply_stored(p, held);
     finish_replay(p);

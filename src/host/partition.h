@@ -44,6 +44,10 @@ struct host_partition {
     bool announced; /* its settings record of this start is appended, if it needs one */
     bool counted;   /* among the ready ones */
     bool lagging, parked;
+    /* A record crashed the last life before it was durable, so it can't be parked by its offset. This life applies
+     * nothing that is not stored: when it comes again and crashes again, it is in the log, and the next start parks in
+     * front of it. */
+    bool cautious;
     uint64_t park_at;               /* offset of the poison record, UINT64_MAX: none */
     uint64_t skips[FOLD_SKIPS_MAX]; /* poison records that a durable order passes over */
     _Atomic uint32_t skip_count;

@@ -121,6 +121,12 @@ static enum weir_error find_skip(
     return WEIR_OK;
 }
 
+bool poison_beyond(const struct poison *poison, const struct log_partition *partition) {
+    for (uint32_t i = 0; i < poison->count; i++)
+        if (poison->notes[i].uid == partition->uid && poison->notes[i].offset >= partition->next) return true;
+    return false;
+}
+
 enum weir_error poison_judge(const struct poison *poison, struct log *log, struct log_partition *partition,
     uint64_t from, uint64_t *skips, uint32_t max, uint32_t *ret_skip_count, uint64_t *ret_park) {
     uint64_t park = UINT64_MAX;

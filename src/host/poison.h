@@ -43,6 +43,9 @@ struct poison {
 /* Reads the notes, writes them again without repetition, and arms the process's last words. */
 WEIR_MUST enum weir_error poison_open(struct poison *poison, struct sys *sys, const char *folder);
 void poison_close(struct poison *poison);
+/* True when the last life crashed at a record of the partition that never reached the log: its client may send it
+ * again. */
+bool poison_beyond(const struct poison *poison, const struct log_partition *partition);
 
 /* Records of the partition with POISON_PARKS notes: those that a later record passes over go to skips (at most max),
  * the first of the others at or above `from` to ret_park (UINT64_MAX: none). */

@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define EXIT_PARKED 3
+
 static void note_crash(struct world *w, uint32_t uid, uint64_t offset, uint64_t at) {
     uint8_t note[POISON_NOTE_SIZE];
     poison_store(uid, offset, note);
@@ -114,20 +116,16 @@ static void crash_in_apply(const char *folder) {
     must(host_open(w.sys, w.log, &options, &w.host));
     must(log_start(w.log));
     struct host_lane *lane = &w.host->lanes[0];
-    for (int i = 0; i < 1000000; i++) { /* this thread is the lane */
-        if (i == 100) {
-            struct test_value v = {OP_CRASH, 0, 1, 1};
-            must(host_submit(
-                lane, &(struct host_command){.command = {.value = weir_slice(&v, sizeof v)}, .wants_reply = true}));
-        }
+    struct test_value v = {OP_CRASH, 0, 1, 1};
+    struct host_command command = {.command = {.value = weir_slice(&v, sizeof v)}, .wants_reply = true};
+    for (int i = 0; i < 1000000; i++) { /* this thread is the lane; the client sends its command again in every life */
+        if (i >= 100 && i % 100 == 0 && host_submit(lane, &command) == WEIR_E_PARKED) _exit(EXIT_PARKED);
         host_lane_work(lane, 1000000);
     }
 }
 
-static void a_fault_inside_apply_leaves_a_note_that_names_the_record(void **state) {
-    (void)state;
-    char folder[] = "/tmp/weir-poison-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+/* A node in a child process, until it crashes or refuses: how it ended. */
+static int life(const char *folder) {
     pid_t child = fork();
     if (child == 0) {
         /* The fault is this process's end, not a finding of the test runner or a sanitizer. */
@@ -138,6 +136,32 @@ static void a_fault_inside_apply_leaves_a_note_that_names_the_record(void **stat
     }
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+/* apply runs while the disk works, so the first crash comes before the record is durable. */
+static void a_record_that_is_sent_again_after_every_crash_is_parked_in_the_end(void **state) {
+    (void)state;
+    char folder[] = "/tmp/weir-poison-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    int status = 0, lives = 0;
+    do {
+        status = life(folder);
+        lives++;
+    } while (WIFSIGNALED(status) && lives < 6);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), EXIT_PARKED);
+    assert_true(lives >= 3);
+    char command[256];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+static void a_fault_inside_apply_leaves_a_note_that_names_the_record(void **state) {
+    (void)state;
+    char folder[] = "/tmp/weir-poison-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    int status = life(folder);
     assert_true(WIFSIGNALED(status));
     struct sys *sys;
     must(sys_linux_new(&sys));
@@ -161,6 +185,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(one_crash_parks_nothing_and_two_park_only_that_partition),
         cmocka_unit_test(a_skip_is_durable_and_every_replay_obeys_it),
         cmocka_unit_test(a_fault_inside_apply_leaves_a_note_that_names_the_record),
+        cmocka_unit_test(a_record_that_is_sent_again_after_every_crash_is_parked_in_the_end),
     };
     return cmocka_run_group_tests_name("host poison", tests, NULL, NULL);
 }
