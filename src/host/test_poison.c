@@ -101,6 +101,35 @@ static void a_skip_is_durable_and_every_replay_obeys_it(void **state) {
     world_done(&w);
 }
 
+/* Offset `next` crashed a life whose journal never got it. */
+static void after_a_crash_beyond_the_log_nothing_is_applied_that_is_not_stored(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, 3);
+    world_open(&w, 1);
+    for (uint64_t i = 0; i < 4; i++)
+        must(world_send(&w, 0, 0, (uint32_t)(i % 2), (struct test_value){OP_ADD, 0, i, 1}, i));
+    world_run(&w);
+    uint32_t uid = world_partition(&w, 0, 0)->log->uid;
+    uint64_t next = world_partition(&w, 0, 0)->log->next;
+    world_crash(&w, false);
+    note_crash(&w, uid, next, 0);
+    world_open(&w, 1);
+    world_run(&w);
+    for (uint32_t i = 0; i < 2; i++)
+        must(world_send(&w, 0, 0, i, (struct test_value){OP_ADD, 0, 9, 1}, 50 + i));
+    for (int i = 0; i < 20; i++) /* the lane alone: the journal does not come to write */
+        host_lane_work(w.lanes[0], 0);
+    struct host_partition *careful = world_partition(&w, 0, 0), *usual = world_partition(&w, 0, 1);
+    assert_true(careful->fold.applied <= atomic_load(&careful->log->high));
+    assert_true(usual->fold.applied > atomic_load(&usual->log->high));
+    world_run(&w);
+    assert_non_null(world_reply(&w, 50));
+    assert_non_null(world_reply(&w, 51));
+    world_stop(&w);
+    world_done(&w);
+}
+
 /* On Linux, for real: a child's node crashes in apply; this process reads the note. */
 static void crash_in_apply(const char *folder) {
     struct world w;
@@ -184,6 +213,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_crash_parks_nothing_and_two_park_only_that_partition),
         cmocka_unit_test(a_skip_is_durable_and_every_replay_obeys_it),
+        cmocka_unit_test(after_a_crash_beyond_the_log_nothing_is_applied_that_is_not_stored),
         cmocka_unit_test(a_fault_inside_apply_leaves_a_note_that_names_the_record),
         cmocka_unit_test(a_record_that_is_sent_again_after_every_crash_is_parked_in_the_end),
     };
