@@ -27,7 +27,7 @@ void log_options_default(struct log_options *options) {
         .commit_bytes_max = 4 * MB,
         .output_bytes_max = 16 * MB,
         .batch_bytes_max = (1u << 20) + 4096,
-        .checkpoint_bytes = 32 * MB,
+        .checkpoint_bytes = 4 * MB,
         .disk_reserve_bytes = 64 * MB,
     };
 }

@@ -57,7 +57,7 @@ struct log_options {
     uint32_t commit_bytes_max;   /* journaled bytes of one commit, default 4 MB */
     uint32_t output_bytes_max;   /* derived bytes of one commit, default 16 MB, address space only until touched */
     uint32_t batch_bytes_max;    /* one RecordBatch, default 1 MB + overhead */
-    uint64_t checkpoint_bytes;   /* journal bytes between checkpoints in calm weather, default 32 MB */
+    uint64_t checkpoint_bytes;   /* journal bytes between checkpoints in calm weather, default 4 MB */
     uint64_t disk_reserve_bytes; /* commits are refused (NO_SPACE) when less is free, default 64 MB */
     bool read_only;              /* offline tools: no lock for writing, no recovery writes */
 };

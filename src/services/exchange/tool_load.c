@@ -72,10 +72,11 @@ static void print(const struct load *load) {
                ", \"accepted\": %" PRIu64 ", \"rejected\": %" PRIu64 ", \"too_late\": %" PRIu64
                ", \"executions\": %" PRIu64 ", \"outstanding\": %" PRIu64 ", \"outstanding_max\": %" PRIu64
                ", \"backlog_end\": %" PRIu64 ", \"held\": %s, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, "
-               "\"max_us\": %.1f, \"send_late_max_us\": %.1f}\n",
+               "\"max_us\": %.1f, \"send_late_p99_us\": %.1f, \"send_late_max_us\": %.1f}\n",
             r->rate, r->seconds, r->sent, r->answered, r->accepted, r->refused, r->too_late, r->executions,
             r->sent - r->answered, r->outstanding_max, r->backlog_end, r->held ? "true" : "false", us(r, 0.5),
-            us(r, 0.99), us(r, 0.999), max, r->send_late_max_us);
+            us(r, 0.99), us(r, 0.999), max, (double)histogram_quantile(&r->late, 0.99) / 1e3,
+            (double)histogram_max(&r->late) / 1e3);
         return;
     }
     printf("%" PRIu64 " requests/s for %.0f s: %s\n", r->rate, r->seconds, r->held ? "held" : "not held");

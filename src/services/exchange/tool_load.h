@@ -29,9 +29,10 @@ struct load_timing {
 /* One run at one rate. */
 struct load_result {
     uint64_t rate, planned, sent, answered, accepted, refused, too_late, executions, outstanding_max, backlog_end;
-    double seconds, send_late_max_us; /* planned, and how late this program sent at worst */
-    bool held;                        /* everything was sent, and no queue grew */
+    double seconds; /* planned */
+    bool held;      /* everything was sent, and no queue grew */
     struct histogram latency;
+    struct histogram late; /* of this program itself: how long after its time a request left, part of its latency */
 };
 struct load {
     const struct load_options *options;

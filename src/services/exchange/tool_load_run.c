@@ -63,11 +63,12 @@ enum weir_error load_open(struct load *load, const struct load_options *options)
     *load = (struct load){.options = options};
     size_t buckets = histogram_bucket_count(LATENCY_NS_MAX);
     char listener[80];
-    load->buckets = calloc(buckets, sizeof(*load->buckets));
+    load->buckets = calloc(2 * buckets, sizeof(*load->buckets));
     load->sessions = calloc(options->sessions, sizeof(*load->sessions));
     if (load->buckets == NULL || load->sessions == NULL)
         return weir_error_context(WEIR_E_NO_MEMORY, "no memory to load");
     histogram_init(&load->result.latency, load->buckets, buckets);
+    histogram_init(&load->result.late, load->buckets + buckets, buckets);
     enum weir_error error = market_open(&load->market, options->node);
     if (error == WEIR_OK) error = market_define(&load->market, options->symbol, (uint32_t)options->symbols);
     if (error == WEIR_OK && options->ouch == NULL) error = market_listener(&load->market, "exchange.ouch", listener);
@@ -169,8 +170,7 @@ static void put_due(struct load *load, uint64_t now) {
         uint64_t due = due_ns(load, r->sent);
         if (due > now || !tool_client_has_room(&s->client)) return;
         put(s, due);
-        double late_us = (double)(now - due) / 1e3;
-        if (late_us > r->send_late_max_us) r->send_late_max_us = late_us;
+        histogram_record(&r->late, now - due);
         r->sent++;
     }
 }
@@ -201,10 +201,14 @@ static uint64_t wait_ns(const struct load *load, uint64_t now) {
 }
 
 static enum weir_error prepare(struct load *load, uint64_t rate, double seconds) {
-    struct histogram latency = load->result.latency;
+    struct histogram latency = load->result.latency, late = load->result.late;
     histogram_reset(&latency);
-    load->result = (struct load_result){
-        .rate = rate, .seconds = seconds, .planned = (uint64_t)((double)rate * seconds), .latency = latency};
+    histogram_reset(&late);
+    load->result = (struct load_result){.rate = rate,
+        .seconds = seconds,
+        .planned = (uint64_t)((double)rate * seconds),
+        .latency = latency,
+        .late = late};
     load->timing_count = 0;
     if (load->options->timings == NULL || load->timing_room >= load->result.planned) return WEIR_OK;
     if (load->result.planned > TIMINGS_MAX)
