@@ -167,7 +167,7 @@ enum weir_error exchange_decode_reply(uint16_t status, struct weir_slice value, 
     m.fills = list;
     m.reason = reply.reason;
     m.reason_code = (char *)(uintptr_t)exchange_reason_code(reply.reason);
-    m.sentence = (char *)(uintptr_t)exchange_reason_sentence(reply.reason);
+    if (reply.reason) m.sentence = (char *)(uintptr_t)exchange_reason_sentence(reply.reason);
     return exchange_route_answer(answer, &m.base);
 }
 
