@@ -94,7 +94,8 @@ static void many_seeds_of_random_crashes_lose_nothing(void **state) {
     uint64_t from = first ? strtoull(first, NULL, 10) : 1, count = seeds ? strtoull(seeds, NULL, 10) : first ? 1 : 60;
     for (uint64_t seed = from; seed < from + count; seed++) {
         struct world w;
-        fprintf(stderr, "seed %llu\n", (unsigned long long)seed); /* the one that failed stays: WEIR_SEED=it repeats it */
+        fprintf(
+            stderr, "seed %llu\n", (unsigned long long)seed); /* the one that failed stays: WEIR_SEED=it repeats it */
         world_init(&w, seed);
         for (int life = 0; life < 5; life++) {
             sys_sim_fail_at(w.sys, SYS_SIM_ANY, 1 + prng_below(&w.prng, 400), WEIR_E_CLOSED);
