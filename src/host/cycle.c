@@ -200,11 +200,11 @@ enum weir_error host_lane_open(struct host_lane *lane, struct host *host, uint32
     size_t size = HELD_PER_LANE * (size_t)HELD_BYTES + LANE_READ_BYTES + QUERY_BYTES + scratch;
     void *memory;
     if (e == WEIR_OK) e = sys_memory_map(size, &memory);
-    if (e != WEIR_OK) return weir_error_wrap(e, "lane %u: ", index);
+    if (e != WEIR_OK) return weir_error_wrap(e, "lane %u", index);
     lane->memory = memory;
     lane->memory_size = size;
     e = host_taps_open(lane);
-    if (e != WEIR_OK) return weir_error_wrap(e, "lane %u: ", index);
+    if (e != WEIR_OK) return weir_error_wrap(e, "lane %u", index);
     uint8_t *at = memory;
     for (uint32_t i = 0; i < HELD_PER_LANE; i++, at += HELD_BYTES)
         lane->helds[i].memory = at;

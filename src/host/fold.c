@@ -36,7 +36,7 @@ enum weir_error fold_open(struct fold *fold, const struct fold_options *options,
     if (e != WEIR_OK) {
         fold->memory = NULL;
         return weir_error_wrap(
-            e, "service %s, partition %u needs %zu bytes of state: ", s->name, options->partition, fold->memory_size);
+            e, "service %s, partition %u needs %zu bytes of state", s->name, options->partition, fold->memory_size);
     }
     idempotency_init(&fold->idempotency, &options->idempotency);
     struct weir_open open = {.settings = merged,
@@ -48,7 +48,7 @@ enum weir_error fold_open(struct fold *fold, const struct fold_options *options,
     e = s->open(&open, &fold->state);
     if (e != WEIR_OK) {
         fold_done(fold);
-        return weir_error_wrap(e, "service %s: ", s->name);
+        return weir_error_wrap(e, "service %s", s->name);
     }
     return WEIR_OK;
 }
@@ -133,7 +133,7 @@ enum weir_error fold_apply(
     enum weir_error e = envelope_load(&record->record, envelope);
     if (e == WEIR_OK && envelope->kind == WEIR_RECORD_SETTINGS) e = take_settings(fold, record->record.value);
     if (WEIR_UNLIKELY(e != WEIR_OK))
-        return weir_error_wrap(e, "service %s, partition %u, offset %llu: ", fold->service->name,
+        return weir_error_wrap(e, "service %s, partition %u, offset %llu", fold->service->name,
             fold->options.partition, (unsigned long long)record->offset);
     if (envelope->time_ns > fold->time_ns) fold->time_ns = envelope->time_ns;
     idempotency_evict(&fold->idempotency, fold->time_ns);

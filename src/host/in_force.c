@@ -41,7 +41,7 @@ enum weir_error in_force_from(struct in_force *ret_in_force, const struct weir_s
         WEIR_ASSERT(strlen(row->name) <= 64);
         enum weir_error e = put_value(
             ret_in_force, i, row->kind == WEIR_SETTING_TEXT, values[i].number, weir_slice_text(values[i].text));
-        if (e != WEIR_OK) return weir_error_wrap(e, "service %s: ", service->name);
+        if (e != WEIR_OK) return weir_error_wrap(e, "service %s", service->name);
     }
     return WEIR_OK;
 }

@@ -217,7 +217,7 @@ static uint32_t apply_stored(struct host_partition *p, struct held *held) {
     enum weir_error e =
         log_read(p->host->log, p->log, p->fold.applied, true, lane->read_buffer, LANE_READ_BYTES, &size);
     if (e != WEIR_OK) {
-        refuse(p, weir_error_wrap(e, "service %s, partition %u cannot replay: ", p->fold.service->name, p->index));
+        refuse(p, weir_error_wrap(e, "service %s, partition %u cannot replay", p->fold.service->name, p->index));
         return 0;
     }
     uint32_t applied, total = 0;

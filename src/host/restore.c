@@ -140,7 +140,7 @@ static enum weir_error try_one(struct host_partition *p, const struct fold_optio
     if (e == WEIR_OK) e = counts(p, &head);
     if (e == WEIR_OK) e = snapshot_load(&p->fold, options, bytes);
     sys_bytes_free(bytes);
-    return e == WEIR_OK ? e : weir_error_wrap(e, "snapshot %s: ", path);
+    return e == WEIR_OK ? e : weir_error_wrap(e, "snapshot %s", path);
 }
 
 /* Kept for whoever wants to know why, and no longer among those that count. */

@@ -100,7 +100,7 @@ enum weir_error snapshot_store(const struct fold *fold, struct weir_sink *sink) 
     size_t state_at = sink->size;
     if (e == WEIR_OK) e = put_u64(sink, 0);
     if (e == WEIR_OK) e = fold->service->save(fold->state, sink);
-    if (e != WEIR_OK) return weir_error_wrap(e, "service %s cannot save its state: ", fold->service->name);
+    if (e != WEIR_OK) return weir_error_wrap(e, "service %s cannot save its state", fold->service->name);
     store_le64(sink->data + state_at, sink->size - state_at - 8);
     store_le64(sink->data + 16, sink->size);
     store_le32(sink->data + 12, crc32c(sink->data + 16, sink->size - 16));

@@ -88,7 +88,7 @@ enum weir_error log_catalogue_load(struct log *log) {
     if (e) return e;
     e = log_catalogue_decode(bytes, &header, load_topic, log);
     sys_bytes_free(bytes);
-    if (e) return weir_error_wrap(e, "%s: ", path.text);
+    if (e) return weir_error_wrap(e, "%s", path.text);
     log->next_uid = header.next_uid;
     log->next_producer_id = log->producer_id_end = header.next_producer_id;
     return WEIR_OK;

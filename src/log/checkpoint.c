@@ -67,7 +67,7 @@ enum weir_error log_checkpoint_read(
     if (e) return e;
     e = log_checkpoint_decode(bytes, ret_checkpoint, fn, ctx);
     sys_bytes_free(bytes);
-    return e == WEIR_E_CORRUPT || e == WEIR_E_VERSION ? weir_error_wrap(e, "%s: ", path) : e;
+    return e == WEIR_E_CORRUPT || e == WEIR_E_VERSION ? weir_error_wrap(e, "%s", path) : e;
 }
 
 /* ---- writing
