@@ -133,8 +133,8 @@ enum weir_error fold_apply(
     enum weir_error e = envelope_load(&record->record, envelope);
     if (e == WEIR_OK && envelope->kind == WEIR_RECORD_SETTINGS) e = take_settings(fold, record->record.value);
     if (WEIR_UNLIKELY(e != WEIR_OK))
-        return weir_error_wrap(e, "service %s, partition %u, offset %llu", fold->service->name,
-            fold->options.partition, (unsigned long long)record->offset);
+        return weir_error_wrap(e, "service %s, partition %u, offset %llu", fold->service->name, fold->options.partition,
+            (unsigned long long)record->offset);
     if (envelope->time_ns > fold->time_ns) fold->time_ns = envelope->time_ns;
     idempotency_evict(&fold->idempotency, fold->time_ns);
     out_begin(out, record->offset, fold->time_ns);
