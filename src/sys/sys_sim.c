@@ -37,15 +37,23 @@ static size_t table_place(const struct sim_table *table, int handle) {
     return low;
 }
 
-void sim_table_add(struct sim_table *table, int handle, void *item) {
+void sim_table_add(struct sim_table *table, int handle, int process, void *item) {
     WEIR_ASSERT(table->count == 0 || table->slots[table->count - 1].handle < handle);
     table->slots = sim_grow(table->slots, table->count, &table->capacity, sizeof *table->slots);
-    table->slots[table->count++] = (struct sim_slot){handle, item};
+    table->slots[table->count++] = (struct sim_slot){handle, process, item};
 }
 
 void *sim_table_find(const struct sim_table *table, int handle) {
     size_t place = table_place(table, handle);
     return place < table->count && table->slots[place].handle == handle ? table->slots[place].item : NULL;
+}
+
+void sim_table_own(struct sim_table *table, int handle, int process) {
+    table->slots[table_place(table, handle)].process = process;
+}
+
+int sim_table_owner(const struct sim_table *table, int handle) {
+    return table->slots[table_place(table, handle)].process;
 }
 
 void *sim_table_take(struct sim_table *table, int handle) {
@@ -68,7 +76,7 @@ int sim_handle(struct sys_sim *sim) {
 
 void *sim_find(struct sys_sim *sim, const struct sim_table *table, int handle) {
     void *item = sim_table_find(table, handle);
-    WEIR_ASSERT(item != NULL || sim->dead || (handle >= 0 && handle < sim->handle_first)); /* used after its close */
+    WEIR_ASSERT(item != NULL || sim_dead(sim) || (handle >= 0 && handle < sim->handle_first)); /* used after its close */
     return item;
 }
 
@@ -80,7 +88,7 @@ static enum weir_error fault_of(struct sys_sim *sim, enum sys_sim_call call) {
 }
 
 enum weir_error sim_call(struct sys_sim *sim, enum sys_sim_call call, const char *verb, const char *what) {
-    if (sim->dead) return sim_closed();
+    if (sim_dead(sim)) return sim_closed();
     sim->calls[call]++;
     enum weir_error e = fault_of(sim, call);
     if (call != SYS_SIM_ANY) {
@@ -88,12 +96,25 @@ enum weir_error sim_call(struct sys_sim *sim, enum sys_sim_call call, const char
         enum weir_error any = fault_of(sim, SYS_SIM_ANY);
         if (!e) e = any;
     }
-    if (!e) return WEIR_OK;
     if (e == WEIR_E_CLOSED) {
-        sim->dead = true;
+        if (sim->running)
+            sim_process_die(sim, NULL);
+        else
+            sim->dead = true;
         return sim_closed();
     }
-    return weir_error_context(e, "cannot %s %s: simulated failure", verb, what);
+    if (!e)
+        e = sim_fault_rated(sim, call, verb, what);
+    else
+        (void)weir_error_context(e, "cannot %s %s: simulated failure", verb, what);
+    sim_note(sim, verb, what, 0, 0, e);
+    return e;
+}
+
+enum weir_error sim_linger(struct sys_sim *sim) {
+    if (!sim->running || !prng_chance(&sim->prng_run, 1, 4)) return WEIR_OK;
+    sim_threads_wait(sim, prng_between(&sim->prng_run, 0, sim->plan.write_ns));
+    return sim_dead(sim) ? sim_closed() : WEIR_OK;
 }
 
 void sys_sim_fail_at(struct sys *sys, enum sys_sim_call call, uint64_t nth, enum weir_error error) {
@@ -102,7 +123,7 @@ void sys_sim_fail_at(struct sys *sys, enum sys_sim_call call, uint64_t nth, enum
 }
 
 bool sys_sim_dead(struct sys *sys) {
-    return sim_of(sys)->dead;
+    return sim_dead(sim_of(sys));
 }
 
 uint64_t sys_sim_calls(struct sys *sys, enum sys_sim_call call) {
@@ -112,6 +133,10 @@ uint64_t sys_sim_calls(struct sys *sys, enum sys_sim_call call) {
 
 static void sim_fatal(struct sys *sys, const char *message) {
     struct sys_sim *sim = sim_of(sys);
+    if (sim->running) {
+        sim_process_die(sim, message);
+        return;
+    }
     if (sim->dead) return; /* a process dies once; its first reason is the one to tell */
     sim->dead = sim->fatal = true;
     snprintf(sim->fatal_message, sizeof sim->fatal_message, "%s", message);
@@ -126,6 +151,10 @@ bool sys_sim_fatal(struct sys *sys, const char **ret_message) {
 /* ---- clock and randomness ------------------------------------------------------------------------------------ */
 void sim_spend(struct sys_sim *sim, uint64_t ns) {
     sim->mono_ns += ns;
+}
+
+uint64_t sys_sim_elapsed_ns(struct sys *sys) {
+    return sim_of(sys)->before_boot_ns + sim_of(sys)->mono_ns;
 }
 
 void sys_sim_advance(struct sys *sys, uint64_t ns) {
@@ -144,6 +173,10 @@ static uint64_t sim_wall_ns(struct sys *sys) {
     return sim_of(sys)->mono_ns + (uint64_t)sim_of(sys)->wall_offset_ns;
 }
 
+void sys_sim_observe(struct sys *sys, int process) {
+    sim_of(sys)->observed = process;
+}
+
 static void sim_random(struct sys *sys, void *data, size_t size) {
     prng_bytes(&sim_of(sys)->prng_given, data, size);
 }
@@ -152,20 +185,23 @@ static void sim_random(struct sys *sys, void *data, size_t size) {
 static enum weir_error sim_agent_start(
     struct sys *sys, const struct sys_agent *agent, int wake_poller, int *ret_handle) {
     struct sys_sim *sim = sim_of(sys);
-    (void)wake_poller; /* nobody sleeps here */
     WEIR_ASSERT(agent->do_work && agent->name && strlen(agent->name) < 16);
-    if (sim->dead) return sim_closed();
+    if (sim_dead(sim)) return sim_closed();
     struct sim_agent *a = sim_new(sizeof *a);
     a->agent = *agent;
     int handle = sim_handle(sim);
-    sim_table_add(&sim->agents, handle, a);
+    sim_table_add(&sim->agents, handle, sim_process(sim), a);
+    if (sim->running) sim_thread_start(sim, a, wake_poller); /* the observer's never sleep */
     *ret_handle = handle;
     return WEIR_OK;
 }
 
 static void sim_agent_stop(struct sys *sys, int handle) {
     struct sys_sim *sim = sim_of(sys);
-    if (handle >= 0 && sim_find(sim, &sim->agents, handle)) free(sim_table_take(&sim->agents, handle));
+    struct sim_agent *agent = handle >= 0 ? sim_find(sim, &sim->agents, handle) : NULL;
+    if (!agent) return;
+    sim_thread_join(sim, agent);
+    free(sim_table_take(&sim->agents, handle));
 }
 
 /* One round: every agent once, in an order of the seed's choosing. Agents may start and stop others meanwhile. */
@@ -180,7 +216,7 @@ static uint64_t run_round(struct sys_sim *sim, uint64_t max_steps, uint64_t *ste
     uint64_t worked = 0;
     for (size_t i = 0; i < count && *steps < max_steps && !sim->dead; i++) {
         struct sim_agent *a = sim_table_find(&sim->agents, order[i]);
-        if (!a) continue;
+        if (!a || a->thread) continue;
         struct sys_agent agent = a->agent;
         worked += agent.do_work(agent.self, 0);
         (*steps)++;
@@ -207,6 +243,9 @@ static void agents_crash(struct sys_sim *sim) {
 
 void sys_sim_crash(struct sys *sys, bool process_only) {
     struct sys_sim *sim = sim_of(sys);
+    WEIR_ASSERT(!sim->running);
+    sim_processes_end(sim);
+    sim_note(sim, process_only ? "all processes end" : "the power is cut", "", 0, 0, WEIR_OK);
     agents_crash(sim);
     sim_pollers_crash(sim);
     sim_sockets_crash(sim, false);
@@ -217,6 +256,7 @@ void sys_sim_crash(struct sys *sys, bool process_only) {
     if (process_only) return;
     /* A new boot: the monotonic clock starts over, the wall clock goes on. */
     sim->wall_offset_ns += (int64_t)(sim->mono_ns - BOOT_NS);
+    sim->before_boot_ns += sim->mono_ns - BOOT_NS;
     sim->mono_ns = BOOT_NS;
 }
 
@@ -229,6 +269,7 @@ enum weir_error sys_sim_new(const struct sys_sim_plan *plan, struct sys **ret_sy
     sim->prng_net = prng_fork(&seed);
     sim->prng_run = prng_fork(&seed);
     sim->prng_given = prng_fork(&seed);
+    sim->prng_fault = prng_fork(&seed);
     sim->mono_ns = BOOT_NS;
     sim->wall_offset_ns = WALL_START_NS - (int64_t)BOOT_NS;
     sim->handle_next = sim->handle_first = HANDLE_FIRST;
@@ -253,6 +294,7 @@ enum weir_error sys_sim_new(const struct sys_sim_plan *plan, struct sys **ret_sy
 void sys_sim_free(struct sys *sys) {
     if (!sys) return;
     struct sys_sim *sim = sim_of(sys);
+    sim_processes_done(sim);
     agents_crash(sim);
     sim_pollers_crash(sim);
     sim_sockets_crash(sim, true);

@@ -83,10 +83,11 @@ static struct sim_change *change_add(struct sim_inode *inode, enum sim_change_ki
     return change;
 }
 
-void sim_inode_write(struct sim_inode *inode, uint64_t offset, const void *data, size_t size) {
+void sim_inode_write(struct sim_inode *inode, uint64_t number, uint64_t offset, const void *data, size_t size) {
     if (size == 0) return;
     sim_content_write(&inode->live, offset, data, size);
     struct sim_change *change = change_add(inode, SIM_CHANGE_WRITE);
+    change->number = number;
     change->offset = offset;
     change->size = size;
     change->data = malloc(size);
@@ -98,9 +99,11 @@ static void resize(struct sim_content *content, enum sim_change_kind kind, uint6
     if (kind == SIM_CHANGE_SIZE || size > content->size) sim_content_resize(content, size);
 }
 
-void sim_inode_resize(struct sim_inode *inode, enum sim_change_kind kind, uint64_t size) {
+void sim_inode_resize(struct sim_inode *inode, uint64_t number, enum sim_change_kind kind, uint64_t size) {
     resize(&inode->live, kind, size);
-    change_add(inode, kind)->offset = size;
+    struct sim_change *change = change_add(inode, kind);
+    change->number = number;
+    change->offset = size;
 }
 
 static void apply(struct sim_inode *inode, const struct sim_change *change) {
@@ -110,11 +113,11 @@ static void apply(struct sim_inode *inode, const struct sim_change *change) {
         resize(&inode->durable, change->kind, change->offset);
 }
 
-void sim_inode_sync(struct sim_inode *inode) {
+void sim_inode_sync(struct sim_inode *inode, uint64_t before) {
     size_t left = 0;
     for (size_t i = 0; i < inode->change_count; i++) {
         struct sim_change *change = &inode->changes[i];
-        if (change->given_up) {
+        if (change->given_up || change->number >= before) {
             inode->changes[left++] = *change;
             continue;
         }
@@ -124,9 +127,9 @@ void sim_inode_sync(struct sim_inode *inode) {
     inode->change_count = left;
 }
 
-void sim_inode_sync_failed(struct sim_inode *inode) {
+void sim_inode_sync_failed(struct sim_inode *inode, uint64_t before) {
     for (size_t i = 0; i < inode->change_count; i++)
-        inode->changes[i].given_up = true;
+        if (inode->changes[i].number < before) inode->changes[i].given_up = true;
 }
 
 /* Sectors of the file are kept or lost one by one, or up to some point in it: disks do both. */

@@ -1,4 +1,5 @@
 /* Files of the simulated world: the part of the table that works on handles. Bytes are in sys_sim_content.c. */
+#include "base/crc32c.h"
 #include "sys/sys_sim_world.h"
 
 #include <stdio.h>
@@ -13,11 +14,16 @@ static struct sim_open_file *file_of(struct sys_sim *sim, int file) {
 /* The head of every call on a handle. */
 static enum weir_error enter(
     struct sys_sim *sim, enum sys_sim_call call, const char *verb, int file, struct sim_open_file **ret_open) {
-    struct sim_open_file *open = file_of(sim, file);
-    enum weir_error e = sim_call(sim, call, verb, open ? open->path : "a closed file");
+    struct sim_open_file *open = sim_dead(sim) ? NULL : file_of(sim, file);
+    uint64_t before = sim->change_next;
+    char what[96]; /* others may close the file while this thread waits */
+    snprintf(what, sizeof what, "%s", open ? open->path : "a closed file");
+    enum weir_error e = sim_call(sim, call, verb, what);
+    if (e == WEIR_E_CLOSED) return e;
+    open = file_of(sim, file);
     if (e) {
         /* The kernel marks pages clean after a failed sync: none of what it covered will be written by a later one. */
-        if (e != WEIR_E_CLOSED && call == SYS_SIM_SYNC && open) sim_inode_sync_failed(open->inode);
+        if (call == SYS_SIM_SYNC && open) sim_inode_sync_failed(open->inode, before);
         return e;
     }
     if (!open) return sim_closed();
@@ -39,7 +45,7 @@ static enum weir_error find_or_create(
     if ((flags & SYS_OPEN_CREATE) && (flags & SYS_OPEN_EXCLUSIVE))
         return weir_error_context(WEIR_E_EXISTS, "cannot create %s: it exists", path);
     if (inode->is_folder) return weir_error_context(WEIR_E_INVALID, "cannot open %s: it is a folder", path);
-    if ((flags & SYS_OPEN_TRUNCATE) && inode->live.size > 0) sim_inode_resize(inode, SIM_CHANGE_SIZE, 0);
+    if ((flags & SYS_OPEN_TRUNCATE) && inode->live.size > 0) sim_inode_resize(inode, sim->change_next++, SIM_CHANGE_SIZE, 0);
     *ret_inode = inode;
     return WEIR_OK;
 }
@@ -58,7 +64,7 @@ static enum weir_error sim_file_open(struct sys *sys, const char *path, uint32_t
     open->path = memcpy(sim_new(strlen(path) + 1), path, strlen(path));
     inode->handle_count++;
     int handle = sim_handle(sim);
-    sim_table_add(&sim->files, handle, open);
+    sim_table_add(&sim->files, handle, sim_process(sim), open);
     *ret_file = handle;
     return WEIR_OK;
 }
@@ -75,7 +81,7 @@ static void release(struct sys_sim *sim, int handle, struct sim_open_file *open)
 
 static void sim_file_close(struct sys *sys, int file) {
     struct sys_sim *sim = sim_of(sys);
-    if (file < 0 || sim->dead || !file_of(sim, file)) return;
+    if (file < 0 || sim_dead(sim) || !file_of(sim, file)) return;
     release(sim, file, sim_table_take(&sim->files, file));
 }
 
@@ -86,18 +92,22 @@ static enum weir_error sim_file_read(
     if (e) return e;
     WEIR_ASSERT(open->flags & SYS_OPEN_READ);
     *ret_size = sim_content_read(&open->inode->live, offset, data, size);
+    sim_damage_read(sim_of(sys), open->inode, data, *ret_size);
     return WEIR_OK;
 }
 
 /* Writes the first `size` bytes of the parts. */
-static void write_parts(struct sim_inode *inode, uint64_t offset, const struct sys_iovec *parts, size_t size) {
+static void write_parts(
+    struct sys_sim *sim, struct sim_inode *inode, uint64_t offset, const struct sys_iovec *parts, size_t size) {
     uint8_t *whole = sim_new(size + 1); /* one change, so that a crash may tear it anywhere */
     for (size_t done = 0; done < size; parts++) {
         size_t part = parts->size < size - done ? parts->size : size - done;
         if (part > 0) memcpy(whole + done, parts->data, part);
         done += part;
     }
-    sim_inode_write(inode, offset, whole, size);
+    offset = sim_damage_write(sim, inode, offset, size);
+    sim_inode_write(inode, sim->change_next++, offset, whole, size);
+    sim_note(sim, "wrote", inode->label, offset, (uint64_t)size << 32 | crc32c(whole, size), WEIR_OK);
     free(whole);
 }
 
@@ -113,44 +123,46 @@ static enum weir_error sim_file_write(
     if (e == WEIR_E_CLOSED) return e;
     if (e) { /* a write that fails may have got some way */
         open = file_of(sim, file);
-        if (open) write_parts(open->inode, offset, parts, (size_t)prng_between(&sim->prng_disk, 0, total));
+        if (open) write_parts(sim, open->inode, offset, parts, (size_t)prng_between(&sim->prng_disk, 0, total));
         return e;
     }
     WEIR_ASSERT(open->flags & SYS_OPEN_WRITE);
     struct sim_inode *inode = open->inode;
-    sim_spend(sim, sim->plan.write_ns);
+    sim_took(sim, sim->plan.write_ns);
     uint64_t end = offset + total, grows = end > inode->live.size ? end - inode->live.size : 0;
     if (total == 0) return WEIR_OK;
     if (sim_disk_fits(sim, grows)) {
-        write_parts(inode, offset, parts, total);
-        return WEIR_OK;
+        write_parts(sim, inode, offset, parts, total);
+        return sim_linger(sim);
     }
     uint64_t used = sim_disk_used(sim), room = sim->plan.disk_bytes > used ? sim->plan.disk_bytes - used : 0;
     uint64_t last = inode->live.size + room; /* what fits is written, as Linux does */
-    if (last > offset) write_parts(inode, offset, parts, (size_t)(last - offset));
+    if (last > offset) write_parts(sim, inode, offset, parts, (size_t)(last - offset));
     return no_space("write to", open->path);
 }
 
 static enum weir_error sim_file_sync(struct sys *sys, int file) {
     struct sys_sim *sim = sim_of(sys);
     struct sim_open_file *open = NULL;
+    uint64_t before = sim->change_next; /* what is written while it runs is not covered */
     enum weir_error e = enter(sim, SYS_SIM_SYNC, "sync", file, &open);
     if (e) return e;
-    sim_inode_sync(open->inode);
-    sim_spend(sim, sim->plan.sync_ns);
-    return WEIR_OK;
+    sim_inode_sync(open->inode, before);
+    sim_took(sim, sim->plan.sync_ns);
+    return sim_linger(sim);
 }
 
 static enum weir_error sim_disk_sync(struct sys *sys, int file) {
     struct sys_sim *sim = sim_of(sys);
     struct sim_open_file *open = NULL;
+    uint64_t before = sim->change_next;
     enum weir_error e = enter(sim, SYS_SIM_SYNC, "sync the disk of", file, &open);
     if (e) return e;
     for (size_t i = 0; i < sim->inode_count; i++) {
-        if (!sim->inodes[i]->is_folder) sim_inode_sync(sim->inodes[i]);
+        if (!sim->inodes[i]->is_folder) sim_inode_sync(sim->inodes[i], before);
     }
-    sim_spend(sim, sim->plan.sync_ns);
-    return WEIR_OK;
+    sim_took(sim, sim->plan.sync_ns);
+    return sim_linger(sim);
 }
 
 static enum weir_error sim_file_size(struct sys *sys, int file, uint64_t *ret_size) {
@@ -169,7 +181,7 @@ static enum weir_error sim_file_truncate(struct sys *sys, int file, uint64_t siz
     WEIR_ASSERT(open->flags & SYS_OPEN_WRITE);
     uint64_t now = open->inode->live.size;
     if (!sim_disk_fits(sim, size > now ? size - now : 0)) return no_space("set the size of", open->path);
-    if (size != now) sim_inode_resize(open->inode, SIM_CHANGE_SIZE, size);
+    if (size != now) sim_inode_resize(open->inode, sim->change_next++, SIM_CHANGE_SIZE, size);
     return WEIR_OK;
 }
 
@@ -182,7 +194,7 @@ static enum weir_error sim_file_allocate(struct sys *sys, int file, uint64_t off
     uint64_t now = open->inode->live.size, end = offset + size;
     if (size == 0 || end <= now) return WEIR_OK;
     if (!sim_disk_fits(sim, end - now)) return no_space("reserve space in", open->path);
-    sim_inode_resize(open->inode, SIM_CHANGE_GROW, end);
+    sim_inode_resize(open->inode, sim->change_next++, SIM_CHANGE_GROW, end);
     return WEIR_OK;
 }
 
@@ -209,10 +221,10 @@ static enum weir_error sim_file_send(
     uint64_t left = offset < open->inode->live.size ? open->inode->live.size - offset : 0;
     if (size > left) size = (size_t)left;
     if (size > room) size = room;
-    size = sim_chunk(sim, size);
+    size = sim_chunk(sim, stream, size);
     void *bytes = sim_new(size + 1);
     size_t got = sim_content_read(&open->inode->live, offset, bytes, size);
-    sim_stream_put(stream, bytes, got);
+    sim_stream_put(sim, stream, bytes, got);
     free(bytes);
     *ret_size = got;
     return WEIR_OK;
@@ -240,6 +252,13 @@ void sim_files_crash(struct sys_sim *sim, bool process_only) {
     for (size_t i = 0; i < sim->inode_count; i++)
         sim_inode_crash(sim->inodes[i], &sim->plan, &sim->prng_disk);
     sim_path_crash(sim);
+}
+
+void sim_files_release(struct sys_sim *sim, int process) {
+    for (size_t i = sim->files.count; i-- > 0;) {
+        struct sim_slot slot = sim->files.slots[i];
+        if (slot.process == process) release(sim, slot.handle, sim_table_take(&sim->files, slot.handle));
+    }
 }
 
 enum weir_error sys_sim_flip(struct sys *sys, const char *path, uint64_t offset, uint8_t mask) {

@@ -40,22 +40,28 @@ static size_t pipe_take(struct sim_pipe *pipe, void *data, size_t size) {
     return size;
 }
 
-size_t sim_chunk(struct sys_sim *sim, size_t size) {
+size_t sim_chunk(struct sys_sim *sim, const struct sim_socket *stream, size_t size) {
+    if (stream->dribbles && size > 1) return 1;
     if (size < 2 || prng_chance(&sim->prng_net, 1, 2)) return size;
     return (size_t)prng_between(&sim->prng_net, 1, size);
 }
 
 size_t sim_stream_room(const struct sim_socket *stream) {
+    if (stream->silent) return SIZE_MAX; /* into the void */
     return stream->peer ? pipe_room(&stream->peer->in) : 0;
 }
 
-void sim_stream_put(struct sim_socket *stream, const void *data, size_t size) {
+void sim_stream_put(struct sys_sim *sim, struct sim_socket *stream, const void *data, size_t size) {
+    sim_note(sim, "sends", stream->is_client ? "to the node" : "", stream->number, size, WEIR_OK);
+    if (stream->silent || !stream->peer) return;
+    sim->net_version++;
     pipe_put(&stream->peer->in, data, size);
 }
 
 uint32_t sim_socket_bits(const struct sim_socket *socket) {
     if (socket->listens) return socket->queue_count > 0 ? SYS_POLL_READ : 0;
     uint32_t bits = 0;
+    if (socket->silent) return SYS_POLL_WRITE;
     if (socket->in.size > 0 || socket->in_ended || socket->reset) bits |= SYS_POLL_READ;
     /* A write that would fail does not block either. */
     if (!socket->peer || socket->out_ended || sim_stream_room(socket) > 0) bits |= SYS_POLL_WRITE;
@@ -67,16 +73,19 @@ uint32_t sim_socket_bits(const struct sim_socket *socket) {
 static struct sim_socket *socket_new(struct sys_sim *sim) {
     struct sim_socket *socket = sim_new(sizeof *socket);
     socket->handle = sim_handle(sim);
-    sim_table_add(&sim->sockets, socket->handle, socket);
+    sim_table_add(&sim->sockets, socket->handle, sim_process(sim), socket);
     return socket;
 }
 
 static void socket_end(struct sys_sim *sim, struct sim_socket *socket) {
     sim_pollers_forget(sim, socket->handle);
     (void)sim_table_take(&sim->sockets, socket->handle);
+    sim->net_version++;
     for (size_t i = 0; i < socket->queue_count; i++)
         socket_end(sim, socket->queue[i]);
-    if (socket->peer) {
+    if (socket->peer && socket->silent) {
+        socket->peer->peer = NULL; /* and is not told */
+    } else if (socket->peer) {
         socket->peer->in_ended = true;
         socket->peer->reset = socket->in.size > 0; /* unread bytes: TCP answers with a reset */
         socket->peer->peer = NULL;
@@ -108,6 +117,9 @@ static enum weir_error connect_to(struct sys_sim *sim, uint16_t port, bool is_cl
     struct sim_socket *listener = listener_find(sim, port);
     if (!listener) return weir_error_context(WEIR_E_CLOSED, "cannot connect to port %u: nothing listens there", port);
     struct sim_socket *near = socket_new(sim), *far = socket_new(sim);
+    sim_table_own(&sim->sockets, far->handle, sim_table_owner(&sim->sockets, listener->handle));
+    near->number = far->number = ++sim->connections;
+    sim->net_version++;
     near->is_client = is_client;
     near->peer = far;
     far->peer = near;
@@ -144,7 +156,7 @@ static bool port_is_free(struct sys_sim *sim, uint16_t port, bool share) {
 static enum weir_error sim_tcp_listen(
     struct sys *sys, const char *host, uint16_t port, bool share, int *ret_socket, uint16_t *ret_port) {
     struct sys_sim *sim = sim_of(sys);
-    if (sim->dead) return sim_closed();
+    if (sim_dead(sim)) return sim_closed();
     if (!host_is_numeric(host)) return bad_host(host);
     while (port == 0) {
         if (port_is_free(sim, sim->port_next, false)) port = sim->port_next;
@@ -164,7 +176,7 @@ static enum weir_error sim_tcp_listen(
 
 static enum weir_error sim_tcp_accept(struct sys *sys, int listener, int *ret_socket, struct sys_address *ret_peer) {
     struct sys_sim *sim = sim_of(sys);
-    struct sim_socket *socket = sim->dead ? NULL : sim_find(sim, &sim->sockets, listener);
+    struct sim_socket *socket = sim_dead(sim) ? NULL : sim_find(sim, &sim->sockets, listener);
     if (!socket) return sim_closed();
     WEIR_ASSERT(socket->listens);
     if (socket->queue_count == 0) return WEIR_E_AGAIN;
@@ -178,7 +190,7 @@ static enum weir_error sim_tcp_accept(struct sys *sys, int listener, int *ret_so
 
 static enum weir_error sim_tcp_connect(struct sys *sys, const char *host, uint16_t port, int *ret_socket) {
     struct sys_sim *sim = sim_of(sys);
-    if (sim->dead) return sim_closed();
+    if (sim_dead(sim)) return sim_closed();
     if (!host_is_numeric(host)) return bad_host(host);
     return connect_to(sim, port, false, ret_socket);
 }
@@ -189,15 +201,41 @@ static enum weir_error peer_gone(const struct sim_socket *stream, const char *ve
         stream->address.host[0] ? stream->address.host : "its peer", stream->address.port);
 }
 
+/* Both ends see a reset; of what was under way some has arrived. */
+static void cut(struct sys_sim *sim, struct sim_socket *stream) {
+    struct sim_socket *ends[] = {stream, stream->peer};
+    for (size_t i = 0; i < 2; i++) {
+        if (!ends[i]) continue;
+        ends[i]->in.size = (size_t)prng_between(&sim->prng_fault, 0, ends[i]->in.size);
+        ends[i]->in_ended = ends[i]->out_ended = ends[i]->reset = true;
+        ends[i]->peer = NULL;
+    }
+    sim->net_version++;
+}
+
+/* What may befall a connection whenever the node uses it. */
+static void net_weather(struct sys_sim *sim, struct sim_socket *stream) {
+    if (!stream->peer || stream->silent) return;
+    if (sim_chance(sim, SYS_SIM_FAULT_CUT)) {
+        cut(sim, stream);
+        return;
+    }
+    if (sim_chance(sim, SYS_SIM_FAULT_HALF_OPEN)) stream->silent = stream->peer->silent = true;
+    if (!stream->dribbles && sim_chance(sim, SYS_SIM_FAULT_DRIBBLE))
+        stream->dribbles = stream->peer->dribbles = true;
+}
+
 static enum weir_error sim_socket_read(struct sys *sys, int socket, void *data, size_t size, size_t *ret_size) {
     struct sys_sim *sim = sim_of(sys);
     WEIR_ASSERT(size > 0);
-    struct sim_socket *stream = sim->dead ? NULL : sim_find(sim, &sim->sockets, socket);
+    struct sim_socket *stream = sim_dead(sim) ? NULL : sim_find(sim, &sim->sockets, socket);
     if (!stream) return sim_closed();
     WEIR_ASSERT(!stream->listens);
+    net_weather(sim, stream);
+    if (stream->silent) return WEIR_E_AGAIN;
     if (stream->reset) return peer_gone(stream, "read from");
     if (stream->in.size == 0 && !stream->in_ended) return WEIR_E_AGAIN;
-    size_t chunk = sim_chunk(sim, size < stream->in.size ? size : stream->in.size);
+    size_t chunk = sim_chunk(sim, stream, size < stream->in.size ? size : stream->in.size);
     *ret_size = pipe_take(&stream->in, data, chunk);
     return WEIR_OK;
 }
@@ -205,18 +243,19 @@ static enum weir_error sim_socket_read(struct sys *sys, int socket, void *data, 
 static enum weir_error sim_socket_write(
     struct sys *sys, int socket, const struct sys_iovec *parts, size_t count, size_t *ret_size) {
     struct sys_sim *sim = sim_of(sys);
-    struct sim_socket *stream = sim->dead ? NULL : sim_find(sim, &sim->sockets, socket);
+    struct sim_socket *stream = sim_dead(sim) ? NULL : sim_find(sim, &sim->sockets, socket);
     if (!stream) return sim_closed();
     WEIR_ASSERT(!stream->listens);
-    if (!stream->peer || stream->out_ended) return peer_gone(stream, "write to");
+    net_weather(sim, stream);
+    if (!stream->silent && (!stream->peer || stream->out_ended)) return peer_gone(stream, "write to");
     size_t total = 0, room = sim_stream_room(stream);
     for (size_t i = 0; i < count; i++)
         total += parts[i].size;
     if (total > 0 && room == 0) return WEIR_E_AGAIN;
-    size_t chunk = sim_chunk(sim, total < room ? total : room), done = 0;
+    size_t chunk = sim_chunk(sim, stream, total < room ? total : room), done = 0;
     for (size_t i = 0; done < chunk; i++) {
         size_t part = parts[i].size < chunk - done ? parts[i].size : chunk - done;
-        sim_stream_put(stream, parts[i].data, part);
+        sim_stream_put(sim, stream, parts[i].data, part);
         done += part;
     }
     *ret_size = done;
@@ -225,15 +264,16 @@ static enum weir_error sim_socket_write(
 
 static void sim_socket_shutdown(struct sys *sys, int socket) {
     struct sys_sim *sim = sim_of(sys);
-    struct sim_socket *stream = sim->dead ? NULL : sim_find(sim, &sim->sockets, socket);
+    struct sim_socket *stream = sim_dead(sim) ? NULL : sim_find(sim, &sim->sockets, socket);
     if (!stream) return;
     stream->out_ended = true;
-    if (stream->peer) stream->peer->in_ended = true;
+    sim->net_version++;
+    if (stream->peer && !stream->silent) stream->peer->in_ended = true;
 }
 
 static void sim_socket_close(struct sys *sys, int socket) {
     struct sys_sim *sim = sim_of(sys);
-    if (socket < 0 || sim->dead) return;
+    if (socket < 0 || sim_dead(sim)) return;
     struct sim_socket *found = sim_find(sim, &sim->sockets, socket);
     if (found) socket_end(sim, found);
 }
@@ -250,6 +290,20 @@ void sim_sockets_crash(struct sys_sim *sim, bool clients_too) {
     }
 }
 
+void sim_sockets_release(struct sys_sim *sim, int process) {
+    bool more = true;
+    while (more) { /* ending one may end others */
+        more = false;
+        for (size_t i = 0; i < sim->sockets.count && !more; i++) {
+            struct sim_slot slot = sim->sockets.slots[i];
+            struct sim_socket *socket = slot.item;
+            if (slot.process != process || socket->is_client) continue;
+            socket_end(sim, socket);
+            more = true;
+        }
+    }
+}
+
 /* ---- clients ------------------------------------------------------------------------------------------------- */
 static struct sim_socket *client_of(struct sys *sys, int client) {
     struct sim_socket *socket = sim_table_find(&sim_of(sys)->sockets, client);
@@ -258,19 +312,22 @@ static struct sim_socket *client_of(struct sys *sys, int client) {
 }
 
 enum weir_error sys_sim_connect(struct sys *sys, uint16_t port, int *ret_client) {
-    if (sim_of(sys)->dead) return weir_error_context(WEIR_E_CLOSED, "cannot connect: the process is dead");
+    if (sim_dead(sim_of(sys))) return weir_error_context(WEIR_E_CLOSED, "cannot connect: the process is dead");
     return connect_to(sim_of(sys), port, true, ret_client);
 }
 
 enum weir_error sys_sim_client_send(struct sys *sys, int client, struct weir_slice bytes) {
     struct sim_socket *socket = client_of(sys, client);
     if (!socket->peer) return peer_gone(socket, "write to");
-    sim_stream_put(socket, bytes.data, bytes.size);
+    sim_stream_put(sim_of(sys), socket, bytes.data, bytes.size);
     return WEIR_OK;
 }
 
 size_t sys_sim_client_receive(struct sys *sys, int client, void *data, size_t size) {
-    return pipe_take(&client_of(sys, client)->in, data, size);
+    struct sim_socket *socket = client_of(sys, client);
+    size_t taken = pipe_take(&socket->in, data, size);
+    if (taken > 0) sim_of(sys)->net_version++; /* the node may write again */
+    return taken;
 }
 
 bool sys_sim_client_closed(struct sys *sys, int client) {

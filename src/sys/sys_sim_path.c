@@ -167,7 +167,8 @@ static struct sim_naming *naming_add(struct sys_sim *sim, enum sim_naming_kind k
     struct sim_inode *folder, const char *name) {
     sim->namings = sim_grow(sim->namings, sim->naming_count, &sim->naming_capacity, sizeof *sim->namings);
     struct sim_naming *naming = &sim->namings[sim->naming_count++];
-    *naming = (struct sim_naming){.kind = kind, .inode = inode, .folder = folder, .name = copy_text(name)};
+    *naming = (struct sim_naming){
+        .kind = kind, .number = sim->change_next++, .inode = inode, .folder = folder, .name = copy_text(name)};
     return naming;
 }
 
@@ -179,6 +180,7 @@ enum weir_error sim_path_create(struct sys_sim *sim, const char *path, bool is_f
     WEIR_ASSERT(name[0] && !entry_get(&folder->entries, name));
     struct sim_inode *inode = sim_inode_new(sim, is_folder);
     inode->linked = true;
+    snprintf(inode->label, sizeof inode->label, "%s", name);
     entry_set(&folder->entries, name, inode);
     naming_add(sim, SIM_NAMING_LINK, inode, folder, name);
     *ret_inode = inode;
@@ -244,7 +246,7 @@ static enum weir_error sim_path_rename(struct sys *sys, const char *from, const 
     struct sim_naming *naming = naming_add(sim, SIM_NAMING_RENAME, inode, to_folder, to_name);
     naming->from_folder = from_folder;
     naming->from_name = copy_text(from_name);
-    return WEIR_OK;
+    return sim_linger(sim);
 }
 
 /* ---- what becomes durable ------------------------------------------------------------------------------------ */
@@ -285,18 +287,19 @@ static void namings_settle(struct sys_sim *sim, bool drop_others) {
 
 static enum weir_error sim_dir_sync(struct sys *sys, const char *path) {
     struct sys_sim *sim = sim_of(sys);
+    uint64_t before = sim->change_next;
     enum weir_error e = sim_call(sim, SYS_SIM_DIR_SYNC, "sync the folder", path);
     if (e) return e;
     struct sim_inode *folder = sim_path_find(sim, path);
     if (!folder || !folder->is_folder) return not_found("sync the folder", path);
     for (size_t i = 0; i < sim->naming_count; i++) {
         struct sim_naming *naming = &sim->namings[i];
-        naming->keep = naming->folder == folder || naming->from_folder == folder;
+        naming->keep = naming->number < before && (naming->folder == folder || naming->from_folder == folder);
     }
     namings_settle(sim, false);
     sim_inodes_collect(sim);
-    sim_spend(sim, sim->plan.sync_ns);
-    return WEIR_OK;
+    sim_took(sim, sim->plan.sync_ns);
+    return sim_linger(sim);
 }
 
 static void mark_linked(struct sim_inode *inode) {

@@ -9,9 +9,9 @@ static struct sim_poller *poller_of(struct sys *sys, int poller) {
 
 static enum weir_error sim_poller_open(struct sys *sys, int *ret_poller) {
     struct sys_sim *sim = sim_of(sys);
-    if (sim->dead) return sim_closed();
+    if (sim_dead(sim)) return sim_closed();
     int handle = sim_handle(sim);
-    sim_table_add(&sim->pollers, handle, sim_new(sizeof(struct sim_poller)));
+    sim_table_add(&sim->pollers, handle, sim_process(sim), sim_new(sizeof(struct sim_poller)));
     *ret_poller = handle;
     return WEIR_OK;
 }
@@ -23,7 +23,7 @@ static void poller_free(struct sim_poller *p) {
 
 static void sim_poller_close(struct sys *sys, int poller) {
     struct sys_sim *sim = sim_of(sys);
-    if (poller < 0 || sim->dead || !poller_of(sys, poller)) return;
+    if (poller < 0 || sim_dead(sim) || !poller_of(sys, poller)) return;
     poller_free(sim_table_take(&sim->pollers, poller));
 }
 
@@ -37,7 +37,7 @@ static struct sim_watch *watch_find(struct sim_poller *p, int socket) {
 static enum weir_error sim_poller_add(struct sys *sys, int poller, int socket, uint64_t token, uint32_t bits) {
     struct sys_sim *sim = sim_of(sys);
     WEIR_ASSERT(token != SYS_POLL_TOKEN_NONE);
-    if (sim->dead) return sim_closed();
+    if (sim_dead(sim)) return sim_closed();
     struct sim_poller *p = poller_of(sys, poller);
     if (!p || !sim_find(sim, &sim->sockets, socket)) return sim_closed();
     if (watch_find(p, socket))
@@ -50,7 +50,7 @@ static enum weir_error sim_poller_add(struct sys *sys, int poller, int socket, u
 static enum weir_error sim_poller_change(struct sys *sys, int poller, int socket, uint64_t token, uint32_t bits) {
     struct sys_sim *sim = sim_of(sys);
     WEIR_ASSERT(token != SYS_POLL_TOKEN_NONE);
-    if (sim->dead) return sim_closed();
+    if (sim_dead(sim)) return sim_closed();
     struct sim_poller *p = poller_of(sys, poller);
     if (!p) return sim_closed();
     struct sim_watch *watch = watch_find(p, socket);
@@ -69,7 +69,7 @@ static void forget(struct sim_poller *p, int socket) {
 }
 
 static void sim_poller_remove(struct sys *sys, int poller, int socket) {
-    struct sim_poller *p = sim_of(sys)->dead ? NULL : poller_of(sys, poller);
+    struct sim_poller *p = sim_dead(sim_of(sys)) ? NULL : poller_of(sys, poller);
     if (p) forget(p, socket);
 }
 
@@ -93,17 +93,42 @@ static size_t collect(struct sys_sim *sim, struct sim_poller *p, struct sys_poll
 static size_t sim_poller_wait(
     struct sys *sys, int poller, struct sys_poll_event *events, size_t max, uint64_t timeout_ns) {
     struct sys_sim *sim = sim_of(sys);
-    struct sim_poller *p = sim->dead ? NULL : poller_of(sys, poller);
-    if (!p) return 0;
+    struct sim_poller *p = sim_dead(sim) ? NULL : poller_of(sys, poller);
+    if (!p) {
+        sim_threads_wait(sim, 0); /* a thread that only waits still gives way */
+        return 0;
+    }
     WEIR_ASSERT(max > 0);
     size_t found = collect(sim, p, events, max);
-    if (found == 0 && !p->woken) sim_spend(sim, timeout_ns);
+    if (sim->running) {
+        if (found > 0 || p->woken || timeout_ns == 0) timeout_ns = 0;
+        sim_threads_wait_poller(sim, p, timeout_ns);
+        if (sim_dead(sim)) return 0;
+        found = collect(sim, p, events, max);
+    } else if (found == 0 && !p->woken) {
+        sim_spend(sim, timeout_ns);
+    }
     p->woken = false;
     return found;
 }
 
+bool sim_poller_is_ready(struct sys_sim *sim, const struct sim_poller *p) {
+    for (size_t i = 0; i < p->count; i++) {
+        const struct sim_socket *socket = sim_table_find(&sim->sockets, p->watches[i].socket);
+        if (socket && (sim_socket_bits(socket) & (p->watches[i].bits | SYS_POLL_CLOSED))) return true;
+    }
+    return false;
+}
+
+void sim_pollers_release(struct sys_sim *sim, int process) {
+    for (size_t i = sim->pollers.count; i-- > 0;) {
+        struct sim_slot slot = sim->pollers.slots[i];
+        if (slot.process == process) poller_free(sim_table_take(&sim->pollers, slot.handle));
+    }
+}
+
 static void sim_poller_wake(struct sys *sys, int poller) {
-    struct sim_poller *p = sim_of(sys)->dead ? NULL : poller_of(sys, poller);
+    struct sim_poller *p = sim_dead(sim_of(sys)) ? NULL : poller_of(sys, poller);
     if (p) p->woken = true;
 }
 
