@@ -170,8 +170,8 @@ enum weir_error log_settle_held(struct log *log) {
 }
 
 enum weir_error log_settle(struct log *log) {
-    spin_lock(&log->control);
+    log_control_take(log);
     enum weir_error e = log_settle_held(log);
-    spin_unlock(&log->control);
+    log_control_give(log);
     return e;
 }

@@ -25,8 +25,8 @@ struct log {
     _Atomic bool space_short;     /* less than the disk reserve is free */
     _Atomic uint64_t stamps;      /* commits begun, for commit.stamp */
 
-    struct spin
-        control; /* topics, catalogue; held across disk writes, by one control thread and the journal's first step */
+    /* Topics, catalogue; held across disk writes, by one control thread and the journal's first step. */
+    _Atomic bool control;
     bool catalogue_dirty;
     struct topic *coming; /* being created: in the catalogue before anyone can find it */
     uint32_t next_uid;
@@ -61,6 +61,9 @@ static inline void log_wait(struct sys *sys, int poller, uint64_t block_ns) {
     struct sys_poll_event event;
     (void)sys->poller_wait(sys, poller, &event, 1, block_ns);
 }
+/* Waits without burning a core: the other one may be in the middle of a disk write. */
+void log_control_take(struct log *log);
+void log_control_give(struct log *log);
 /* Journal agent, once: catalogue, first checkpoint and FORMAT become durable. */
 WEIR_MUST enum weir_error log_settle(struct log *log);
 /* The same under the control lock, for a topic that is made before the journal agent came to it. */

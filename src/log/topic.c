@@ -123,6 +123,8 @@ static enum weir_error check_config(const char *name, uint32_t partitions, const
 
 /* Before start the file is written later, by the journal agent. A new folder without FORMAT counts as empty, whatever
  * else is in it: what is made before the agent came to it makes the folder ready here. */
+#define CONTROL_PAUSE_NS 50000u /* a fraction of the disk write that is waited for */
+
 static enum weir_error make_durable(struct log *log) {
     log->catalogue_dirty = true;
     if (!log->started) return WEIR_OK;
@@ -199,14 +201,23 @@ static enum weir_error create(struct log *log, const char *name, uint32_t partit
     return e;
 }
 
+void log_control_take(struct log *log) {
+    while (atomic_exchange_explicit(&log->control, true, memory_order_acquire))
+        log->sys->pause(log->sys, CONTROL_PAUSE_NS);
+}
+
+void log_control_give(struct log *log) {
+    atomic_store_explicit(&log->control, false, memory_order_release);
+}
+
 enum weir_error log_topic_create(struct log *log, const char *name, uint32_t partitions,
     const struct log_topic_config *config, struct log_topic **ret_topic) {
     if (log->options.read_only) return weir_error_context(WEIR_E_FORBIDDEN, "the log is open for reading only");
     enum weir_error e = check_config(name, partitions, config);
     if (e) return e;
-    spin_lock(&log->control);
+    log_control_take(log);
     e = create(log, name, partitions, config, ret_topic);
-    spin_unlock(&log->control);
+    log_control_give(log);
     return e;
 }
 
@@ -269,11 +280,11 @@ static enum weir_error remove_topic(struct log *log, struct topic *t) {
 
 enum weir_error log_topic_delete(struct log *log, const char *name) {
     if (log->options.read_only) return weir_error_context(WEIR_E_FORBIDDEN, "the log is open for reading only");
-    spin_lock(&log->control);
+    log_control_take(log);
     struct log_topic *topic = log_topic_find(log, name);
     enum weir_error e = topic ? remove_topic(log, (struct topic *)topic)
                               : weir_error_context(WEIR_E_NOT_FOUND, "there is no topic %s", name);
-    spin_unlock(&log->control);
+    log_control_give(log);
     return e;
 }
 
@@ -292,13 +303,13 @@ void log_topic_free_all(struct log *log) {
 enum weir_error log_producer_id_new(struct log *log, uint64_t *ret_id) {
     if (log->options.read_only) return weir_error_context(WEIR_E_FORBIDDEN, "the log is open for reading only");
     enum weir_error e = WEIR_OK;
-    spin_lock(&log->control);
+    log_control_take(log);
     if (log->next_producer_id == log->producer_id_end) { /* one write per block; a restart skips what is left of it */
         log->producer_id_end += PRODUCER_ID_BLOCK;
         e = make_durable(log);
         if (e) log->producer_id_end -= PRODUCER_ID_BLOCK;
     }
     if (!e) *ret_id = log->next_producer_id++;
-    spin_unlock(&log->control);
+    log_control_give(log);
     return e;
 }

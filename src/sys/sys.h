@@ -143,6 +143,8 @@ struct sys {
     WEIR_MUST enum weir_error (*agent_start)(
         struct sys *, const struct sys_agent *agent, int wake_poller, int *ret_handle);
     void (*agent_stop)(struct sys *, int handle);
+    /* Lets others run for about that long: for a thread that waits for another one's disk write, and has no poller. */
+    void (*pause)(struct sys *, uint64_t ns);
 
     /* Reports that cannot be handled: a line on stderr, then the process ends with exit code 70 at once (no atexit).
      * The simulator turns it into the death of the simulated process and returns: the caller stops what it does. */

@@ -31,6 +31,11 @@ static void pause_ns(uint64_t ns) {
     (void)nanosleep(&time, NULL);
 }
 
+static void linux_pause(struct sys *sys, uint64_t ns) {
+    (void)sys;
+    pause_ns(ns);
+}
+
 static void *agent_run(void *arg) {
     struct sys_linux_agent *a = arg;
     (void)pthread_setname_np(pthread_self(), a->name);
@@ -125,4 +130,5 @@ static void linux_agent_stop(struct sys *sys, int handle) {
 void sys_linux_thread_table(struct sys *table) {
     table->agent_start = linux_agent_start;
     table->agent_stop = linux_agent_stop;
+    table->pause = linux_pause;
 }

@@ -204,6 +204,12 @@ static void sim_agent_stop(struct sys *sys, int handle) {
     free(sim_table_take(&sim->agents, handle));
 }
 
+static void sim_pause(struct sys *sys, uint64_t ns) {
+    struct sys_sim *sim = sim_of(sys);
+    WEIR_ASSERT(sim->running); /* the observer has nobody to wait for */
+    sim_threads_wait(sim, ns);
+}
+
 /* One round: every agent once, in an order of the seed's choosing. Agents may start and stop others meanwhile. */
 static uint64_t run_round(struct sys_sim *sim, uint64_t max_steps, uint64_t *steps) {
     size_t count = sim->agents.count;
@@ -282,6 +288,7 @@ enum weir_error sys_sim_new(const struct sys_sim_plan *plan, struct sys **ret_sy
     sim->table.random = sim_random;
     sim->table.agent_start = sim_agent_start;
     sim->table.agent_stop = sim_agent_stop;
+    sim->table.pause = sim_pause;
     sim->table.fatal = sim_fatal;
     sim_file_table(&sim->table);
     sim_path_table(&sim->table);

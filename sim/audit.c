@@ -1,0 +1,233 @@
+#include "sim/audit.h"
+
+#include "base/hash.h"
+#include "host/batch.h"
+#include "host/node.h"
+#include "host/snapshot.h"
+
+#include "sim/workload.h"
+
+#include <stdlib.h>
+
+#define READ_BYTES (1u << 20)
+
+struct remembered { /* of one partition */
+    char topic[LOG_TOPIC_NAME_MAX + 1];
+    uint32_t partition;
+    uint64_t *hashes; /* by offset */
+    uint64_t count, capacity;
+    struct remembered *next;
+};
+struct audit {
+    struct remembered *all;
+};
+
+struct audit *audit_new(void) {
+    struct audit *audit = calloc(1, sizeof *audit);
+    WEIR_ASSERT(audit != NULL);
+    return audit;
+}
+
+void audit_free(struct audit *audit) {
+    while (audit->all) {
+        struct remembered *r = audit->all;
+        audit->all = r->next;
+        free(r->hashes);
+        free(r);
+    }
+    free(audit);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------- */
+struct reading {
+    struct sim *sim;
+    const char *topic;
+    uint32_t partition;
+    uint64_t next;
+    sim_record_fn fn;
+    void *ctx;
+    bool stopped;
+};
+
+static bool read_batch(struct reading *r, struct weir_slice bytes, size_t *ret_size) {
+    struct batch_reader reader;
+    struct batch_header header;
+    struct batch_record record;
+    if (batch_open(&reader, bytes, &header) != WEIR_OK) {
+        sim_fail(r->sim, "%s-%u: a batch cannot be read at offset %llu: %s", r->topic, r->partition,
+            (unsigned long long)r->next, weir_error_text());
+        return false;
+    }
+    while (!r->stopped && batch_next(&reader, &record)) {
+        if (record.offset < r->next) continue; /* the batch began before */
+        if (record.offset != r->next) {
+            sim_fail(r->sim, "%s-%u: offset %llu follows %llu", r->topic, r->partition,
+                (unsigned long long)record.offset, (unsigned long long)r->next - 1);
+            return false;
+        }
+        r->stopped = !r->fn(r->ctx, &record);
+        r->next++;
+    }
+    *ret_size = header.size;
+    return true;
+}
+
+static bool read_all(struct reading *r, struct log *log, struct log_partition *p, uint8_t *buffer) {
+    while (!r->stopped && r->next < atomic_load(&p->high)) {
+        size_t size = 0, at = 0, batch = 0;
+        enum weir_error e = log_read(log, p, r->next, true, buffer, READ_BYTES, &size);
+        if (e == WEIR_E_CORRUPT && sys_sim_damages(r->sim->sys) > 0) return false; /* refused by name: as it should be */
+        if (e != WEIR_OK || size == 0) {
+            sim_fail(r->sim, "%s-%u cannot be read at offset %llu of %llu: %s", r->topic, r->partition,
+                (unsigned long long)r->next, (unsigned long long)atomic_load(&p->high), weir_error_text());
+            return false;
+        }
+        for (; at < size; at += batch)
+            if (!read_batch(r, weir_slice(buffer + at, size - at), &batch)) return false;
+    }
+    return true;
+}
+
+bool sim_read(struct sim *sim, const char *topic, uint32_t partition, uint64_t from, sim_record_fn fn, void *ctx) {
+    struct log_topic *t = log_topic_find(sim->node.log, topic);
+    if (!t || partition >= t->partition_count) {
+        sim_fail(sim, "the topic %s is gone, or its partition %u", topic, partition);
+        return false;
+    }
+    struct log_partition *p = t->partitions[partition];
+    uint64_t start = atomic_load(&p->start);
+    struct reading r = {sim, topic, partition, from > start ? from : start, fn, ctx, false};
+    uint8_t *buffer = malloc(READ_BYTES);
+    WEIR_ASSERT(buffer != NULL);
+    bool whole = read_all(&r, sim->node.log, p, buffer);
+    free(buffer);
+    return whole;
+}
+
+/* ---- records do not change ----------------------------------------------------------------------------------- */
+struct comparing {
+    struct sim *sim;
+    struct remembered *r;
+};
+
+static uint64_t hash_of(const struct batch_record *record) {
+    const struct log_record *r = &record->record;
+    uint64_t hash = hash_bytes(r->value.data, r->value.size, r->time_ms);
+    hash = hash_bytes(r->key.data, r->key.size, hash);
+    return hash_bytes(r->header_value.data, r->header_value.size, hash);
+}
+
+static bool compare(void *ctx, const struct batch_record *record) {
+    struct comparing *c = ctx;
+    struct remembered *r = c->r;
+    uint64_t hash = hash_of(record);
+    c->sim->tally.outputs_checked++;
+    if (record->offset < r->count) {
+        if (r->hashes[record->offset] == hash) return true;
+        sim_fail(c->sim, "%s-%u: the record at offset %llu is not the one that could be read there before", r->topic,
+            r->partition, (unsigned long long)record->offset);
+        return false;
+    }
+    if (r->count == r->capacity) {
+        r->capacity = r->capacity ? r->capacity * 2 : 256;
+        r->hashes = realloc(r->hashes, r->capacity * sizeof *r->hashes);
+        WEIR_ASSERT(r->hashes != NULL);
+    }
+    r->hashes[r->count++] = hash;
+    return true;
+}
+
+static struct remembered *remember(struct audit *audit, const char *topic, uint32_t partition) {
+    struct remembered **at = &audit->all;
+    while (*at && ((*at)->partition != partition || strcmp((*at)->topic, topic) != 0))
+        at = &(*at)->next;
+    if (!*at) {
+        *at = calloc(1, sizeof **at);
+        WEIR_ASSERT(*at != NULL);
+        snprintf((*at)->topic, sizeof(*at)->topic, "%s", topic);
+        (*at)->partition = partition;
+    }
+    return *at;
+}
+
+void audit_records(struct sim *sim) {
+    for (uint32_t i = 0; i < log_topic_count(sim->node.log) && !sim->failed; i++) {
+        const struct log_topic *topic = log_topic_at(sim->node.log, i);
+        for (uint32_t k = 0; topic && k < topic->partition_count && !sim->failed; k++) {
+            struct comparing c = {sim, remember(sim->audit, topic->name, k)};
+            if (!sim_read(sim, topic->name, k, 0, compare, &c)) return;
+            uint64_t high = atomic_load(&topic->partitions[k]->high);
+            /* Outputs come again by replay, which may still run for a partition that is parked or lags. */
+            if (!topic->config.derived && high < c.r->count && sys_sim_damages(sim->sys) == 0)
+                sim_fail(sim, "%s-%u ends at offset %llu; records up to %llu could be read before", topic->name, k,
+                    (unsigned long long)high, (unsigned long long)c.r->count);
+        }
+    }
+}
+
+/* ---- folds can be derived again ------------------------------------------------------------------------------ */
+struct deriving {
+    struct fold fold;
+    struct weir_out out;
+    uint64_t until;
+    enum weir_error error;
+};
+
+static bool derive(void *ctx, const struct batch_record *record) {
+    struct deriving *d = ctx;
+    struct fold_applied applied;
+    if (d->fold.applied < d->until) d->error = fold_apply(&d->fold, record, &d->out, &applied);
+    return d->error == WEIR_OK && d->fold.applied < d->until;
+}
+
+static void compare_folds(struct sim *sim, const struct host_partition *live, const struct deriving *d) {
+    const char *service = live->owner->service->name;
+    const struct fold *a = &live->fold, *b = &d->fold;
+    if (a->emission.state != b->emission.state)
+        sim_fail(sim, "%s-%u: what it put out up to offset %llu is not what its input says", service, live->index,
+            (unsigned long long)a->applied);
+    else if (memcmp(a->outputs_next, b->outputs_next, sizeof a->outputs_next) != 0)
+        sim_fail(sim, "%s-%u: the numbers of its outputs are not what its input says", service, live->index);
+    else if (fold_digest(a) != fold_digest(b))
+        sim_fail(sim, "%s-%u: its state at offset %llu is not what its input says", service, live->index,
+            (unsigned long long)a->applied);
+    for (uint32_t row = 0; row < a->topic_count && !sim->failed; row++) {
+        const struct log_partition *output = live->sink.outputs[row];
+        if (output && atomic_load(&output->high) != b->outputs_next[row])
+            sim_fail(sim, "%s-%u holds %llu records, its input says %llu", output->topic->name, live->index,
+                (unsigned long long)atomic_load(&output->high), (unsigned long long)b->outputs_next[row]);
+    }
+}
+
+static void audit_fold(struct sim *sim, struct host_partition *live) {
+    struct deriving d = {.until = live->fold.applied};
+    struct fold_options options;
+    host_fold_options(live, &options);
+    if (snapshot_open_empty(&d.fold, &options, sim->node.log, live->log) != WEIR_OK) return; /* of another version */
+    d.out = (struct weir_out){.fold = &d.fold, .scratch_size = out_scratch_size(options.service)};
+    d.out.scratch = malloc(d.out.scratch_size);
+    WEIR_ASSERT(d.out.scratch != NULL);
+    bool read = sim_read(sim, live->log->topic->name, live->index, 0, derive, &d);
+    if (d.error != WEIR_OK && d.error != WEIR_E_VERSION)
+        sim_fail(sim, "%s-%u cannot be derived again at offset %llu: %s", live->owner->service->name, live->index,
+            (unsigned long long)d.fold.applied, weir_error_text());
+    if (read && d.error == WEIR_OK && !sim->failed) {
+        compare_folds(sim, live, &d);
+        sim->tally.replays_checked++;
+    }
+    free(d.out.scratch);
+    fold_done(&d.fold);
+}
+
+void audit_folds(struct sim *sim) {
+    struct host *host = sim->node.host;
+    for (uint32_t i = 0; i < host->partition_count && !sim->failed; i++) {
+        struct host_partition *live = &host->partitions[i];
+        bool rests = live->fold.applied == live->log->next && atomic_load(&live->log->high) == live->log->next;
+        for (uint32_t row = 0; row < live->fold.topic_count; row++) {
+            const struct log_partition *output = live->sink.outputs[row];
+            rests = rests && (!output || atomic_load(&output->high) == output->next);
+        }
+        if (rests && !live->parked) audit_fold(sim, live);
+    }
+}

@@ -1,0 +1,189 @@
+/* weir-sim: runs seeds for a while on all cores, prints what happened, and for a failure the seed that shows it. */
+#include "sim/sim.h"
+#include "sim/workload.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WORKERS_MAX 64
+
+struct arguments {
+    uint64_t seed, seeds; /* seeds 0: as many as the time allows */
+    uint32_t seconds, workers;
+    const char *only;
+    bool one, trace, json;
+    uint64_t trace_from;
+};
+/* What a worker shares with the process that waits for it. */
+struct worker {
+    pid_t pid;
+    uint64_t seed; /* that it is at: what to name when it is ended by a signal */
+    bool failed;
+    uint64_t failed_seed;
+    struct sim_tally tally;
+    char failure[SIM_FAILURE_MAX];
+};
+struct shared {
+    _Atomic uint64_t next;
+    _Atomic bool stop;
+    struct worker workers[WORKERS_MAX];
+};
+
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void work(struct shared *shared, struct worker *worker, const struct arguments *a, double until) {
+    while (!atomic_load(&shared->stop) && (a->seeds > 0 || now_s() < until)) {
+        uint64_t n = atomic_fetch_add(&shared->next, 1), hash;
+        if (a->seeds > 0 && n >= a->seeds) return;
+        worker->seed = a->seed + n;
+        struct sim_options options = {.seed = worker->seed, .only = a->only};
+        if (sim_run(&options, &worker->tally, worker->failure, &hash)) continue;
+        worker->failed_seed = worker->seed;
+        worker->failed = true;
+        atomic_store(&shared->stop, true);
+    }
+}
+
+static void add_up(struct sim_tally *sum, const struct sim_tally *tally) {
+    const uint64_t *from = (const uint64_t *)(const void *)tally;
+    for (size_t i = 0; i < sizeof *sum / sizeof *from; i++)
+        ((uint64_t *)(void *)sum)[i] += from[i];
+}
+
+#define ULL(x) ((unsigned long long)(x))
+
+static void print_report(const struct sim_tally *t, double seconds) {
+    uint64_t crashes = t->kills + t->power_cuts;
+    printf("seeds %llu in %.1f s: %.1f seeds/s, %.2f simulated hours, %.1f M turns\n", ULL(t->seeds), seconds,
+        (double)t->seeds / seconds, (double)t->virtual_ns / 3.6e12, (double)t->turns / 1e6);
+    printf("crashes %llu (%.0f in 60 s): kill -9 %llu, power cut %llu; lives %llu, ready again %llu, clean stops %llu\n",
+        ULL(crashes), (double)crashes / seconds * 60, ULL(t->kills), ULL(t->power_cuts), ULL(t->lives),
+        ULL(t->recoveries), ULL(t->clean_stops));
+    printf("ends of its own %llu, starts refused %llu (damage named %llu), rivals for the folder %llu, upgrades %llu "
+           "(refused %llu)\n",
+        ULL(t->own_ends), ULL(t->refused_starts), ULL(t->corruption_named), ULL(t->races), ULL(t->upgrades),
+        ULL(t->upgrades_refused));
+    printf("requests %llu, answered %llu, in doubt %llu; records checked %llu, against memory %llu, folds derived again "
+           "%llu\n",
+        ULL(t->requests), ULL(t->answered), ULL(t->in_doubt), ULL(t->records_checked), ULL(t->outputs_checked),
+        ULL(t->replays_checked));
+    printf("faults injected:");
+    for (int f = 0; f < SYS_SIM_FAULT_COUNT; f++)
+        printf("%s %s %llu", f ? "," : "", sys_sim_fault_name((enum sys_sim_fault)f), ULL(t->faults[f]));
+    printf("\n");
+}
+
+static void print_failure(uint64_t seed, const char *only, const char *failure) {
+    struct plan plan;
+    plan_make(seed, &plan);
+    printf("seed %llu FAILS (weather: %s): %s\n", ULL(seed), weather_name(plan.weather), failure);
+    printf("again, with its trace: ./x sim --seed %llu%s%s --trace\n", ULL(seed), only ? " --service " : "",
+        only ? only : "");
+}
+
+static int run_many(const struct arguments *a) {
+    struct shared *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) return 1;
+    double begin = now_s();
+    fflush(stdout);
+    for (uint32_t i = 0; i < a->workers; i++) {
+        struct worker *worker = &shared->workers[i];
+        worker->pid = fork();
+        if (worker->pid == 0) {
+            work(shared, worker, a, begin + a->seconds);
+            exit(0);
+        }
+    }
+    struct sim_tally sum = {0};
+    bool good = true;
+    for (uint32_t i = 0; i < a->workers; i++) {
+        struct worker *worker = &shared->workers[i];
+        int status = 0;
+        waitpid(worker->pid, &status, 0);
+        add_up(&sum, &worker->tally);
+        if (!worker->failed && status == 0) continue;
+        good = false;
+        char text[64];
+        snprintf(text, sizeof text, "ended by signal %d (its words stand above)", WTERMSIG(status));
+        print_failure(worker->failed ? worker->failed_seed : worker->seed, a->only, worker->failed ? worker->failure : text);
+    }
+    print_report(&sum, now_s() - begin);
+    return good ? 0 : 1;
+}
+
+static int run_one(const struct arguments *a) {
+    struct sim_options options = {a->seed, a->only, a->trace, a->trace_from};
+    struct sim_tally tally = {0};
+    char failure[SIM_FAILURE_MAX];
+    uint64_t hash = 0;
+    double begin = now_s();
+    bool good = sim_run(&options, &tally, failure, &hash);
+    if (!good) print_failure(a->seed, a->only, failure);
+    print_report(&tally, now_s() - begin);
+    printf("trace %016llx\n", ULL(hash));
+    return good ? 0 : 1;
+}
+
+static void usage(FILE *out) {
+    fprintf(out, "usage: weir-sim [--seed N] [--seeds N] [--seconds S] [--workers N] [--service NAME] [--trace [--from S]]\n"
+                 "  --seed N      one seed; with --seeds or --seconds the first of many\n"
+                 "  --seeds N     that many; --seconds S (default 60): as many as fit\n"
+                 "  --service W   only this workload:");
+    for (const struct sim_workload *const *w = sim_workloads; *w; w++)
+        fprintf(out, " %s", (*w)->name);
+    fprintf(out, "\n  --trace       every call and turn of one seed, from second S of its time on\n");
+}
+
+static bool parse(int argc, char **argv, struct arguments *a) {
+    bool many = false;
+    for (int i = 1; i < argc; i++) {
+        const char *flag = argv[i];
+        if (strcmp(flag, "--trace") == 0) {
+            a->trace = true;
+            continue;
+        }
+        if (i + 1 == argc) return false;
+        const char *value = argv[++i];
+        if (strcmp(flag, "--seed") == 0)
+            a->seed = strtoull(value, NULL, 10), a->one = true;
+        else if (strcmp(flag, "--seeds") == 0)
+            a->seeds = strtoull(value, NULL, 10), many = true;
+        else if (strcmp(flag, "--seconds") == 0)
+            a->seconds = (uint32_t)strtoul(value, NULL, 10), many = true;
+        else if (strcmp(flag, "--workers") == 0)
+            a->workers = (uint32_t)strtoul(value, NULL, 10);
+        else if (strcmp(flag, "--service") == 0)
+            a->only = value;
+        else if (strcmp(flag, "--from") == 0)
+            a->trace_from = (uint64_t)(strtod(value, NULL) * 1e9);
+        else
+            return false;
+    }
+    a->one = a->one && !many;
+    return a->workers >= 1 && a->workers <= WORKERS_MAX;
+}
+
+int main(int argc, char **argv) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    struct arguments a = {.seed = (uint64_t)t.tv_sec * 1000, .seconds = 60, .workers = sys_core_count()};
+    if (a.workers > WORKERS_MAX) a.workers = WORKERS_MAX;
+    if (!parse(argc, argv, &a)) {
+        usage(stderr);
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    if (a.one) return run_one(&a);
+    printf("from seed %llu on, %u workers\n", ULL(a.seed), a.workers);
+    return run_many(&a);
+}

@@ -1,0 +1,327 @@
+/* One seed, from an empty disk to the verdict. */
+#include "sim/audit.h"
+#include "sim/workload.h"
+
+#include <stdlib.h>
+
+#define NS_PER_MINUTE    (60 * SYS_NANOS_PER_S)
+#define CALM_NS_MAX      (10 * NS_PER_MINUTE) /* once faults have stopped: to be ready, to answer, to stop */
+#define CALM_TURNS_MAX   3000000u
+#define SETTLE_NS        (SYS_NANOS_PER_S / 2) /* after the last answer: snapshots, segments */
+#define AUDIT_STEPS      64u                   /* of clients, between two looks in the middle of a life */
+#define SERVICES_MAX     16u
+
+void sim_fail(struct sim *sim, const char *format, ...) {
+    if (sim->failed) return;
+    sim->failed = true;
+    int n = snprintf(sim->failure, sizeof sim->failure, "at %.9f s: ", (double)sim_now_ns(sim) / 1e9);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sim->failure + n, sizeof sim->failure - (size_t)n, format, args);
+    va_end(args);
+}
+
+/* ---- the node's lives ---------------------------------------------------------------------------------------- */
+static void gather_services(struct sim *sim, const struct weir_service *services[SERVICES_MAX + 1]) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < sim->workload_count; i++) {
+        const struct sim_workload *w = sim->workloads[i];
+        const struct weir_service *const *own = w->services ? w->services(sim->states[i]) : NULL;
+        for (; own && *own; own++) {
+            WEIR_ASSERT(count < SERVICES_MAX);
+            services[count++] = *own;
+        }
+    }
+    services[count] = NULL;
+}
+
+static void set(struct settings *settings, const char *key, const char *value) {
+    enum weir_error e = settings_set(settings, key, value, "sim");
+    WEIR_ASSERT(e == WEIR_OK);
+}
+
+static struct node_options node_options(
+    struct sim *sim, const struct weir_service **services, const char *listen, uint32_t lanes) {
+    struct node_options o = {.log = sim->plan.log, .services = services};
+    o.log.lanes = lanes;
+    enum weir_error e = settings_new(services, &o.settings);
+    WEIR_ASSERT(e == WEIR_OK);
+    set(o.settings, "listen", listen);
+    set(o.settings, "snapshot_age", "1s");
+    set(o.settings, "connections_max", "64");
+    set(o.settings, "idempotency_keys", "4096");
+    set(o.settings, "waiting_max", "256");
+    for (uint32_t i = 0; i < sim->workload_count; i++)
+        if (sim->workloads[i]->configure) sim->workloads[i]->configure(sim->states[i], o.settings);
+    return o;
+}
+
+static uint64_t disk_errors(const struct sim *sim) {
+    uint64_t sum = 0;
+    for (int f = SYS_SIM_FAULT_READ; f <= SYS_SIM_FAULT_SPACE; f++)
+        sum += sys_sim_faults(sim->sys, (enum sys_sim_fault)f);
+    return sum;
+}
+
+/* A start of the node on the disk as it is, and what it met since. */
+struct life {
+    const struct weir_service *services[SERVICES_MAX + 1];
+    struct node rival; /* a second process that was started on the same folder */
+    uint64_t errors_before;
+    bool checked, calm;
+    uint32_t steps;
+};
+
+static void begin(struct sim *sim, struct life *life, bool calm) {
+    static const uint32_t lanes[] = {1, 2, 4};
+    *life = (struct life){.errors_before = disk_errors(sim), .calm = calm};
+    for (uint32_t i = 0; i < sim->workload_count; i++)
+        if (sim->workloads[i]->begin) sim->workloads[i]->begin(sim->states[i]);
+    gather_services(sim, life->services);
+    sys_sim_rates(sim->sys, calm ? NULL : sim->plan.rates);
+    uint32_t lane_count = lanes[sim_pick(sim, 3)];
+    struct node_options options = node_options(sim, life->services, "127.0.0.1:7070", lane_count);
+    node_start(&sim->node, sim->sys, &options);
+    sys_sim_observe(sim->sys, sim->node.process);
+    if (!calm && sim_percent(sim, 5)) {
+        struct node_options other = node_options(sim, life->services, "127.0.0.1:0", 1);
+        for (uint32_t i = 0; i < SERVICES_MAX && life->services[i]; i++) {
+            const struct weir_listener *l = life->services[i]->listeners;
+            for (; l && l->name; l++) {
+                char key[96];
+                snprintf(key, sizeof key, "%s.%s", life->services[i]->name, l->setting);
+                set(other.settings, key, "off");
+            }
+        }
+        node_start(&life->rival, sim->sys, &other);
+        sim->tally.races++;
+    }
+    if (!calm && sim_percent(sim, 30)) /* die at one of the calls to come, each as likely */
+        sys_sim_fail_at(sim->sys, SYS_SIM_ANY, prng_between(&sim->prng, 1, 400), WEIR_E_CLOSED);
+    sim->tally.lives++;
+}
+
+static void judge_rival(struct sim *sim, struct life *life) {
+    struct node *rival = &life->rival;
+    if (!rival->process) return;
+    if (rival->state == NODE_READY && sim->node.state == NODE_READY && !sys_sim_died(sim->sys, sim->node.process) &&
+        !sys_sim_died(sim->sys, rival->process))
+        sim_fail(sim, "two processes work on one folder");
+}
+
+/* The process ended by itself. Is there a reason? */
+static void judge_end(struct sim *sim, const struct life *life) {
+    struct node *node = &sim->node;
+    const char *message = NULL;
+    uint64_t errors = disk_errors(sim) - life->errors_before, damages = sys_sim_damages(sim->sys);
+    sim->tally.own_ends++;
+    if (sys_sim_process_fatal(sim->sys, node->process, &message)) {
+        if (message[0] == 0) sim_fail(sim, "the process ended itself without a word");
+        if (errors + damages == 0) sim_fail(sim, "the process ended itself with no fault to blame: %s", message);
+        return;
+    }
+    if (node->error == WEIR_OK || node->error == WEIR_E_CLOSED) return; /* died by a fault */
+    sim->tally.refused_starts++;
+    if (node->error_text[0] == 0) sim_fail(sim, "a start is refused without a word (%s)", weir_error_name(node->error));
+    if (node->error == WEIR_E_LOCKED && life->rival.process) return;
+    if (node->error == WEIR_E_CORRUPT && damages > 0) return;
+    if ((node->error == WEIR_E_IO || node->error == WEIR_E_NO_SPACE) && errors > 0) return;
+    if (damages > 0) return;
+    sim_fail(sim, "a start is refused with no fault to blame: %s: %s", weir_error_name(node->error), node->error_text);
+}
+
+static void judge_reports(struct sim *sim) {
+    for (uint32_t i = 0; i < sim->node.report_count; i++) {
+        const char *sentence = sim->node.reports[i];
+        if (strstr(sentence, "gives another result") || strstr(sentence, "parked"))
+            sim_fail(sim, "the node reports: %s", sentence);
+    }
+}
+
+static void look(struct sim *sim, bool whole) {
+    for (uint32_t i = 0; i < sim->workload_count && !sim->failed; i++)
+        (void)sim->workloads[i]->check(sim->states[i], whole);
+    if (!sim->failed) audit_records(sim);
+}
+
+static bool ended(const struct sim *sim) {
+    return sim->node.state == NODE_ENDED || sys_sim_died(sim->sys, sim->node.process);
+}
+
+static void step_clients(struct sim *sim, struct life *life) {
+    life->steps++;
+    for (uint32_t i = 0; i < sim->workload_count; i++)
+        sim->workloads[i]->step(sim->states[i], life->calm);
+}
+
+/* A few turns of the node's threads, then one of its clients. */
+static void go_on(struct sim *sim, struct life *life) {
+    uint64_t until = sim_now_ns(sim) + prng_between(&sim->prng, 1, 30 * SYS_NANOS_PER_MS);
+    uint32_t turns = (uint32_t)prng_between(&sim->prng, 1, 60);
+    while (turns-- > 0 && !ended(sim) && sys_sim_turn(sim->sys, until))
+        sim->tally.turns++;
+    judge_rival(sim, life);
+    if (ended(sim)) return;
+    step_clients(sim, life);
+    if (!node_is_open(&sim->node)) return;
+    if (!life->checked) {
+        life->checked = true;
+        sim->tally.recoveries++;
+        look(sim, false);
+    } else if (life->steps % AUDIT_STEPS == 0) {
+        audit_records(sim);
+    }
+}
+
+/* ---- how a life ends ----------------------------------------------------------------------------------------- */
+static bool stop_cleanly(struct sim *sim, struct life *life) {
+    sim->node.stop_wanted = true;
+    uint64_t until = sim_now_ns(sim) + CALM_NS_MAX;
+    while (!ended(sim) && sim_now_ns(sim) < until && !sim->failed)
+        go_on(sim, life);
+    if (!ended(sim)) sim_fail(sim, "the node does not stop");
+    return sim->node.stopped_cleanly;
+}
+
+static void crash(struct sim *sim, bool process_only) {
+    sys_sim_crash(sim->sys, process_only);
+    judge_reports(sim);
+    process_only ? sim->tally.kills++ : sim->tally.power_cuts++;
+}
+
+static void live(struct sim *sim) {
+    struct life *life = calloc(1, sizeof *life);
+    WEIR_ASSERT(life != NULL);
+    begin(sim, life, false);
+    uint32_t steps = (uint32_t)prng_between(&sim->prng, 1, sim->plan.steps_max);
+    while (life->steps < steps && !ended(sim) && !sim->failed)
+        go_on(sim, life);
+    if (ended(sim)) {
+        judge_end(sim, life);
+    } else if (sim_percent(sim, 15) && !sim->failed) {
+        if (stop_cleanly(sim, life))
+            sim->tally.clean_stops++;
+        else
+            judge_end(sim, life);
+    }
+    crash(sim, sim_percent(sim, 40));
+    free(life);
+}
+
+/* ---- faults have stopped: everything must come right --------------------------------------------------------- */
+static bool settled(const struct sim *sim) {
+    for (uint32_t i = 0; i < sim->workload_count; i++)
+        if (!sim->workloads[i]->settled(sim->states[i])) return false;
+    return true;
+}
+
+static bool calm_life(struct sim *sim, struct life *life) {
+    begin(sim, life, true);
+    uint64_t until = sim_now_ns(sim) + CALM_NS_MAX, turns_until = sim->tally.turns + CALM_TURNS_MAX, rest = 0;
+    while (!sim->failed && !ended(sim)) {
+        go_on(sim, life);
+        if (sim->node.state == NODE_READY && settled(sim)) {
+            if (rest == 0) rest = sim_now_ns(sim) + SETTLE_NS;
+            if (sim_now_ns(sim) >= rest) return true;
+        }
+        if (sim_now_ns(sim) > until || sim->tally.turns > turns_until) {
+            sim_fail(sim, "no fault happens any more, and still %s",
+                sim->node.state == NODE_READY ? "some requests get no answer" : "the node does not get ready");
+        }
+    }
+    return false;
+}
+
+static void say_finding(void *ctx, const struct log_finding *finding) {
+    struct sim *sim = ctx;
+    if (finding->error != WEIR_OK)
+        sim_fail(sim, "after a clean stop `log verify` says of %s byte %llu: %s", finding->path,
+            (unsigned long long)finding->byte, finding->text);
+}
+
+static void verify(struct sim *sim) {
+    if (log_verify(sim->sys, sim->plan.log.folder, say_finding, sim) != WEIR_OK)
+        sim_fail(sim, "after a clean stop `log verify` fails: %s", weir_error_text());
+}
+
+static void come_right(struct sim *sim) {
+    struct life *life = calloc(1, sizeof *life);
+    WEIR_ASSERT(life != NULL);
+    for (int round = 0; round < 2 && !sim->failed; round++) { /* once more from what the first one left */
+        if (!calm_life(sim, life)) {
+            if (!sim->failed) judge_end(sim, life);
+            if (!sim->failed && sys_sim_damages(sim->sys) == 0)
+                sim_fail(sim, "no fault happens any more, and still the node ends: %s", sim->node.error_text);
+            break;
+        }
+        look(sim, true);
+        if (!sim->failed) audit_folds(sim);
+        if (!sim->failed && !stop_cleanly(sim, life)) sim_fail(sim, "a stop in calm weather is not clean");
+        sys_sim_crash(sim->sys, sim_percent(sim, 50));
+        judge_reports(sim);
+        if (!sim->failed && sys_sim_damages(sim->sys) == 0) verify(sim);
+    }
+    free(life);
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------------- */
+static void choose_workloads(struct sim *sim, const char *only) {
+    for (const struct sim_workload *const *w = sim_workloads; *w; w++) {
+        bool chosen = only ? strcmp((*w)->name, only) == 0 : sim_percent(sim, 40);
+        if (!chosen || sim->workload_count == SIM_WORKLOADS_MAX) continue;
+        if (sim->plan.weather == WEATHER_DAMAGE && (*w)->services && !only) continue;
+        sim->workloads[sim->workload_count++] = *w;
+    }
+    if (sim->workload_count == 0) sim->workloads[sim->workload_count++] = sim_workloads[0];
+    for (uint32_t i = 0; i < sim->workload_count; i++)
+        sim->states[i] = sim->workloads[i]->open(sim);
+}
+
+struct tracing {
+    struct sim *sim;
+    uint64_t from;
+};
+
+static void print_trace(void *ctx, const char *line) {
+    const struct tracing *t = ctx;
+    if (sim_now_ns(t->sim) >= t->from) puts(line);
+}
+
+static void finish(struct sim *sim, struct sim_tally *tally, uint64_t *ret_hash) {
+    sys_sim_crash(sim->sys, true);
+    for (uint32_t i = 0; i < sim->workload_count; i++)
+        sim->workloads[i]->close(sim->states[i]);
+    audit_free(sim->audit);
+    *ret_hash = sys_sim_trace_hash(sim->sys);
+    sim->tally.seeds = 1;
+    sim->tally.virtual_ns = sim_now_ns(sim);
+    for (int f = 0; f < SYS_SIM_FAULT_COUNT; f++)
+        sim->tally.faults[f] = sys_sim_faults(sim->sys, (enum sys_sim_fault)f);
+    sys_sim_free(sim->sys);
+    const uint64_t *from = (const uint64_t *)(const void *)&sim->tally;
+    uint64_t *to = (uint64_t *)(void *)tally;
+    for (size_t i = 0; i < sizeof *tally / sizeof *to; i++)
+        to[i] += from[i];
+}
+
+bool sim_run(const struct sim_options *options, struct sim_tally *tally, char *ret_failure, uint64_t *ret_hash) {
+    struct sim *sim = calloc(1, sizeof *sim);
+    WEIR_ASSERT(sim != NULL);
+    sim->seed = options->seed;
+    sim->prng = prng_seed(options->seed ^ 0x5eed);
+    plan_make(options->seed, &sim->plan);
+    enum weir_error e = sys_sim_new(&sim->plan.world, &sim->sys);
+    WEIR_ASSERT(e == WEIR_OK);
+    struct tracing tracing = {sim, options->trace_from};
+    if (options->trace) sys_sim_trace(sim->sys, print_trace, &tracing);
+    sim->audit = audit_new();
+    choose_workloads(sim, options->only);
+    for (uint32_t i = 0; i < sim->plan.lives && !sim->failed; i++)
+        live(sim);
+    if (!sim->failed) come_right(sim);
+    finish(sim, tally, ret_hash);
+    bool good = !sim->failed;
+    snprintf(ret_failure, SIM_FAILURE_MAX, "%s", sim->failure);
+    free(sim);
+    return good;
+}
