@@ -120,7 +120,8 @@ static void judge_end(struct sim *sim, const struct life *life) {
         if (errors + damages == 0) sim_fail(sim, "the process ended itself with no fault to blame: %s", message);
         return;
     }
-    if (node->error == WEIR_OK || node->error == WEIR_E_CLOSED) return; /* died by a fault */
+    if (sys_sim_died(sim->sys, node->process)) return; /* by a fault: what it thought then does not count */
+    if (node->error == WEIR_OK) return;
     sim->tally.refused_starts++;
     if (node->error_text[0] == 0) sim_fail(sim, "a start is refused without a word (%s)", weir_error_name(node->error));
     if (node->error == WEIR_E_LOCKED && life->rival.process) return;

@@ -23,6 +23,7 @@ struct asked {
     uint64_t offset; /* ACKED */
     uint64_t seen;   /* offset it was found at */
     uint64_t frame;  /* ACKED: the newest journal frame when it was heard of */
+    uint32_t life;   /* ACKED: in which it was heard of */
 };
 struct writer {
     struct client client;
@@ -32,6 +33,7 @@ struct writer {
 struct topics {
     struct sim *sim;
     uint32_t topic_count, partition_count, writer_count;
+    uint32_t life;
     bool made[TOPICS_MAX];
     struct writer writers[WRITERS_MAX];
     struct asked *asked;
@@ -69,6 +71,7 @@ static void topics_begin(void *state) {
     for (uint32_t i = 0; i < t->writer_count; i++)
         client_hang_up(&t->writers[i].client);
     t->frame_ready = 0;
+    t->life++;
 }
 
 /* ---- values: "<number>:" and letters that follow from it --------------------------------------------------------- */
@@ -128,6 +131,7 @@ static void heard(struct topics *t, struct writer *w, enum fate fate, uint64_t o
         a->fate = fate;
         a->offset = offset + i;
         a->frame = newest_frame(t);
+        a->life = t->life;
     }
 }
 
@@ -215,10 +219,11 @@ static bool may_be_lost(const struct topics *t, const struct asked *a) {
     return sys_sim_damages(t->sim->sys) > 0 && (a->frame >= t->frame_last || t->frame_last == t->frame_ready);
 }
 
-static void look_for_lost(struct topics *t) {
+/* What was acknowledged in this life is durable, but may not be readable yet: it is in the journal first. */
+static void look_for_lost(struct topics *t, bool whole) {
     for (uint64_t n = 0; n < t->count && !t->sim->failed; n++) {
         struct asked *a = &t->asked[n];
-        if (a->fate != FATE_ACKED || a->seen != NOT_SEEN) continue;
+        if (a->fate != FATE_ACKED || a->seen != NOT_SEEN || (a->life == t->life && !whole)) continue;
         if (may_be_lost(t, a)) {
             a->fate = FATE_DOUBT;
             continue;
@@ -230,7 +235,6 @@ static void look_for_lost(struct topics *t) {
 
 static bool topics_check(void *state, bool whole) {
     struct topics *t = state;
-    (void)whole; /* the records are few: always all */
     for (uint64_t n = 0; n < t->count; n++)
         t->asked[n].seen = NOT_SEEN;
     for (uint32_t topic = 0; topic < t->topic_count; topic++)
@@ -240,7 +244,7 @@ static bool topics_check(void *state, bool whole) {
             struct looking l = {t, topic, p};
             if (!sim_read(t->sim, name, p, 0, look_at, &l)) return false;
         }
-    look_for_lost(t);
+    look_for_lost(t, whole);
     return true;
 }
 

@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 void log_path(const struct log *log, struct log_path *ret_path, const char *format, ...) {
     int size = snprintf(ret_path->text, sizeof ret_path->text, "%s/", log->folder);
@@ -51,7 +50,7 @@ enum weir_error log_folder_lock(struct log *log) {
     if (e == WEIR_E_LOCKED) return name_holder(log);
     if (e) return e;
     char text[32];
-    int size = snprintf(text, sizeof text, "%-20ld\n", (long)getpid());
+    int size = snprintf(text, sizeof text, "%-20ld\n", (long)log->sys->process_id(log->sys));
     struct sys_iovec part = {text, (size_t)size};
     return sys->file_write(sys, log->lock_file, 0, &part, 1);
 }
@@ -83,6 +82,7 @@ static enum weir_error check_unmarked(struct log *log) {
     }
     log_path(log, &path, "journal");
     if (!e) e = log->sys->path_exists(log->sys, path.text, &exists);
+    if (e == WEIR_E_IO) return e; /* not to be read now is not damaged */
     if (!e && exists) e = log_journal_scan(&scan, log->sys, log->folder, &c);
     bool used = !e && (c.generation > 1 || scan.frames.count > 0);
     log_journal_scan_done(&scan);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Long enough to cost nothing when idle, short enough that a lost wake is a hiccup and not a hang. */
 #define BLOCK_NS (100 * SYS_NANOS_PER_MS)
@@ -34,6 +35,11 @@ static void pause_ns(uint64_t ns) {
 static void linux_pause(struct sys *sys, uint64_t ns) {
     (void)sys;
     pause_ns(ns);
+}
+
+static uint32_t linux_process_id(struct sys *sys) {
+    (void)sys;
+    return (uint32_t)getpid();
 }
 
 static void *agent_run(void *arg) {
@@ -131,4 +137,5 @@ void sys_linux_thread_table(struct sys *table) {
     table->agent_start = linux_agent_start;
     table->agent_stop = linux_agent_stop;
     table->pause = linux_pause;
+    table->process_id = linux_process_id;
 }

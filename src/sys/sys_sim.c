@@ -89,6 +89,7 @@ static enum weir_error fault_of(struct sys_sim *sim, enum sys_sim_call call) {
 
 enum weir_error sim_call(struct sys_sim *sim, enum sys_sim_call call, const char *verb, const char *what) {
     if (sim_dead(sim)) return sim_closed();
+    if (!sim->running && sim->processes) return WEIR_OK; /* the observer of processes only looks */
     sim->calls[call]++;
     enum weir_error e = fault_of(sim, call);
     if (call != SYS_SIM_ANY) {
@@ -204,6 +205,10 @@ static void sim_agent_stop(struct sys *sys, int handle) {
     free(sim_table_take(&sim->agents, handle));
 }
 
+static uint32_t sim_process_id(struct sys *sys) {
+    return (uint32_t)sim_process(sim_of(sys));
+}
+
 static void sim_pause(struct sys *sys, uint64_t ns) {
     struct sys_sim *sim = sim_of(sys);
     WEIR_ASSERT(sim->running); /* the observer has nobody to wait for */
@@ -289,6 +294,7 @@ enum weir_error sys_sim_new(const struct sys_sim_plan *plan, struct sys **ret_sy
     sim->table.agent_start = sim_agent_start;
     sim->table.agent_stop = sim_agent_stop;
     sim->table.pause = sim_pause;
+    sim->table.process_id = sim_process_id;
     sim->table.fatal = sim_fatal;
     sim_file_table(&sim->table);
     sim_path_table(&sim->table);

@@ -111,7 +111,7 @@ static void suspend(struct sys_sim *sim) {
 
 static void agent_life(struct sys_sim *sim, struct sim_thread *t) {
     uint64_t pause = PAUSE_NS_MIN;
-    while (!t->stop && !t->process->dead) {
+    while (!t->stop && !t->process->dead && !t->process->ended) {
         t->waited = false;
         uint32_t worked = t->agent->agent.do_work(t->agent->agent.self, BLOCK_NS);
         if (worked > 0 || t->wake_poller >= 0) {
@@ -176,7 +176,7 @@ static void thread_end(struct sys_sim *sim, struct sim_thread *t) {
     }
     if (t->agent) t->agent->thread = NULL;
     struct sim_process *process = t->process;
-    if (!t->agent) process->dead = true; /* main has returned: the process ends */
+    if (!t->agent) process->ended = true; /* main has returned: what else runs ends too */
     if (--process->thread_count == 0) release_held(sim, process->number);
     stack_give(sim, t->stack);
     free(t);
@@ -374,9 +374,14 @@ void sim_process_die(struct sys_sim *sim, const char *fatal) {
     die(sim, p);
 }
 
-static struct sim_thread *last_words(const struct sys_sim *sim, const struct sim_process *p) {
+/* One after another, because one may wait for what another one holds. */
+static struct sim_thread *next_to_end(const struct sys_sim *sim, const struct sim_process *p, uint32_t turn) {
+    uint32_t count = 0;
+    for (const struct sim_thread *t = sim->threads; t; t = t->next)
+        count += t->process == p && may_run(t);
+    WEIR_ASSERT(count > 0);
     for (struct sim_thread *t = sim->threads; t; t = t->next)
-        if (t->process == p && may_run(t)) return t;
+        if (t->process == p && may_run(t) && turn % count-- == 0) return t;
     return NULL;
 }
 
@@ -390,9 +395,8 @@ void sys_sim_kill(struct sys *sys, int process) {
         die(sim, p);
     }
     for (uint32_t turns = 0; p->thread_count > 0; turns++) {
-        struct sim_thread *t = last_words(sim, p);
-        WEIR_ASSERT(t != NULL && turns < END_TURNS_MAX);
-        resume(sim, t);
+        WEIR_ASSERT(turns < END_TURNS_MAX);
+        resume(sim, next_to_end(sim, p, turns));
     }
 }
 

@@ -138,7 +138,8 @@ struct sim_agent {
 };
 struct sim_process {
     int number;
-    bool dead, fatal;
+    bool dead, fatal; /* by a fault or a kill */
+    bool ended;       /* main has returned */
     uint32_t thread_count; /* main among them */
     char fatal_message[512];
     struct sim_process *next;
