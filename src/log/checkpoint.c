@@ -25,6 +25,7 @@ static enum weir_error decode_rows(struct byte_reader *r, checkpoint_row_fn fn, 
         row.row.segment_base = byte_get_le64(r);
         row.row.segment_size = byte_get_le64(r);
         if (r->failed || row.row.start > row.row.end || row.row.segment_base > row.row.end) return damaged("a row");
+        if (row.row.segment_size == 0 && row.row.start < row.row.end) return damaged("a row without its segment");
         enum weir_error e = log_producer_table_decode(&row.producers, r);
         if (!e && fn) e = fn(ctx, &row);
         log_producer_table_done(&row.producers);
@@ -112,6 +113,7 @@ static bool encode(struct log *log, const struct checkpoint *c, uint32_t count, 
         struct partition *p = atomic_load_explicit(&log->partitions[i], memory_order_acquire);
         if (!has_row(p)) continue;
         rows++;
+        WEIR_ASSERT(p->row.segment_size > 0 || p->row.start == p->row.end); /* what is claimed is in a segment */
         byte_put_le32(w, p->partition.uid);
         byte_put_le64(w, p->row.start);
         byte_put_le64(w, p->row.end);

@@ -60,7 +60,11 @@ static bool capture(struct partition *p, struct keeper_target *ret_target) {
     uint64_t checkpointed = atomic_load_explicit(&p->partition.checkpointed, memory_order_relaxed);
     bool more = p->segment_count > 0 && (end != checkpointed || start != p->row.start);
     if (more) {
-        struct segment *s = p->segments[p->segment_count - 1];
+        /* The newest may have been made a moment ago, with its first batch still on the way: then nothing of it counts,
+         * and the one before is the last that does. */
+        uint32_t last = p->segment_count - 1;
+        if (last > 0 && atomic_load_explicit(&p->segments[last]->size, memory_order_relaxed) == 0) last--;
+        struct segment *s = p->segments[last];
         *ret_target = (struct keeper_target){p, end, s->base, atomic_load_explicit(&s->size, memory_order_relaxed)};
     }
     spin_unlock(&p->lock);
