@@ -233,6 +233,13 @@ enum weir_error log_partition_load(struct partition *p) {
     return WEIR_OK;
 }
 
+/* The new size of a file that was cut is not durable yet. Once another segment follows it the checkpoint takes its whole
+ * size for granted, so it must be synced before: the next checkpoint does it. */
+static void owe_sync(struct partition *p, uint64_t base) {
+    for (uint32_t i = 0; i < p->segment_count; i++)
+        if (p->segments[i]->base == base) p->segments[i]->size_synced = 0;
+}
+
 enum weir_error log_partition_cut(struct partition *p, uint64_t *discarded) {
     uint64_t *bases = NULL;
     uint32_t count = 0;
@@ -244,6 +251,7 @@ enum weir_error log_partition_cut(struct partition *p, uint64_t *discarded) {
         if (e || (size <= keep && keep > 0)) continue;
         if (base >= p->row.segment_base) *discarded += size - keep;
         e = cut_file(p, base, keep);
+        if (!e && keep > 0) owe_sync(p, base);
     }
     free(bases);
     return e;
