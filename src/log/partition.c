@@ -172,7 +172,9 @@ static enum weir_error load_segment(struct partition *p, uint64_t base, uint64_t
     }
     struct segment *s = log_segment_new(p, base, keep);
     if (!s) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a segment");
-    s->size_synced = keep;
+    /* The newest may be longer on the disk than here: this start, or one before it that was killed, cut it, and nobody
+     * synced that. Once another segment follows it, its whole size is taken for granted, so it is synced before. */
+    s->size_synced = base == p->row.segment_base ? 0 : keep;
     s->entry_synced = true;
     atomic_fetch_add(&p->partition.bytes, keep);
     e = push_segment(p, s);
@@ -233,13 +235,6 @@ enum weir_error log_partition_load(struct partition *p) {
     return WEIR_OK;
 }
 
-/* The new size of a file that was cut is not durable yet. Once another segment follows it the checkpoint takes its whole
- * size for granted, so it must be synced before: the next checkpoint does it. */
-static void owe_sync(struct partition *p, uint64_t base) {
-    for (uint32_t i = 0; i < p->segment_count; i++)
-        if (p->segments[i]->base == base) p->segments[i]->size_synced = 0;
-}
-
 enum weir_error log_partition_cut(struct partition *p, uint64_t *discarded) {
     uint64_t *bases = NULL;
     uint32_t count = 0;
@@ -251,7 +246,6 @@ enum weir_error log_partition_cut(struct partition *p, uint64_t *discarded) {
         if (e || (size <= keep && keep > 0)) continue;
         if (base >= p->row.segment_base) *discarded += size - keep;
         e = cut_file(p, base, keep);
-        if (!e && keep > 0) owe_sync(p, base);
     }
     free(bases);
     return e;
