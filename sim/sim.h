@@ -42,6 +42,7 @@ struct sim {
     uint32_t workload_count;
     struct audit *audit;
     struct sim_tally tally;
+    bool calm; /* no faults happen in this life, and everything must come right */
     bool failed;
     char failure[SIM_FAILURE_MAX];
 };

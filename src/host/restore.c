@@ -71,7 +71,8 @@ enum weir_error snapshot_write(
 
 /* ---- without a snapshot --------------------------------------------------------------------------------------------
  */
-static enum weir_error first_settings(struct log *log, struct log_partition *partition,
+/* What the record at that offset puts in force; untouched when it is no SETTINGS record. */
+static enum weir_error settings_at(struct log *log, struct log_partition *partition, uint64_t offset,
     const struct fold_options *options, struct in_force *ret_in_force) {
     void *memory;
     enum weir_error e = sys_memory_map(FIRST_BATCH_MAX, &memory);
@@ -81,10 +82,12 @@ static enum weir_error first_settings(struct log *log, struct log_partition *par
     struct batch_header header;
     struct batch_record record;
     struct envelope envelope;
-    e = log_read(log, partition, 0, true, memory, FIRST_BATCH_MAX, &size);
+    e = log_read(log, partition, offset, true, memory, FIRST_BATCH_MAX, &size);
     if (e == WEIR_OK && size > 0) e = batch_open(&reader, weir_slice(memory, size), &header);
-    if (e == WEIR_OK && size > 0 && batch_next(&reader, &record) &&
-        envelope_load(&record.record, &envelope) == WEIR_OK && envelope.kind == WEIR_RECORD_SETTINGS)
+    bool found = false;
+    while (e == WEIR_OK && size > 0 && !found && batch_next(&reader, &record))
+        found = record.offset == offset; /* the batch may begin before */
+    if (found && envelope_load(&record.record, &envelope) == WEIR_OK && envelope.kind == WEIR_RECORD_SETTINGS)
         e = in_force_load(ret_in_force, options->service, options->initial, record.record.value);
     sys_memory_unmap(memory, FIRST_BATCH_MAX);
     return e;
@@ -100,7 +103,7 @@ enum weir_error snapshot_open_empty(
             options->service->name, options->partition, (unsigned long long)start);
     struct in_force in_force = {0};
     enum weir_error e = WEIR_OK;
-    if (atomic_load(&partition->high) > 0) e = first_settings(log, partition, options, &in_force);
+    if (atomic_load(&partition->high) > 0) e = settings_at(log, partition, 0, options, &in_force);
     if (e == WEIR_OK && in_force.version) e = fold_check_version(options->service, in_force.version);
     in_force.epoch = 0;
     if (e == WEIR_OK) e = fold_open(fold, options, &in_force);
@@ -111,7 +114,24 @@ enum weir_error snapshot_open_empty(
 
 /* ---- which one counts ----------------------------------------------------------------------------------------------
  */
-static enum weir_error counts(const struct host_partition *p, const struct snapshot_head *head) {
+/* An older version's state is load()'s matter, if nothing that it wrote has to be replayed: there is no tail, or the tail
+ * begins where a later version came into force (which died before it made a snapshot of its own). */
+static enum weir_error check_versions(
+    const struct host_partition *p, const struct fold_options *options, const struct snapshot_head *head) {
+    uint32_t wrote_tail = head->version;
+    if (head->applied < p->log->next) {
+        struct in_force first = {.version = head->version};
+        enum weir_error e = settings_at(p->host->log, p->log, head->applied, options, &first);
+        if (e != WEIR_OK) return e;
+        wrote_tail = first.version;
+    }
+    bool loads = head->version <= options->service->version;
+    if (loads && head->applied == p->log->next) return WEIR_OK;
+    return fold_check_version(options->service, loads ? wrote_tail : head->version);
+}
+
+static enum weir_error counts(
+    const struct host_partition *p, const struct fold_options *options, const struct snapshot_head *head) {
     uint64_t next = p->log->next, start = atomic_load(&p->log->start);
     if (head->applied > next)
         return weir_error_context(WEIR_E_MISMATCH, "it is of offset %llu, and the input ends at %llu",
@@ -123,9 +143,7 @@ static enum weir_error counts(const struct host_partition *p, const struct snaps
             return weir_error_context(WEIR_E_MISMATCH, "topic %s ends at %llu, before the %llu it tells",
                 output->topic->name, (unsigned long long)output->next, (unsigned long long)head->outputs_next[row]);
     }
-    /* Without a tail nothing is replayed: an older version's state is load()'s matter. */
-    if (head->applied == next && head->version <= p->owner->service->version) return WEIR_OK;
-    return fold_check_version(p->owner->service, head->version);
+    return check_versions(p, options, head);
 }
 
 static enum weir_error try_one(struct host_partition *p, const struct fold_options *options, uint64_t offset) {
@@ -137,7 +155,7 @@ static enum weir_error try_one(struct host_partition *p, const struct fold_optio
     struct snapshot_head head;
     struct byte_reader rest;
     e = snapshot_check(bytes, options, &head, &rest);
-    if (e == WEIR_OK) e = counts(p, &head);
+    if (e == WEIR_OK) e = counts(p, options, &head);
     if (e == WEIR_OK) e = snapshot_load(&p->fold, options, bytes);
     sys_bytes_free(bytes);
     return e == WEIR_OK ? e : weir_error_wrap(e, "snapshot %s", path);
