@@ -167,7 +167,12 @@ static enum weir_error open_partition(
     for (uint32_t row = 0; s->service->topics[row].name; row++)
         if (p->sink.outputs[row] && p->sink.outputs[row]->uid < HOST_UIDS_MAX)
             host->writers[p->sink.outputs[row]->uid] = p;
-    clock_init(&p->clock, p->fold.time_ns, host->sys->mono_ns(host->sys), host->sys->wall_ns(host->sys));
+    /* Of the log's last record, not of the snapshot's: records may be appended before the tail is replayed. */
+    uint64_t last_ns = 0;
+    e = host_last_time(host->log, p->log, &last_ns);
+    if (e != WEIR_OK) return e;
+    if (last_ns < p->fold.time_ns) last_ns = p->fold.time_ns;
+    clock_init(&p->clock, last_ns, host->sys->mono_ns(host->sys), host->sys->wall_ns(host->sys));
     p->lane->partitions[p->lane->partition_count++] = p;
     host_lane_lag(p->lane, p); /* replay, then its settings record */
     return WEIR_OK;

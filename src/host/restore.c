@@ -4,7 +4,7 @@
 #include "host/node.h"
 #include "host/snapshot.h"
 
-#define FIRST_BATCH_MAX (4u << 20)
+#define ONE_BATCH_MAX (4u << 20)
 
 void snapshot_folder(char *buf, size_t size, const char *folder, const char *service, uint32_t partition) {
     struct text_builder t = text_builder(buf, size);
@@ -69,29 +69,62 @@ enum weir_error snapshot_write(
     return e;
 }
 
-/* ---- without a snapshot --------------------------------------------------------------------------------------------
+/* ---- single records ------------------------------------------------------------------------------------------------
  */
-/* What the record at that offset puts in force; untouched when it is no SETTINGS record. */
-static enum weir_error settings_at(struct log *log, struct log_partition *partition, uint64_t offset,
-    const struct fold_options *options, struct in_force *ret_in_force) {
-    void *memory;
-    enum weir_error e = sys_memory_map(FIRST_BATCH_MAX, &memory);
+struct found {
+    void *memory; /* the record lies in it */
+    struct batch_record record;
+    struct envelope envelope;
+    bool is_there;
+};
+
+static void found_done(struct found *found) {
+    sys_memory_unmap(found->memory, ONE_BATCH_MAX);
+}
+
+static enum weir_error find_record(
+    struct log *log, struct log_partition *partition, uint64_t offset, struct found *ret_found) {
+    *ret_found = (struct found){0};
+    enum weir_error e = sys_memory_map(ONE_BATCH_MAX, &ret_found->memory);
     if (e != WEIR_OK) return e;
     size_t size = 0;
     struct batch_reader reader;
     struct batch_header header;
-    struct batch_record record;
-    struct envelope envelope;
-    e = log_read(log, partition, offset, true, memory, FIRST_BATCH_MAX, &size);
-    if (e == WEIR_OK && size > 0) e = batch_open(&reader, weir_slice(memory, size), &header);
-    bool found = false;
-    while (e == WEIR_OK && size > 0 && !found && batch_next(&reader, &record))
-        found = record.offset == offset; /* the batch may begin before */
-    if (found && envelope_load(&record.record, &envelope) == WEIR_OK && envelope.kind == WEIR_RECORD_SETTINGS)
-        e = in_force_load(ret_in_force, options->service, options->initial, record.record.value);
-    sys_memory_unmap(memory, FIRST_BATCH_MAX);
+    e = log_read(log, partition, offset, true, ret_found->memory, ONE_BATCH_MAX, &size);
+    if (e == WEIR_OK && size > 0) e = batch_open(&reader, weir_slice(ret_found->memory, size), &header);
+    while (e == WEIR_OK && size > 0 && !ret_found->is_there && batch_next(&reader, &ret_found->record))
+        ret_found->is_there = ret_found->record.offset == offset; /* the batch may begin before */
+    if (ret_found->is_there)
+        ret_found->is_there = envelope_load(&ret_found->record.record, &ret_found->envelope) == WEIR_OK;
+    if (e != WEIR_OK) found_done(ret_found);
     return e;
 }
+
+/* What the record at that offset puts in force; untouched when it is no SETTINGS record. */
+static enum weir_error settings_at(struct log *log, struct log_partition *partition, uint64_t offset,
+    const struct fold_options *options, struct in_force *ret_in_force) {
+    struct found found;
+    enum weir_error e = find_record(log, partition, offset, &found);
+    if (e != WEIR_OK) return e;
+    if (found.is_there && found.envelope.kind == WEIR_RECORD_SETTINGS)
+        e = in_force_load(ret_in_force, options->service, options->initial, found.record.record.value);
+    found_done(&found);
+    return e;
+}
+
+enum weir_error host_last_time(struct log *log, struct log_partition *partition, uint64_t *ret_time_ns) {
+    *ret_time_ns = 0;
+    if (partition->next == atomic_load(&partition->start)) return WEIR_OK;
+    struct found found;
+    enum weir_error e = find_record(log, partition, partition->next - 1, &found);
+    if (e != WEIR_OK) return e;
+    if (found.is_there) *ret_time_ns = found.envelope.time_ns;
+    found_done(&found);
+    return WEIR_OK;
+}
+
+/* ---- without a snapshot --------------------------------------------------------------------------------------------
+ */
 
 enum weir_error snapshot_open_empty(
     struct fold *fold, const struct fold_options *options, struct log *log, struct log_partition *partition) {
