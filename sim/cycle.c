@@ -15,9 +15,8 @@ static enum weir_error encode(const struct weir_request *request, struct weir_co
     if (m->op < 1 || m->op >= CYCLE_OP_END || (m->op == CYCLE_WIDE && m->amount > CYCLE_WIDE_MAX))
         return weir_error_context(WEIR_E_INVALID, "no such step");
     *step = (struct cycle_step){m->id, m->op, m->hops, m->key, m->amount};
-    *ret = (struct weir_command){.partition = (uint32_t)(m->key % request->partition_count),
-        .type = 1,
-        .value = weir_slice(step, sizeof *step)};
+    *ret = (struct weir_command){
+        .partition = (uint32_t)(m->key % request->partition_count), .type = 1, .value = weir_slice(step, sizeof *step)};
     return WEIR_OK;
 }
 
@@ -35,8 +34,8 @@ static void put(struct state *s, const struct weir_record *r, const struct cycle
     memcpy(weir_output(out, CYCLE_OUT, 1, step->key, sizeof o, NULL), &o, sizeof o);
 }
 
-static void take_step(
-    struct state *s, uint32_t version, const struct weir_record *r, const struct cycle_step *step, struct weir_out *out) {
+static void take_step(struct state *s, uint32_t version, const struct weir_record *r, const struct cycle_step *step,
+    struct weir_out *out) {
     if (step->op == CYCLE_TIMER)
         weir_timer_set(out, step->key, r->time_ns + step->amount);
     else if (step->op == CYCLE_CANCEL)
@@ -53,8 +52,7 @@ static void take_step(
         next.key += step->hops;
         memcpy(weir_emit(out, 0, 1, next.key, sizeof next), &next, sizeof next);
     }
-    if (r->kind == WEIR_RECORD_COMMAND)
-        store_le64(weir_reply(out, 200, 8), s->counters[step->key % CYCLE_COUNTERS]);
+    if (r->kind == WEIR_RECORD_COMMAND) store_le64(weir_reply(out, 200, 8), s->counters[step->key % CYCLE_COUNTERS]);
 }
 
 static void apply(void *state, uint32_t version, const struct weir_record *r, struct weir_out *out) {

@@ -1,9 +1,9 @@
 /* sim/cycle.h: two services that emit into each other, as raw as services can be: every mechanism of the host, no
  * purpose of their own. The workload in workload_cycle.c asks them and knows by a model what they must say.
  *
- * A step {op, hops, key, amount} changes one of 16 counters and puts out what it has become; while hops are left it goes
- * on to the other service with one less. Version 2 counts three times as much, so whoever replays one version's records
- * with the other is found out.
+ * A step {op, hops, key, amount} changes one of 16 counters and puts out what it has become; while hops are left it
+ * goes on to the other service with one less. Version 2 counts three times as much, so whoever replays one version's
+ * records with the other is found out.
  */
 #ifndef WEIR_SIM_CYCLE_H
 #define WEIR_SIM_CYCLE_H

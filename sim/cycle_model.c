@@ -7,11 +7,11 @@
 
 #include <stdlib.h>
 
-#define SERVICES     2u
-#define SOURCES      (SERVICES * CYCLE_PARTITIONS_MAX)
-#define TIMER_IDS    64u
-#define NO_TIMER     UINT64_MAX
-#define UIDS_MAX     256u
+#define SERVICES  2u
+#define SOURCES   (SERVICES * CYCLE_PARTITIONS_MAX)
+#define TIMER_IDS 64u
+#define NO_TIMER  UINT64_MAX
+#define UIDS_MAX  256u
 
 static const char *const names[SERVICES] = {"left", "right"};
 
@@ -36,7 +36,7 @@ struct cycle_model {
     uint32_t partitions;
     const struct cycle_asked *asked;
     uint64_t asked_count;
-    uint8_t *found; /* by id: how often its command stands in an input */
+    uint8_t *found;                   /* by id: how often its command stands in an input */
     uint32_t source_of_uid[UIDS_MAX]; /* + 1 */
     struct hops due, made;
 };
@@ -258,8 +258,7 @@ static void match_hops(struct cycle_model *m, bool whole) {
             sim_fail(m->sim, "an emit of %s-%u offset %llu is missing, doubled, changed or invented",
                 names[made->source / m->partitions], made->source % m->partitions, (unsigned long long)made->offset);
     }
-    if (whole && due < m->due.count && !m->sim->failed)
-        sim_fail(m->sim, "%zu emits never arrived", m->due.count - due);
+    if (whole && due < m->due.count && !m->sim->failed) sim_fail(m->sim, "%zu emits never arrived", m->due.count - due);
 }
 
 static void find_sources(struct cycle_model *m) {

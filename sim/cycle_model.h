@@ -7,7 +7,7 @@
 
 #define CYCLE_PARTITIONS_MAX 3u
 
-struct cycle_asked { /* by a client; its id is its index */
+struct cycle_asked {  /* by a client; its id is its index */
     uint32_t service; /* 0 left, 1 right */
     struct cycle_step step;
     bool acked;

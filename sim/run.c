@@ -4,12 +4,12 @@
 
 #include <stdlib.h>
 
-#define NS_PER_MINUTE    (60 * SYS_NANOS_PER_S)
-#define CALM_NS_MAX      (10 * NS_PER_MINUTE) /* once faults have stopped: to be ready, to answer, to stop */
-#define CALM_TURNS_MAX   3000000u
-#define SETTLE_NS        (SYS_NANOS_PER_S / 2) /* after the last answer: snapshots, segments */
-#define AUDIT_STEPS      64u                   /* of clients, between two looks in the middle of a life */
-#define SERVICES_MAX     16u
+#define NS_PER_MINUTE  (60 * SYS_NANOS_PER_S)
+#define CALM_NS_MAX    (10 * NS_PER_MINUTE) /* once faults have stopped: to be ready, to answer, to stop */
+#define CALM_TURNS_MAX 3000000u
+#define SETTLE_NS      (SYS_NANOS_PER_S / 2) /* after the last answer: snapshots, segments */
+#define AUDIT_STEPS    64u                   /* of clients, between two looks in the middle of a life */
+#define SERVICES_MAX   16u
 
 void sim_fail(struct sim *sim, const char *format, ...) {
     if (sim->failed) return;

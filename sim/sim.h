@@ -49,8 +49,8 @@ struct sim {
 
 struct sim_options {
     uint64_t seed;
-    const char *only;   /* a workload's name; NULL: those the seed chooses */
-    bool trace;         /* every call and turn to stdout */
+    const char *only;    /* a workload's name; NULL: those the seed chooses */
+    bool trace;          /* every call and turn to stdout */
     uint64_t trace_from; /* elapsed ns */
 };
 /* True: nothing was found wrong. ret_failure (SIM_FAILURE_MAX) gets the sentence otherwise; ret_hash the hash of the

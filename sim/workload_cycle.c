@@ -5,12 +5,12 @@
 
 #include <stdlib.h>
 
-#define CLIENTS_MAX 5u
-#define STEPS_MAX   1500u
-#define HOPS_MAX    4u
-#define KEYS        24u
+#define CLIENTS_MAX  5u
+#define STEPS_MAX    1500u
+#define HOPS_MAX     4u
+#define KEYS         24u
 #define TIMER_NS_MAX (2 * SYS_NANOS_PER_S)
-#define CALM_NS     (6 * SYS_NANOS_PER_S) /* by then every timer has fired, every hop was made */
+#define CALM_NS      (6 * SYS_NANOS_PER_S) /* by then every timer has fired, every hop was made */
 
 struct asker {
     struct client client;
@@ -107,8 +107,8 @@ static void begin_step(struct cycle *c, struct asker *a) {
     uint64_t amount = 1 + sim_pick(c->sim, 50);
     if (op == CYCLE_TIMER) amount = prng_between(&c->sim->prng, 0, TIMER_NS_MAX);
     if (op == CYCLE_WIDE) amount = prng_between(&c->sim->prng, 1, CYCLE_WIDE_MAX);
-    c->asked[a->id] = (struct cycle_asked){.service = sim_pick(c->sim, 2),
-        .step = {.id = a->id, .op = op, .amount = amount}};
+    c->asked[a->id] =
+        (struct cycle_asked){.service = sim_pick(c->sim, 2), .step = {.id = a->id, .op = op, .amount = amount}};
     c->asked[a->id].step.hops = sim_pick(c->sim, HOPS_MAX + 1);
     c->asked[a->id].step.key = sim_pick(c->sim, KEYS);
     send_step(c, a);

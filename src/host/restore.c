@@ -147,8 +147,8 @@ enum weir_error snapshot_open_empty(
 
 /* ---- which one counts ----------------------------------------------------------------------------------------------
  */
-/* An older version's state is load()'s matter, if nothing that it wrote has to be replayed: there is no tail, or the tail
- * begins where a later version came into force (which died before it made a snapshot of its own). */
+/* An older version's state is load()'s matter, if nothing that it wrote has to be replayed: there is no tail, or the
+ * tail begins where a later version came into force (which died before it made a snapshot of its own). */
 static enum weir_error check_versions(
     const struct host_partition *p, const struct fold_options *options, const struct snapshot_head *head) {
     uint32_t wrote_tail = head->version;
