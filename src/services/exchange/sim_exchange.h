@@ -64,7 +64,7 @@ struct ex_ledger {
     uint64_t time_ns; /* of the last record: it never goes back */
     struct exchange_command command; /* that is being taken, its symbol resolved */
     struct exchange_echo echo;
-    bool has_echo;
+    bool has_echo, retransmitted;
 };
 void ex_ledger_open(struct ex_ledger *ledger, struct exchange_sim *x, uint32_t partition);
 void ex_ledger_close(struct ex_ledger *ledger);

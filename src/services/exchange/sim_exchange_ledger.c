@@ -19,22 +19,23 @@ void *ex_room(void *array, uint32_t count, uint32_t *room, size_t size) {
 }
 
 /* ---- sessions ------------------------------------------------------------------------------------------------ */
-static uint8_t check_session(void *sessions, const struct exchange_command *c, uint32_t account) {
+static uint8_t check_session(void *ledger, const struct exchange_command *c, uint32_t account) {
+    struct ex_ledger *l = ledger;
     uint32_t number = c->type == EXCHANGE_COMMAND_MASS_CANCEL ? (uint32_t)c->order_id : c->session;
-    struct ex_session *s = (struct ex_session *)sessions + number;
+    struct ex_session *s = &l->sessions[number];
     if (number > EX_ACCOUNTS || !s->connected || s->account != account) return EXCHANGE_REASON_UNKNOWN_SESSION;
     if (!s->refs_rise || c->client_ref == 0) return EXCHANGE_REASON_NONE;
-    if (c->client_ref <= s->ref_last) return EXCHANGE_REASON_DUPLICATE_REF;
+    l->retransmitted = c->client_ref <= s->ref_last;
+    if (l->retransmitted) return EXCHANGE_REASON_DUPLICATE_REF;
     s->ref_last = c->client_ref;
     return EXCHANGE_REASON_NONE;
 }
 
-/* A refusal is news to its session, but for a reference sent again where references rise. */
+/* A refusal is news to its session, unless it answers a reference the session had sent before. */
 static bool is_news(const struct ex_ledger *l, const struct exchange_event *e) {
     if (e->session == 0 || e->session > EX_ACCOUNTS) return false;
     const struct ex_session *s = &l->sessions[e->session];
-    if (e->type != EXCHANGE_EVENT_REJECTED) return true;
-    return s->account == e->account && !(e->reason == EXCHANGE_REASON_DUPLICATE_REF && s->refs_rise);
+    return e->type != EXCHANGE_EVENT_REJECTED || (s->account == e->account && !l->retransmitted);
 }
 
 static void push_event(struct ex_ledger *l, const struct exchange_event *event, bool numbered) {
@@ -184,7 +185,7 @@ static void mass_cancel(struct ex_ledger *l, uint64_t time_ns) {
     struct exchange_command c = l->command;
     uint32_t first = l->event_count;
     uint8_t reason = EXCHANGE_REASON_NONE;
-    if (c.symbol <= l->model->symbol_count && c.order_id) reason = check_session(l->sessions, &c, c.account);
+    if (c.symbol <= l->model->symbol_count && c.order_id) reason = check_session(l, &c, c.account);
     if (reason) {
         tick(l, time_ns);
         reject(l, reason, time_ns);
@@ -342,7 +343,8 @@ static bool take_record(void *ctx, const struct batch_record *record) {
         sim_fail(sim, "exchange.orders-%u: the time of offset %llu (kind %u) is %llu, %llu before that of the one before", l->partition,
             (unsigned long long)record->offset, envelope.kind, (unsigned long long)envelope.time_ns, (unsigned long long)(l->time_ns - envelope.time_ns));
     l->time_ns = envelope.time_ns;
-    l->has_echo = false;
+    l->has_echo = l->retransmitted = false;
+    l->command = (struct exchange_command){0};
     struct ex_ask *ask =
         envelope.key.size ? ex_http_seen(l->x, l, envelope.key, envelope.type, value) : NULL;
     if (envelope.kind == WEIR_RECORD_TIMER) {
@@ -367,7 +369,7 @@ void ex_ledger_open(struct ex_ledger *l, struct exchange_sim *x, uint32_t partit
     l->model->accounts_max = EX_ACCOUNTS;
     l->model->open_max = EX_OPEN_MAX;
     l->model->check_session = check_session;
-    l->model->sessions = l->sessions;
+    l->model->sessions = l;
 }
 
 void ex_ledger_close(struct ex_ledger *l) {
