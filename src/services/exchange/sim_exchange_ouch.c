@@ -318,7 +318,7 @@ static void step_link(struct exchange_sim *x, struct ex_binary *b, struct ex_lin
 }
 
 void ex_binary_step(struct exchange_sim *x, struct ex_binary *b, bool calm) {
-    if (b->link.connection < 0 && (calm || sim_percent(x->sim, 30))) link_open(x, b);
+    if (b->link.connection < 0 && sim_percent(x->sim, 30)) link_open(x, b);
     step_link(x, b, &b->ghost);
     step_link(x, b, &b->link);
     if (b->ghost.connection >= 0 && sim_percent(x->sim, 3)) link_close(x, &b->ghost);
