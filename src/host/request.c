@@ -47,6 +47,7 @@ static enum weir_error forward_command(
         .packed_key_size = (uint16_t)packed_key.size,
         .type = c->command.type,
         .wants_reply = c->wants_reply,
+        .in_order = c->in_order,
     };
     uint8_t *at = (uint8_t *)(mail + 1);
     if (c->command.key.size) memcpy(at, c->command.key.data, c->command.key.size);
@@ -90,6 +91,8 @@ bool host_request_command(struct host_lane *lane, struct weir_slice message) {
     struct weir_slice key = weir_slice(at + mail->key_size + mail->value_size, mail->packed_key_size);
     struct host_partition *p = find(lane, mail->service, mail->partition);
     enum weir_error e = host_partition_submit(p, &command, key);
+    /* Its session numbers its commands: were it refused here and the next one taken, it could never be sent again. */
+    if (e == WEIR_E_FULL && mail->in_order) return false;
     return e == WEIR_OK || !command.wants_reply || refuse(lane, HOST_REPLY, &mail->origin, e);
 }
 
