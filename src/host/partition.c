@@ -187,8 +187,6 @@ bool host_partition_may_catch_up(const struct host_partition *p) {
 
 static void finish_replay(struct host_partition *p) {
     if (!p->replaying || p->fold.applied < p->replay_end) return;
-    /* Record time goes on from the last record, which may be later than the snapshot and the wall clock. */
-    if (p->clock.ns < p->fold.time_ns) p->clock.ns = p->fold.time_ns;
     p->replaying = false;
     atomic_store_explicit(&p->facts.replaying, false, memory_order_release);
 }
