@@ -13,6 +13,7 @@ struct store {
     uint64_t value;
     int thread; /* -1: was there before the run */
     uint32_t clock;
+    bool updates;         /* the write of a read-modify-write */
     struct view released; /* what a thread that acquires it learns */
 };
 
@@ -138,7 +139,7 @@ static const char *append(unsigned thread, int location, uint64_t value, int ord
     struct view *now = &memory.threads[thread].now;
     if (l->count == MEMORY_STORES_MAX) return "too many stores to one variable: make the case smaller";
     struct store *s = &l->stores[l->count];
-    *s = (struct store){value, (int)thread, now->clock[thread], *released};
+    *s = (struct store){.value = value, .thread = (int)thread, .clock = now->clock[thread], .released = *released};
     memory_raise(thread, location, l->count);
     s->released.floor[location] = (uint16_t)l->count;
     if (order == __ATOMIC_SEQ_CST) memory.consistent.floor[location] = (uint16_t)l->count;
@@ -152,9 +153,11 @@ static const char *append(unsigned thread, int location, uint64_t value, int ord
 const char *memory_store(unsigned thread, int location, uint64_t value, int order) {
     const struct location *l = &memory.locations[location];
     const struct store *last = &l->stores[l->count - 1];
+    while (last->updates)
+        last--;
     const struct thread *t = &memory.threads[thread];
     if (last->thread >= 0 && last->clock > t->now.clock[last->thread])
-        return "a store that nothing orders after the store before it: outside the explorer's model";
+        return "two stores in no order: outside the explorer's model";
     struct view released = releases(order) ? t->now : t->fenced;
     return append(thread, location, value, order, &released);
 }
@@ -166,7 +169,9 @@ const char *memory_update(unsigned thread, int location, uint64_t value, int ord
     /* A read-modify-write carries on what the store that it replaces released. */
     struct view released = releases(order) ? t->now : t->fenced;
     join(&released, &memory.locations[location].stores[newest].released);
-    return append(thread, location, value, order, &released);
+    const char *problem = append(thread, location, value, order, &released);
+    memory.locations[location].stores[memory_newest(location)].updates = true;
+    return problem;
 }
 
 void memory_load(unsigned thread, int location, unsigned index, int order) {

@@ -5,10 +5,11 @@
  * before. A release store carries its thread's view; an acquire load that reads it takes it over. Sequentially
  * consistent operations share one more view, through which a later one sees what an earlier one stored.
  *
- * What it allows is what C++20's model allows, less two things: a load never returns a store that is made later in the
- * run (load buffering, out of thin air), and the modification order is the order of execution. The second one loses
- * nothing as long as each variable's plain stores are ordered by happens-before; a store that is not is reported.
- * Machines that are not multi-copy atomic are covered: two threads may see two stores in different orders.
+ * What it allows is what C++20's model allows, less two things. A load never returns a store that is made later in the
+ * run (load buffering, out of thin air). And the modification order is the order of execution: what is lost are runs in
+ * which two variables are each written by two threads in an order that no interleaving has. Two plain stores that
+ * nothing orders are therefore reported; of read-modify-writes, a structure should have unordered ones on one variable
+ * only. Machines that are not multi-copy atomic are covered: two threads may see two stores in different orders.
  */
 #ifndef WEIR_BASE_EXPLORE_MEMORY_H
 #define WEIR_BASE_EXPLORE_MEMORY_H

@@ -234,7 +234,7 @@ static void every_order_of_the_rings_is_needed(void **state) {
         {"slot_ring_count", "load", "&r->writer.position", __ATOMIC_RELAXED},
         {"byte_ring_bytes_used", "load", "&r->writer.position", __ATOMIC_RELAXED},
     };
-    explored_orders(cases, sizeof cases / sizeof cases[0], spare, sizeof spare / sizeof spare[0]);
+    explored_orders("", cases, sizeof cases / sizeof cases[0], spare, sizeof spare / sizeof spare[0]);
 }
 
 /* The item is published before it is there. */
