@@ -45,8 +45,7 @@ enum deque_answer deque_steal(struct deque *d, uint64_t *ret_item) {
 }
 
 uint64_t deque_count(const struct deque *d) {
-    uint64_t top = atomics_load(&d->top, ACQUIRE); /* the older one first, as in slot_ring_count */
-    uint64_t bottom = atomics_load(&d->bottom, RELAXED);
+    uint64_t top = atomics_load(&d->top, RELAXED), bottom = atomics_load(&d->bottom, RELAXED);
     int64_t count = (int64_t)(bottom - top);
     return count < 0 ? 0 : (uint64_t)count > d->mask + 1 ? d->mask + 1 : (uint64_t)count;
 }

@@ -229,12 +229,10 @@ static bool writes(enum kind kind) {
 
 /* Whether the order of the two steps can matter, apart from a load that could read a store which is not there yet. */
 static bool depend(const struct step *a, const struct step *b) {
-    bool consistent = a->order == __ATOMIC_SEQ_CST && b->order == __ATOMIC_SEQ_CST;
-    if (a->kind == STEP_SPIN || b->kind == STEP_SPIN) return false;
-    if (a->kind == STEP_FENCE || b->kind == STEP_FENCE) return consistent;
-    if (a->location != b->location) return false;
-    if (writes(a->kind) && writes(b->kind)) return true;
-    return consistent && (writes(a->kind) || writes(b->kind));
+    bool a_changes = writes(a->kind) || a->kind == STEP_FENCE, b_changes = writes(b->kind) || b->kind == STEP_FENCE;
+    if (!a_changes || !b_changes) return false;
+    if (a->order == __ATOMIC_SEQ_CST && b->order == __ATOMIC_SEQ_CST) return true; /* their single order */
+    return a->location == b->location && a->kind != STEP_FENCE;
 }
 
 /* The step was made: who sleeps and is touched by it wakes. */
@@ -402,7 +400,7 @@ bool explore_compare_exchange(void *p, size_t size, uint64_t *expected, uint64_t
 void explore_fence(struct explore_site *site) {
     if (x.self == MAIN) return;
     (void)turn(STEP_FENCE, NULL, 0, site);
-    memory_fence(x.self, site->used);
+    demand(memory_fence(x.self, site->used));
     trace(site, -1, 0, "%s", "");
     wake(&x.fibers[x.self].next);
 }

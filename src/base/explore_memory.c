@@ -7,12 +7,14 @@
 struct view {
     uint32_t clock[MEMORY_THREADS_MAX];   /* what of each thread happened before */
     uint16_t floor[MEMORY_LOCATIONS_MAX]; /* the oldest store of each variable that is not hidden */
+    uint16_t consistent;                  /* the newest sequentially consistent store or fence that happened before */
 };
 
 struct store {
     uint64_t value;
     int thread; /* -1: was there before the run */
     uint32_t clock;
+    uint16_t consistent;  /* its place in the order of the sequentially consistent ones; 0: it is not one */
     bool updates;         /* the write of a read-modify-write */
     struct view released; /* what a thread that acquires it learns */
 };
@@ -43,7 +45,10 @@ static struct {
     struct cell cells[MEMORY_CELLS_MAX];
     int location_count;
     unsigned cell_count;
-    struct view consistent; /* floors only: what sequentially consistent operations have stored */
+    /* The single order of sequentially consistent stores and fences: what one that comes right after the first k of
+     * them may not miss (floors only). */
+    struct view consistent[MEMORY_CONSISTENT_MAX];
+    unsigned consistent_count;
 } memory;
 
 static bool acquires(int order) {
@@ -62,6 +67,7 @@ static void raise_floors(struct view *view, const struct view *other) {
 static void join(struct view *view, const struct view *other) {
     for (unsigned t = 0; t < MEMORY_THREADS_MAX; t++)
         if (view->clock[t] < other->clock[t]) view->clock[t] = other->clock[t];
+    if (view->consistent < other->consistent) view->consistent = other->consistent;
     raise_floors(view, other);
 }
 
@@ -90,7 +96,8 @@ void memory_begin(void) {
     memory.location_count = 0;
     memory.cell_count = 0;
     memset(memory.threads, 0, sizeof memory.threads);
-    memset(&memory.consistent, 0, sizeof memory.consistent);
+    memset(&memory.consistent[0], 0, sizeof memory.consistent[0]);
+    memory.consistent_count = 0;
     for (unsigned t = 0; t < MEMORY_THREADS_MAX; t++)
         memory.threads[t].now.clock[t] = 1;
 }
@@ -120,8 +127,12 @@ unsigned memory_newest(int location) {
 }
 
 unsigned memory_oldest(unsigned thread, int location, int order) {
-    unsigned seen = memory.threads[thread].now.floor[location], consistent = memory.consistent.floor[location];
-    return order == __ATOMIC_SEQ_CST && consistent > seen ? consistent : seen;
+    const struct view *now = &memory.threads[thread].now;
+    unsigned seen = now->floor[location];
+    if (order != __ATOMIC_SEQ_CST) return seen;
+    /* The load need not come last in the single order, only after what happened before it. */
+    unsigned consistent = memory.consistent[now->consistent].floor[location];
+    return consistent > seen ? consistent : seen;
 }
 
 uint64_t memory_value(int location, unsigned index) {
@@ -133,6 +144,15 @@ void memory_raise(unsigned thread, int location, unsigned index) {
     if (*floor < index) *floor = (uint16_t)index;
 }
 
+/* A place in the single order for a store or fence of the thread; 0: too many. */
+static uint16_t consistent_next(struct view *now) {
+    unsigned k = memory.consistent_count + 1;
+    if (k == MEMORY_CONSISTENT_MAX) return 0;
+    memory.consistent[k] = memory.consistent[k - 1];
+    memory.consistent_count = k;
+    return now->consistent = (uint16_t)k;
+}
+
 /* released: what the new store carries beside itself. */
 static const char *append(unsigned thread, int location, uint64_t value, int order, const struct view *released) {
     struct location *l = &memory.locations[location];
@@ -140,9 +160,13 @@ static const char *append(unsigned thread, int location, uint64_t value, int ord
     if (l->count == MEMORY_STORES_MAX) return "too many stores to one variable: make the case smaller";
     struct store *s = &l->stores[l->count];
     *s = (struct store){.value = value, .thread = (int)thread, .clock = now->clock[thread], .released = *released};
+    if (order == __ATOMIC_SEQ_CST) {
+        if (!(s->consistent = consistent_next(now))) return "too many seq_cst operations: make the case smaller";
+        memory.consistent[s->consistent].floor[location] = (uint16_t)l->count;
+        s->released.consistent = s->consistent;
+    }
     memory_raise(thread, location, l->count);
     s->released.floor[location] = (uint16_t)l->count;
-    if (order == __ATOMIC_SEQ_CST) memory.consistent.floor[location] = (uint16_t)l->count;
     l->count++;
     poke(l->memory, l->size, value);
     /* What the thread does after this store is not part of what the store releases. */
@@ -176,22 +200,28 @@ const char *memory_update(unsigned thread, int location, uint64_t value, int ord
 
 void memory_load(unsigned thread, int location, unsigned index, int order) {
     struct thread *t = &memory.threads[thread];
-    const struct view *released = &memory.locations[location].stores[index].released;
+    const struct store *stores = memory.locations[location].stores;
+    const struct view *released = &stores[index].released;
     memory_raise(thread, location, index);
+    for (unsigned i = 0; order == __ATOMIC_SEQ_CST && i <= index; i++)
+        if (t->now.consistent < stores[i].consistent) t->now.consistent = stores[i].consistent;
     join(acquires(order) ? &t->now : &t->unfenced, released);
 }
 
-void memory_fence(unsigned thread, int order) {
+const char *memory_fence(unsigned thread, int order) {
     struct thread *t = &memory.threads[thread];
     if (acquires(order)) join(&t->now, &t->unfenced);
     if (order == __ATOMIC_SEQ_CST) {
-        raise_floors(&t->now, &memory.consistent);
-        raise_floors(&memory.consistent, &t->now);
+        uint16_t k = consistent_next(&t->now);
+        if (!k) return "too many seq_cst operations: make the case smaller";
+        raise_floors(&t->now, &memory.consistent[k]);
+        raise_floors(&memory.consistent[k], &t->now);
     }
     if (releases(order)) {
         t->fenced = t->now;
         t->now.clock[thread]++;
     }
+    return NULL;
 }
 
 static struct cell *cell_at(uintptr_t address) {

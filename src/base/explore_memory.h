@@ -17,10 +17,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MEMORY_THREADS_MAX   4 /* the case's, and the one that checks after them */
-#define MEMORY_LOCATIONS_MAX 16
-#define MEMORY_STORES_MAX    48
-#define MEMORY_CELLS_MAX     64
+#define MEMORY_THREADS_MAX    4 /* the case's, and the one that checks after them */
+#define MEMORY_LOCATIONS_MAX  16
+#define MEMORY_STORES_MAX     48
+#define MEMORY_CELLS_MAX      64
+#define MEMORY_CONSISTENT_MAX 64 /* seq_cst stores and fences of a run, less one */
 
 /* Forgets everything: a new run begins. */
 void memory_begin(void);
@@ -38,8 +39,9 @@ uint64_t memory_value(int location, unsigned index);
 const char *memory_store(unsigned thread, int location, uint64_t value, int order);
 /* The write of a read-modify-write, which reads the newest store. */
 const char *memory_update(unsigned thread, int location, uint64_t value, int order);
+const char *memory_fence(unsigned thread, int order);
 void memory_load(unsigned thread, int location, unsigned index, int order);
-void memory_fence(unsigned thread, int order);
+
 /* From here on the thread sees the store at index or a newer one. */
 void memory_raise(unsigned thread, int location, unsigned index);
 

@@ -51,6 +51,12 @@ THREAD(set_y_get_xy, SET(y, RELEASE) GET(2, y, ACQUIRE) GET(3, x, ACQUIRE))
 THREAD(get_xy_consistent, GET(0, x, SEQ_CST) GET(1, y, SEQ_CST))
 THREAD(set_y_get_xy_consistent, SET(y, SEQ_CST) GET(2, y, SEQ_CST) GET(3, x, SEQ_CST))
 
+THREAD(set_x_consistent_set_y, SET(x, SEQ_CST) SET(y, RELAXED))
+THREAD(set_x_consistent_set_y_release, SET(x, SEQ_CST) SET(y, RELEASE))
+THREAD(get_y_get_x_consistent, GET(0, y, RELAXED) GET(1, x, SEQ_CST))
+THREAD(get_y_acquire_get_x_consistent, GET(0, y, ACQUIRE) GET(1, x, SEQ_CST))
+THREAD(get_y_consistent_get_x, GET(0, y, SEQ_CST) GET(1, x, SEQ_CST))
+
 THREAD(get_x_set_y, GET(0, x, RELAXED) SET(y, RELAXED))
 THREAD(get_y_set_x, GET(1, y, RELAXED) SET(x, RELAXED))
 THREAD(take_x_0, w.r[0] = atomics_exchange(&w.x, 1, RELAXED);)
@@ -94,6 +100,10 @@ static void the_litmus_tests_have_exactly_their_outcomes(void **state) {
     allows("message passing, fences", set_x_fence_set_y, get_y_fence_get_x, NULL, "16 18 19");
     allows("message passing, release fence", set_x_fence_set_y, get_y_get_x_acquire, NULL, "16 18 19");
     allows("release sequence", set_x_set_y_release, get_y_get_x_acquire, retake_y, "16 18 19");
+    /* Sequential consistency of x alone orders nothing about y. */
+    allows("message passing, one seq_cst", set_x_consistent_set_y, get_y_get_x_consistent, NULL, "16 17 18 19");
+    allows("message passing, two seq_cst", set_x_consistent_set_y, get_y_consistent_get_x, NULL, "16 17 18 19");
+    allows("message passing, both", set_x_consistent_set_y_release, get_y_acquire_get_x_consistent, NULL, "16 18 19");
     /* Coherence: who saw the new value does not see the old one again. */
     allows("coherence of reads", set_x, get_x_get_x, NULL, "16 18 19");
     /* Two readers, two writers (the second writer reads its own store at once): 25 - 8 = r0, not r1, r2, not r3. */

@@ -12,11 +12,12 @@
 
 static struct slot_ring slots;
 static uint64_t slot_memory[4];
-static uint64_t taken, refused, seen_full;
+static uint64_t taken, refused;
 
 static void slots_begin(size_t count) {
     slot_ring_init(&slots, slot_memory, sizeof(uint64_t), count);
-    taken = refused = seen_full = 0;
+    memset(slot_memory, 0, sizeof slot_memory);
+    taken = refused = 0;
 }
 static void one_slot(void) {
     slots_begin(1);
@@ -145,6 +146,7 @@ static uint64_t byte_memory[8];
 static const uint8_t sizes[] = {1, 24, 17, 8};
 
 static void bytes_begin(void) {
+    memset(byte_memory, 0, sizeof byte_memory);
     byte_ring_init(&bytes, byte_memory, sizeof byte_memory);
     taken = 0;
 }

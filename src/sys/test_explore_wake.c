@@ -21,6 +21,7 @@ static uint64_t sleeps, taken, calls[PRODUCERS];
 
 static void begin(uint64_t producers, uint64_t each) {
     wake = (struct wake){0};
+    memset(memory, 0, sizeof memory);
     for (unsigned i = 0; i < PRODUCERS; i++)
         slot_ring_init(&rings[i], memory[i], sizeof(uint64_t), 4);
     eventfd_value = sleeps = taken = 0;
