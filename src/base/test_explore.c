@@ -4,6 +4,8 @@
 #include "base/test_explored.h"
 
 #include "base/atomics.h"
+#include "base/hash.h"
+#include "base/prng.h"
 
 static struct {
     uint64_t x, y, plain;
@@ -115,6 +117,131 @@ static void the_litmus_tests_have_exactly_their_outcomes(void **state) {
     allows("load buffering", get_x_set_y, get_y_set_x, NULL, "16 17 18");
 }
 
+/* ---- random programs --------------------------------------------------------------------------------------------- */
+#define OPS          3
+#define PROGRAMS     100
+#define OUTCOMES_MAX 4096 /* a power of two */
+
+enum what { LOAD, STORE, EXCHANGE, ADD, CAS, FENCE, WHATS };
+
+struct op {
+    enum what what;
+    unsigned variable;
+    struct explore_site site;
+};
+static struct {
+    struct op ops[EXPLORE_THREADS_MAX][OPS];
+    uint64_t variables[2], found[EXPLORE_THREADS_MAX][OPS];
+    uint64_t outcomes[2][OUTCOMES_MAX]; /* hash tables: with reduction, without */
+    size_t count[2];
+    int every;
+} p;
+
+/* Plain stores to a variable come from one thread, as in every structure here; anyone may read-modify-write. */
+static void invent(struct prng *random) {
+    static const char *const operations[] = {"load", "store", "exchange", "add", "cas", "fence"};
+    static const int orders[WHATS][3] = {{__ATOMIC_RELAXED, __ATOMIC_ACQUIRE, __ATOMIC_SEQ_CST},
+        {__ATOMIC_RELAXED, __ATOMIC_RELEASE, __ATOMIC_SEQ_CST}, {__ATOMIC_RELAXED, __ATOMIC_ACQ_REL, __ATOMIC_SEQ_CST},
+        {__ATOMIC_RELAXED, __ATOMIC_RELEASE, __ATOMIC_SEQ_CST}, {__ATOMIC_RELAXED, __ATOMIC_ACQUIRE, __ATOMIC_SEQ_CST},
+        {__ATOMIC_ACQUIRE, __ATOMIC_RELEASE, __ATOMIC_SEQ_CST}};
+    for (unsigned t = 0; t < EXPLORE_THREADS_MAX; t++)
+        for (unsigned i = 0; i < OPS; i++) {
+            enum what what = prng_below(random, WHATS);
+            unsigned variable = (unsigned)prng_below(random, 2);
+            if (what == STORE && t != variable) what = LOAD;
+            int order = orders[what][prng_below(random, 3)];
+            p.ops[t][i] = (struct op){what, variable,
+                {.function = "program",
+                    .object = variable ? "y" : "x",
+                    .operation = operations[what],
+                    .order = order,
+                    .used = order,
+                    .known = true}};
+        }
+}
+
+static void perform(unsigned t) {
+    for (unsigned i = 0; i < OPS; i++) {
+        struct op *op = &p.ops[t][i];
+        uint64_t *v = &p.variables[op->variable], value = 10 * t + i + 1, expected = 0;
+        switch (op->what) {
+        case LOAD:
+            p.found[t][i] = explore_load(v, 8, &op->site);
+            break;
+        case STORE:
+            explore_store(v, 8, value, &op->site);
+            break;
+        case EXCHANGE:
+            p.found[t][i] = explore_exchange(v, 8, value, &op->site);
+            break;
+        case ADD:
+            p.found[t][i] = explore_fetch_add(v, 8, 100, &op->site);
+            break;
+        case CAS:
+            (void)explore_compare_exchange(v, 8, &expected, value, &op->site);
+            p.found[t][i] = expected;
+            break;
+        default:
+            explore_fence(&op->site);
+            break;
+        }
+    }
+}
+static void perform_0(void) {
+    perform(0);
+}
+static void perform_1(void) {
+    perform(1);
+}
+static void perform_2(void) {
+    perform(2);
+}
+static void forget(void) {
+    memset(p.variables, 0, sizeof p.variables);
+    memset(p.found, 0, sizeof p.found);
+}
+/* Whether the table has the outcome; adds it when it is to. */
+static bool outcome_in(int table, uint64_t hash, bool add) {
+    for (size_t i = hash;; i++) {
+        uint64_t *slot = &p.outcomes[table][i & (OUTCOMES_MAX - 1)];
+        if (*slot == hash) return true;
+        if (*slot) continue;
+        if (add) *slot = hash, p.count[table]++;
+        return false;
+    }
+}
+static void collect(void) {
+    uint64_t hash = hash_bytes(p.found, sizeof p.found, hash_bytes(p.variables, sizeof p.variables, 1)) | 1;
+    (void)outcome_in(p.every, hash, true);
+    EXPLORE_CHECK(p.count[p.every] < OUTCOMES_MAX / 2);
+}
+
+static void the_reduction_loses_no_outcome_of_random_programs(void **state) {
+    (void)state;
+    static struct explore_result r;
+    struct prng random = prng_seed(7);
+    uint64_t runs[2] = {0, 0}, outcomes_seen = 0;
+    for (unsigned n = 0; n < PROGRAMS; n++) {
+        invent(&random);
+        memset(p.outcomes, 0, sizeof p.outcomes);
+        memset(p.count, 0, sizeof p.count);
+        for (p.every = 0; p.every < 2; p.every++) {
+            struct explore_case c = {"random", forget, {perform_0, perform_1, perform_2}, collect, p.every};
+            explore(&c, EXPLORED_RUNS_MAX, &r);
+            if (r.failed) explored_show(&c, &r);
+            assert_false(r.failed);
+            runs[p.every] += r.executions + r.pruned;
+        }
+        assert_int_equal(p.count[0], p.count[1]);
+        for (size_t i = 0; i < OUTCOMES_MAX; i++)
+            assert_true(p.outcomes[1][i] == 0 || outcome_in(0, p.outcomes[1][i], false));
+        outcomes_seen += p.count[0];
+    }
+    printf("# %d programs, %llu outcomes: %llu runs with reduction, %llu without\n", PROGRAMS,
+        (unsigned long long)outcomes_seen, (unsigned long long)runs[0], (unsigned long long)runs[1]);
+}
+
+/* ---- failures ---------------------------------------------------------------------------------------------------- */
 THREAD(write_plain, explore_write(&w.plain, 8); w.plain = 1; SET(y, RELEASE))
 THREAD(
     read_plain, GET(0, y, ACQUIRE) if (w.r[0]) {
@@ -154,6 +281,7 @@ static void what_cannot_end_or_be_judged_is_reported(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_litmus_tests_have_exactly_their_outcomes),
+        cmocka_unit_test(the_reduction_loses_no_outcome_of_random_programs),
         cmocka_unit_test(plain_memory_is_watched),
         cmocka_unit_test(what_cannot_end_or_be_judged_is_reported),
     };
