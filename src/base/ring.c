@@ -49,10 +49,10 @@ static struct message_header *header_at(const struct byte_ring *r, uint64_t posi
     return (struct message_header *)(void *)(r->memory + (size_t)(position & r->mask));
 }
 
-static void write_header(struct byte_ring *r, uint64_t position, size_t size, uint32_t tag) {
+static void write_header(struct byte_ring *r, uint64_t position, uint32_t size, uint32_t tag) {
     struct message_header *h = header_at(r, position);
     atomics_plain_write(h, sizeof *h);
-    *h = (struct message_header){(uint32_t)size, tag};
+    *h = (struct message_header){size, tag};
 }
 
 /* Bytes from position to the end of the memory. */
@@ -81,8 +81,8 @@ void *byte_ring_reserve(struct byte_ring *r, size_t size) {
 void byte_ring_commit(struct byte_ring *r, size_t size, uint32_t tag) {
     WEIR_ASSERT(r->reserved_size != NOTHING && size <= r->reserved_size && tag != BYTE_RING_PADDING);
     uint64_t padding = r->reserved - r->writer.position;
-    if (padding) write_header(r, r->writer.position, (size_t)padding - BYTE_RING_HEADER, BYTE_RING_PADDING);
-    write_header(r, r->reserved, size, tag);
+    if (padding) write_header(r, r->writer.position, (uint32_t)(padding - BYTE_RING_HEADER), BYTE_RING_PADDING);
+    write_header(r, r->reserved, (uint32_t)size, tag);
     r->reserved_size = NOTHING;
     atomics_store(&r->writer.position, r->reserved + footprint(size), RELEASE);
 }
