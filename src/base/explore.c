@@ -143,9 +143,10 @@ static void fiber_start(unsigned thread, void (*run)(void)) {
 }
 
 void explore_fail(const char *format, ...) {
+    struct text_builder what = TEXT_BUILDER(x.what);
     va_list args;
     va_start(args, format);
-    vsnprintf(x.what, sizeof x.what, format, args);
+    text_vprintf(&what, format, args);
     va_end(args);
     if (x.self != MAIN) leave(FAILED);
     fprintf(stderr, "explore: outside a run: %s\n", x.what);
@@ -313,10 +314,10 @@ static void demand(const char *problem) {
 static unsigned choose(int location, int order, const uint64_t *skip) {
     struct fiber *f = &x.fibers[x.self];
     unsigned newest = memory_newest(location), oldest = memory_oldest(x.self, location, order);
-    unsigned all = 0, unexplored = 0;
-    uint8_t options[MEMORY_STORES_MAX];
-    for (unsigned i = newest + 1; i-- > oldest;) {
-        if (i < newest && skip && memory_value(location, i) == *skip) continue;
+    uint8_t options[MEMORY_STORES_MAX] = {(uint8_t)newest};
+    unsigned all = 1, unexplored = 1;
+    for (unsigned i = newest; i-- > oldest;) {
+        if (skip && memory_value(location, i) == *skip) continue;
         unexplored += i >= f->least;
         options[all++] = (uint8_t)i;
     }

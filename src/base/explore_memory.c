@@ -169,6 +169,7 @@ static const char *append(unsigned thread, int location, uint64_t value, int ord
     s->released.floor[location] = (uint16_t)l->count;
     l->count++;
     poke(l->memory, l->size, value);
+    s->value = peek(l->memory, l->size); /* what of it fits the variable */
     /* What the thread does after this store is not part of what the store releases. */
     now->clock[thread]++;
     return NULL;

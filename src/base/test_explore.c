@@ -119,7 +119,7 @@ static void the_litmus_tests_have_exactly_their_outcomes(void **state) {
 
 /* ---- random programs --------------------------------------------------------------------------------------------- */
 #define OPS          3
-#define PROGRAMS     100
+#define PROGRAMS     60
 #define OUTCOMES_MAX 4096 /* a power of two */
 
 enum what { LOAD, STORE, EXCHANGE, ADD, CAS, FENCE, WHATS };
