@@ -386,7 +386,7 @@ bool explore_compare_exchange(void *p, size_t size, uint64_t *expected, uint64_t
         return found == wanted;
     }
     int location = turn(STEP_UPDATE, p, size, site);
-    unsigned index = choose(location, site->used, &wanted);
+    unsigned index = choose(location, __ATOMIC_RELAXED, &wanted); /* a failure is a relaxed load */
     *expected = memory_value(location, index);
     if (*expected == wanted) {
         update(location, value, site);
