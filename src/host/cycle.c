@@ -142,7 +142,7 @@ static void leave(struct host_lane *lane, uint32_t work) {
     uint32_t phase = atomic_load_explicit(&lane->host->phase, memory_order_acquire);
     if (phase < HOST_DRAINING) return;
     bool idle = work == 0 && !lane->open && lane->flight_count == 0 && !lane->lagging && outboxes_empty(lane);
-    atomic_store_explicit(&lane->idle, idle, memory_order_release);
+    drain_say(&lane->drain, idle);
     if (phase < HOST_ENDED || lane->ended) return;
     lane->ended = true;
     const struct host_edge *edge = lane->host->edge;

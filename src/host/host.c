@@ -305,10 +305,16 @@ void host_stop_begin(struct host *host) {
         if (host->mailbox.pollers[i] >= 0) host->sys->poller_wake(host->sys, host->mailbox.pollers[i]);
 }
 
-bool host_lanes_idle(const struct host *host) {
+static bool ask_lanes(const struct host *host, uint64_t *ret_changes) {
+    *ret_changes = 0;
     for (uint32_t i = 0; i < host->lane_count; i++)
-        if (!atomic_load_explicit(&host->lanes[i].idle, memory_order_acquire)) return false;
+        if (!drain_ask(&host->lanes[i].drain, ret_changes)) return false;
     return true;
+}
+
+bool host_lanes_idle(const struct host *host) {
+    uint64_t before, after;
+    return ask_lanes(host, &before) && ask_lanes(host, &after) && before == after;
 }
 
 static void end_lanes(struct host *host) {

@@ -177,6 +177,9 @@ static enum weir_error append_batch(struct host_lane *lane, struct log_partition
     struct host_delivery d = {.kind = HOST_REPLY, .origin = *origin, .status = 200, .text = ""};
     enum weir_error e = WEIR_E_AGAIN;
     struct held *held;
+    /* Asked by the owner: a lane that has said it is idle takes nothing any more, also not what was on its way. */
+    if (atomic_load_explicit(&lane->host->phase, memory_order_acquire) >= HOST_DRAINING)
+        return weir_error_context(WEIR_E_CLOSED, "the node is stopping");
     for (int attempt = 0; attempt < 2 && e == WEIR_E_AGAIN; attempt++) {
         e = host_lane_commit(lane, &held);
         if (e != WEIR_OK) return e;
@@ -210,8 +213,6 @@ enum weir_error host_append(
     if (e != WEIR_OK) return e;
     if (found->topic->config.internal)
         return weir_error_context(WEIR_E_FORBIDDEN, "topic %s belongs to a service: use its own commands", topic);
-    if (atomic_load_explicit(&lane->host->phase, memory_order_acquire) >= HOST_DRAINING)
-        return weir_error_context(WEIR_E_CLOSED, "the node is stopping");
     uint32_t owner = found->uid % lane->host->lane_count;
     if (owner == lane->index) return append_batch(lane, found, batch, &origin);
     size_t size = sizeof(struct mail_append) + batch.size;
