@@ -12,9 +12,9 @@
  *   short-writes N     about every N-th write stops early; 0: none
  *   lie WHICH          syncs of files, folders, disk, all answer success and do nothing; none: they work again
  *
- * Linux does not tell a FUSE file system of syncfs(): the call answers success and nothing arrives. syncfs_preload.c makes
- * it an ioctl that does. Left out because weir does without: links, renames over folders or between them, holes, shared
- * mappings. Locks are the kernel's own.
+ * Linux does not tell a FUSE file system of syncfs(): the call answers success and nothing arrives. syncfs_preload.c
+ * makes it an ioctl that does. Left out because weir does without: links, renames over folders or between them, holes,
+ * shared mappings. Locks are the kernel's own.
  */
 #define FUSE_USE_VERSION 35
 #include "forgetful.h"
@@ -91,7 +91,8 @@ static void reply_report(fuse_req_t req, off_t offset) {
 
 static struct stat about(uint64_t number) {
     const struct node *node = disk_node(&disk, number);
-    struct stat about = {.st_ino = number, .st_nlink = 1, .st_uid = getuid(), .st_gid = getgid(), .st_blksize = BLOCK_BYTES};
+    struct stat about = {
+        .st_ino = number, .st_nlink = 1, .st_uid = getuid(), .st_gid = getgid(), .st_blksize = BLOCK_BYTES};
     about.st_mode = node ? node->mode : S_IFREG | 0600;
     about.st_size = node ? (off_t)node->live.size : 0;
     about.st_blocks = (about.st_size + 511) / 512;

@@ -138,7 +138,8 @@ size_t disk_read(const struct node *file, uint64_t offset, void *out, size_t siz
     return size;
 }
 
-int disk_write(struct disk *disk, struct node *file, uint64_t offset, const void *bytes, size_t size, size_t *ret_size) {
+int disk_write(
+    struct disk *disk, struct node *file, uint64_t offset, const void *bytes, size_t size, size_t *ret_size) {
     int error = make_room(disk, file, offset + size);
     if (error) return error;
     if (disk->short_writes > 0 && size > 1 && dice(disk) % disk->short_writes == 0) {

@@ -1,9 +1,9 @@
 /* A disk in memory that forgets what was not synced, and fails when it is told to.
  *
- * Every file has two images: `live` is what a process reads, `durable` is what a power cut leaves. Between them stand its
- * changes, oldest first: a sync makes them durable, a power cut throws dice for each. Folders have the same with names.
- * The rules are POSIX's and no kinder: a sync of a file says nothing of its name, a sync of a folder says nothing of what
- * is in its files, and what was not synced may be there in part and in any order.
+ * Every file has two images: `live` is what a process reads, `durable` is what a power cut leaves. Between them stand
+ * its changes, oldest first: a sync makes them durable, a power cut throws dice for each. Folders have the same with
+ * names. The rules are POSIX's and no kinder: a sync of a file says nothing of its name, a sync of a folder says
+ * nothing of what is in its files, and what was not synced may be there in part and in any order.
  *
  * It shares no code with src/sys/sys_sim*.c on purpose: each of the two models would show a mistake of the other.
  * One thread. Functions return 0 or an errno. Memory that runs out ends the process: it is a test's.
@@ -46,10 +46,10 @@ struct names {
 };
 
 struct node {
-    uint64_t number; /* of the inode, never used again */
-    mode_t mode;     /* with S_IFDIR or S_IFREG */
+    uint64_t number;  /* of the inode, never used again */
+    mode_t mode;      /* with S_IFDIR or S_IFREG */
     uint64_t lookups; /* how often the kernel was told of it and has not forgotten it */
-    bool reached;    /* by the walk of a power cut */
+    bool reached;     /* by the walk of a power cut */
 
     /* a file */
     struct image live, durable;
@@ -78,11 +78,11 @@ struct disk {
     struct tally tally;
 
     /* faults to come; 0 is never */
-    uint64_t cut_calls, cut_seed; /* the power goes at this call from now */
-    bool cut_after;               /* of the call that runs: it takes effect, yet nobody is told */
-    bool off;                     /* no power: every call fails until disk_power_on() */
-    uint64_t fail_syncs;          /* this sync from now fails */
-    uint64_t short_writes;        /* every n-th write stops early */
+    uint64_t cut_calls, cut_seed;                      /* the power goes at this call from now */
+    bool cut_after;                                    /* of the call that runs: it takes effect, yet nobody is told */
+    bool off;                                          /* no power: every call fails until disk_power_on() */
+    uint64_t fail_syncs;                               /* this sync from now fails */
+    uint64_t short_writes;                             /* every n-th write stops early */
     bool lies_of_files, lies_of_folders, lies_of_disk; /* these syncs answer success and do nothing */
 };
 
@@ -92,8 +92,8 @@ void disk_done(struct disk *disk);
 struct node *disk_node(struct disk *disk, uint64_t number); /* NULL when it is gone */
 uint64_t disk_bytes_used(const struct disk *disk);
 
-/* Around every call that changes or syncs something: counts it, and is where an armed power cut strikes, before or after
- * the call took effect. `error` is the call's own; what disk_end() returns is the answer. */
+/* Around every call that changes or syncs something: counts it, and is where an armed power cut strikes, before or
+ * after the call took effect. `error` is the call's own; what disk_end() returns is the answer. */
 int disk_begin(struct disk *disk);
 int disk_end(struct disk *disk, int error);
 

@@ -1,5 +1,5 @@
-/* LD_PRELOAD of a process whose files are on forgetful: Linux answers syncfs() on a FUSE mount by itself, without asking
- * the file system. Here it becomes an ioctl that asks. Everywhere else it stays what it is. */
+/* LD_PRELOAD of a process whose files are on forgetful: Linux answers syncfs() on a FUSE mount by itself, without
+ * asking the file system. Here it becomes an ioctl that asks. Everywhere else it stays what it is. */
 #include "forgetful.h"
 
 #include <errno.h>
