@@ -7,7 +7,8 @@
  *   cut SEED [CALLS]   the power goes now, or at that call from now that changes or syncs something; then everything
  *                      fails with EIO until
  *   on                 the power is back
- *   fail-sync N        the N-th sync from now answers EIO, and what it covered never becomes durable
+ *   fail-sync WHICH N  the N-th sync from now of files, folders, disk, all answers EIO, and what it covered never
+ *                      becomes durable
  *   space BYTES        of the whole disk
  *   short-writes N     about every N-th write stops early; 0: none
  *   lie WHICH          syncs of files, folders, disk, all answer success and do nothing; none: they work again
@@ -21,10 +22,8 @@
 #include "forgetful_disk.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <inttypes.h>
-#include <linux/falloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,33 +39,45 @@ static struct disk disk;
 
 /* ---- told and asked */
 
-static bool lie(const char *which) {
-    bool all = strcmp(which, "all") == 0;
-    disk.lies_of_files = all || strcmp(which, "files") == 0;
-    disk.lies_of_folders = all || strcmp(which, "folders") == 0;
-    disk.lies_of_disk = all || strcmp(which, "disk") == 0;
-    return disk.lies_of_files || disk.lies_of_folders || disk.lies_of_disk || strcmp(which, "none") == 0;
+/* The kinds of sync that a word means. */
+static bool kinds_of(const char *word, unsigned *ret_kinds) {
+    static const struct {
+        const char *word;
+        unsigned kinds;
+    } rows[] = {{"files", SYNC_FILE}, {"folders", SYNC_FOLDER}, {"disk", SYNC_DISK}, {"none", 0},
+        {"all", SYNC_FILE | SYNC_FOLDER | SYNC_DISK}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(rows[i].word, word) != 0) continue;
+        *ret_kinds = rows[i].kinds;
+        return true;
+    }
+    return false;
 }
 
+static uint64_t number_of(const char *word) {
+    return word ? strtoull(word, NULL, 10) : 0;
+}
+
+/* False when it was not understood. */
 static bool obey(char *line) {
-    char *rest = line + strcspn(line, " \n"), *more = NULL;
-    line[strcspn(line, "\n")] = 0;
-    if (*rest) *rest++ = 0;
-    uint64_t number = strtoull(rest, &more, 10);
-    if (strcmp(line, "on") == 0) {
+    const char *verb = strsep(&line, " "), *one = strsep(&line, " "), *two = strsep(&line, " ");
+    if (strcmp(verb, "cut") == 0) {
+        disk.cut_seed = number_of(one);
+        disk.cut_calls = number_of(two);
+        if (disk.cut_calls == 0) disk_cut(&disk, disk.cut_seed);
+    } else if (strcmp(verb, "on") == 0) {
         disk_power_on(&disk);
-    } else if (strcmp(line, "cut") == 0) {
-        disk.cut_seed = number;
-        disk.cut_calls = strtoull(more, NULL, 10);
-        if (disk.cut_calls == 0) disk_cut(&disk, number);
-    } else if (strcmp(line, "fail-sync") == 0) {
-        disk.fail_syncs = number;
-    } else if (strcmp(line, "space") == 0) {
-        disk.bytes_max = number;
-    } else if (strcmp(line, "short-writes") == 0) {
-        disk.short_writes = number;
+    } else if (strcmp(verb, "fail-sync") == 0) {
+        disk.fail_syncs = number_of(two);
+        return one && kinds_of(one, &disk.fail_kinds);
+    } else if (strcmp(verb, "lie") == 0) {
+        return one && kinds_of(one, &disk.lie_kinds);
+    } else if (strcmp(verb, "space") == 0) {
+        disk.bytes_max = number_of(one);
+    } else if (strcmp(verb, "short-writes") == 0) {
+        disk.short_writes = number_of(one);
     } else {
-        return strcmp(line, "lie") == 0 && lie(rest);
+        return false;
     }
     return true;
 }
@@ -249,6 +260,7 @@ static void on_read(fuse_req_t req, fuse_ino_t number, size_t size, off_t offset
 static void control(fuse_req_t req, const char *bytes, size_t size) {
     char line[128];
     snprintf(line, sizeof line, "%.*s", (int)(size < sizeof line ? size : sizeof line), bytes);
+    line[strcspn(line, "\n")] = 0;
     if (obey(line))
         fuse_reply_write(req, size);
     else
@@ -366,8 +378,8 @@ int main(int count, char **words) {
         return 2;
     }
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that dies leaves no mount behind */
-    char *options[] = {words[0], "-o", "fsname=forgetful"};
-    struct fuse_args args = FUSE_ARGS_INIT(3, options);
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    if (fuse_opt_add_arg(&args, words[0]) != 0 || fuse_opt_add_arg(&args, "-ofsname=forgetful") != 0) return 1;
     struct fuse_session *session = fuse_session_new(&args, &operations, sizeof operations, NULL);
     if (!session || fuse_set_signal_handlers(session) != 0 || fuse_session_mount(session, words[1]) != 0) return 1;
     disk_init(&disk);

@@ -244,33 +244,44 @@ static void settle_folder(struct node *folder) {
 
 /* As Linux does it: the pages of a failed sync count as clean afterwards, so nothing will ever write them again. Names
  * stay in doubt; a later sync of their folder may still make them durable. */
-static void give_up(struct disk *disk, struct node *node) {
-    if (node->change_count == 0) return;
+static bool give_up(struct disk *disk, struct node *node) {
+    if (node->change_count == 0) return false;
     disk->tally.writes_given_up += node->change_count;
     drop_changes(node);
     node->given_up = true;
+    return true;
+}
+
+/* Counts a sync. True when it is the one that fails. */
+static bool sync_fails(struct disk *disk, enum sync_kind kind) {
+    disk->tally.syncs++;
+    disk->tally.disk_syncs += kind == SYNC_DISK;
+    bool fails = (disk->fail_kinds & kind) && count_down(&disk->fail_syncs);
+    disk->tally.syncs_failed += fails;
+    return fails;
 }
 
 int disk_sync(struct disk *disk, struct node *node) {
-    disk->tally.syncs++;
-    if (count_down(&disk->fail_syncs)) {
-        disk->tally.syncs_failed++;
-        give_up(disk, node);
+    enum sync_kind kind = S_ISDIR(node->mode) ? SYNC_FOLDER : SYNC_FILE;
+    if (sync_fails(disk, kind)) {
+        (void)give_up(disk, node);
         return EIO;
     }
-    if (S_ISDIR(node->mode) ? disk->lies_of_folders : disk->lies_of_files) return 0;
+    if (node->error_owed) {
+        node->error_owed = false;
+        return EIO;
+    }
+    if (disk->lie_kinds & kind) return 0;
     settle_file(node);
     settle_folder(node);
     return 0;
 }
 
 int disk_sync_all(struct disk *disk) {
-    disk->tally.disk_syncs++;
-    bool fails = count_down(&disk->fail_syncs);
-    disk->tally.syncs_failed += fails;
-    for (size_t i = 0; i < disk->node_count && !disk->lies_of_disk; i++) {
+    bool fails = sync_fails(disk, SYNC_DISK);
+    for (size_t i = 0; i < disk->node_count && !(disk->lie_kinds & SYNC_DISK); i++) {
         struct node *node = disk->nodes[i];
-        if (node && fails) give_up(disk, node);
+        if (node && fails) node->error_owed |= give_up(disk, node);
         if (node && !fails) {
             settle_file(node);
             settle_folder(node);
@@ -314,7 +325,7 @@ static void cut_file(struct disk *disk, struct node *file, struct weather weathe
         }
     }
     drop_changes(file);
-    file->given_up = false;
+    file->given_up = file->error_owed = false;
     file->live.size = 0;
     image_put(&file->live, 0, file->durable.bytes, file->durable.size);
 }

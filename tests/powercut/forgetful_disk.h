@@ -55,7 +55,8 @@ struct node {
     struct image live, durable;
     struct change *changes;
     size_t change_count, change_capacity;
-    bool given_up; /* a sync failed: some of `live` will never be durable, whatever later syncs say */
+    bool given_up;   /* a sync failed: some of `live` will never be durable, whatever later syncs say */
+    bool error_owed; /* a sync of the whole disk failed for it: its own next sync says so, once */
 
     /* a folder */
     struct names live_names, durable_names;
@@ -70,6 +71,8 @@ struct tally {
     uint64_t cuts, writes_kept, writes_torn, writes_lost, names_kept, names_undone;
 };
 
+enum sync_kind { SYNC_FILE = 1, SYNC_FOLDER = 2, SYNC_DISK = 4 };
+
 struct disk {
     struct node **nodes; /* by number - 1; freed ones are NULL; the root is the first */
     size_t node_count, node_capacity;
@@ -78,12 +81,13 @@ struct disk {
     struct tally tally;
 
     /* faults to come; 0 is never */
-    uint64_t cut_calls, cut_seed;                      /* the power goes at this call from now */
-    bool cut_after;                                    /* of the call that runs: it takes effect, yet nobody is told */
-    bool off;                                          /* no power: every call fails until disk_power_on() */
-    uint64_t fail_syncs;                               /* this sync from now fails */
-    uint64_t short_writes;                             /* every n-th write stops early */
-    bool lies_of_files, lies_of_folders, lies_of_disk; /* these syncs answer success and do nothing */
+    uint64_t cut_calls, cut_seed; /* the power goes at this call from now */
+    bool cut_after;               /* of the call that runs: it takes effect, yet nobody is told */
+    bool off;                     /* no power: every call fails until disk_power_on() */
+    uint64_t fail_syncs;          /* this sync from now fails, of those of these kinds */
+    unsigned fail_kinds;          /* enum sync_kind, or-ed */
+    unsigned lie_kinds;           /* these answer success and do nothing */
+    uint64_t short_writes;        /* about every n-th write stops early */
 };
 
 void disk_init(struct disk *disk);

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The forgetful file system itself, by plain file operations: what it must keep, what it must be able to lose, how it fails."""
-import errno, os, subprocess, sys, tempfile
+import errno, fcntl, os, subprocess, sys, tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from forgetful import Forgetful, Unavailable, why_not
 from node import Tap
 
 tap = Tap()
+SYNC_ALL = ord("W") << 8 | 1  # _IO('W', 1) of forgetful.h
 CUTS = 60  # each kind of weather comes about ten times; all seeds are fixed, so the outcome is too
 
 
@@ -107,7 +108,7 @@ def failures(disk, root):
     path = os.path.join(root, "failing")
     put(path, b"old", sync=True)
     sync_folder(root)
-    disk.tell("fail-sync 2")
+    disk.tell("fail-sync files 2")
     put(path, b"ok!", sync=True)
     tap.equal(errno_of(put, path, b"new", True), errno.EIO, "the sync that was named fails")
     put(path, b"!", sync=True, at=3)
@@ -123,6 +124,13 @@ def failures(disk, root):
     done = [put(path, b"y" * 1000) for _ in range(20)]
     disk.tell("short-writes 0")
     tap.ok(min(done) < max(done) == 1000 and min(done) > 0, "some writes stop early", done)
+    put(path, b"old", sync=True)
+    disk.tell("fail-sync disk 1")
+    file = os.open(path, os.O_RDWR)
+    os.pwrite(file, b"new", 0)
+    tap.equal([errno_of(fcntl.ioctl, file, SYNC_ALL), errno_of(os.fsync, file), errno_of(os.fsync, file)], [errno.EIO, errno.EIO, 0],
+              "a failed sync of the disk is told again by the next sync of a file it hurt, once")
+    os.close(file)
     tap.equal(errno_of(disk.tell, "explode"), errno.EINVAL, "an unknown command is refused")
 
 
