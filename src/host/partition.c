@@ -261,8 +261,22 @@ enum weir_error host_partition_append(struct host_partition *p, const struct env
     return e;
 }
 
+/* Replayed outputs are derived now and stored later. Before they are, a reader who had them in the last life would be
+ * told that its offset is beyond the end. */
+static bool outputs_stored(const struct host_partition *p) {
+    for (uint32_t row = 0; row < FOLD_TOPICS_MAX; row++) {
+        const struct log_partition *output = p->sink.outputs[row];
+        if (output && atomic_load_explicit(&output->high, memory_order_acquire) < output->next) return false;
+    }
+    return true;
+}
+
 bool host_partition_announce(struct host_partition *p) {
     finish_replay(p);
+    if (!outputs_stored(p)) {
+        p->lane->retry = true;
+        return false;
+    }
     struct in_force today;
     const struct in_force *then = &p->fold.in_force;
     if (in_force_from(&today, p->fold.service, p->owner->values, then->epoch + 1) != WEIR_OK) return false;

@@ -94,6 +94,36 @@ static void outputs_that_are_in_the_log_are_not_put_there_again(void **state) {
     world_done(&w);
 }
 
+/* What a reader was given in one life is there when the next is ready; before, it is told to come again, not that its
+ * offset is beyond the end. */
+static void a_reader_finds_no_less_when_the_node_is_ready_again(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, 15);
+    world_open(&w, 1);
+    for (uint64_t i = 0; i < 20; i++)
+        must(world_send(&w, 0, 0, 0, add(i, 1), i));
+    world_run(&w);
+    assert_int_equal(log_topic_find(w.log, "left.out")->partitions[0]->high, 20);
+    world_crash(&w, true);
+    must(world_try(&w, 1));
+    const struct log_partition *out = log_topic_find(w.log, "left.out")->partitions[0];
+    assert_int_equal(out->high, 0); /* no checkpoint covered them */
+    sys_sim_run(w.sys, 1);          /* the lane has begun */
+    w.delivery_count = 0;
+    must(host_read(w.lanes[0], "left.out", 0, 20, 65536, 0, (struct host_origin){.correlation = 3}));
+    while (!host_ready(w.host)) {
+        sys_sim_run(w.sys, 1);
+        sys_sim_advance(w.sys, 10000);
+    }
+    assert_int_equal(out->high, 20);
+    world_run(&w);
+    assert_int_equal(w.delivery_count, 1);
+    assert_int_equal(w.deliveries[0].error, WEIR_E_AGAIN);
+    world_stop(&w);
+    world_done(&w);
+}
+
 static void a_due_timer_is_appended_once_however_slow_the_disk(void **state) {
     (void)state;
     struct world w;
@@ -434,6 +464,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(an_emit_that_is_in_the_log_twice_is_applied_once),
         cmocka_unit_test(emits_derived_again_are_not_appended_again),
         cmocka_unit_test(outputs_that_are_in_the_log_are_not_put_there_again),
+        cmocka_unit_test(a_reader_finds_no_less_when_the_node_is_ready_again),
         cmocka_unit_test(a_snapshot_waits_for_emits_that_their_target_has_not_taken),
         cmocka_unit_test(a_due_timer_is_appended_once_however_slow_the_disk),
         cmocka_unit_test(the_log_is_held_from_the_older_of_two_snapshots_on),
