@@ -11,7 +11,7 @@
  *                      becomes durable
  *   space BYTES        of the whole disk
  *   short-writes N     about every N-th write stops early; 0: none
- *   lie WHICH          syncs of files, folders, disk, all answer success and do nothing; none: they work again
+ *   lie WHICH          syncs of files, folders, disk, all answer success and do nothing; none: it is honest again
  *
  * Linux does not tell a FUSE file system of syncfs(): the call answers success and nothing arrives. syncfs_preload.c
  * makes it an ioctl that does. Left out because weir does without: links, renames over folders or between them, holes,

@@ -282,10 +282,9 @@ int disk_sync_all(struct disk *disk) {
     for (size_t i = 0; i < disk->node_count && !(disk->lie_kinds & SYNC_DISK); i++) {
         struct node *node = disk->nodes[i];
         if (node && fails) node->error_owed |= give_up(disk, node);
-        if (node && !fails) {
-            settle_file(node);
-            settle_folder(node);
-        }
+        if (!node || fails) continue;
+        if (!(disk->lie_kinds & SYNC_FILE)) settle_file(node);
+        if (!(disk->lie_kinds & SYNC_FOLDER)) settle_folder(node);
     }
     return fails ? EIO : 0;
 }

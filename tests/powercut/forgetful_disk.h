@@ -86,7 +86,7 @@ struct disk {
     bool off;                     /* no power: every call fails until disk_power_on() */
     uint64_t fail_syncs;          /* this sync from now fails, of those of these kinds */
     unsigned fail_kinds;          /* enum sync_kind, or-ed */
-    unsigned lie_kinds;           /* these answer success and do nothing */
+    unsigned lie_kinds;           /* these answer success and do nothing, nor does a sync of the disk do it for them */
     uint64_t short_writes;        /* about every n-th write stops early */
 };
 
