@@ -8,7 +8,8 @@ import threading
 class Ledger:
     """Appends unique records to a plain topic from several threads until the node dies; check() after its restart.
 
-    A value is `writer-number`, padded. A writer goes round its partitions: writer, writer + writers, ... Acknowledged: must be at its offset. In doubt (the connection broke): may be there once.
+    A value is `writer-number`, padded. A writer goes round its partitions: writer, writer + writers, ...
+    Acknowledged: must be at its offset. In doubt (the connection broke): may be there once.
     Idempotent producers resend what was in doubt with the same producer id and sequence: then it must be there exactly once.
     """
 
@@ -21,14 +22,16 @@ class Ledger:
         self.seen = {}    # value -> (partition, offset), of what was verified so far
         self.verified = [0] * partitions
         self.stopping = threading.Event()
-        self.threads = []
+        self.threads, self.requests = [], None
 
     def create(self):
         answer = self.node.post("/v1/topics", {"name": self.topic, "partitions": self.partitions})
         assert answer.status in (200, 201, 409), answer
 
-    def start(self):
+    def start(self, requests=None):
+        """Until the node dies, join() is called, or each writer has made so many requests."""
         self.stopping.clear()
+        self.requests = requests
         address = self.node.addresses["http"]
         self.threads = [threading.Thread(target=self._write, args=(w, address), daemon=True) for w in range(self.writers)]
         for thread in self.threads:
@@ -36,13 +39,16 @@ class Ledger:
 
     def join(self):
         self.stopping.set()
+        self.finish()
+
+    def finish(self):
         for thread in self.threads:
             thread.join(30)
 
     def _write(self, writer, address):
         connection = http.client.HTTPConnection(*address, timeout=30)
         turn = 0
-        while not self.stopping.is_set():
+        while not self.stopping.is_set() and turn != self.requests:
             partition = (writer + turn * self.writers) % self.partitions
             turn += 1
             values = ["%d-%d%s" % (writer, self.numbers[writer] + i, self.padding) for i in range(self.batch)]

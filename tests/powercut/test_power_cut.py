@@ -4,7 +4,7 @@
     WEIR_SECONDS=3600 WEIR_SEED=7 test_power_cut.py     an hour of power cuts; the seed chooses lives, moments and what is lost
 
 A cut is exact (at the n-th call that changes or syncs something, before or after it took effect) or comes after a kill at a
-random moment; during load, during a start, after a clean stop. Each life's seed is printed when something is wrong.
+random moment; during load, during a start, after a clean stop, on a disk that is full or that writes short.
 """
 import os, random, sys, tempfile, time
 from collections import Counter
@@ -80,7 +80,7 @@ class World:
                 self.made = True
             problems = [p for part in self.work for p in part.check()]
         except (RuntimeError, OSError, ValueError) as e:
-            problems = ["it is not back by itself: %s" % e]
+            problems = ["it is not back as it was: %s" % e]
         return ["disk %d, life %d, after %s: %s" % (self.seed, self.lives, how, p) for p in problems]
 
 
@@ -120,7 +120,16 @@ def clean_stop(world, seed):
     world.node.stop()
 
 
-KINDS = {start_and_cut: 3, load_and_cut: 6, load_and_kill: 3, kill_alone: 2, clean_stop: 1}
+def full_and_kill(world, seed):
+    """The disk fills up under load; killed, then the power goes and there is space again."""
+    about = os.statvfs(world.disk.folder)
+    world.disk.tell("space %d" % ((about.f_blocks - about.f_bfree) * about.f_frsize + world.dice.randint(0, 1 << 20)))
+    load_and_kill(world, seed)
+    world.end()
+    world.disk.tell("space %d" % (1 << 30))
+
+
+KINDS = {start_and_cut: 3, load_and_cut: 6, load_and_kill: 3, kill_alone: 2, clean_stop: 1, full_and_kill: 1}
 
 
 def one_life(world):
@@ -140,6 +149,7 @@ def power_cuts(folder):
     back = []
     while not problems and (time.monotonic() - began < SECONDS or seed == SEED):
         with World(folder, seed) as world:
+            world.disk.tell("short-writes %d" % world.dice.choice([0, 0, 20]))
             problems += world.check("nothing")
             while not problems and world.lives < LIVES_OF_A_DISK and time.monotonic() - began < SECONDS:
                 problems += world.check(one_life(world))
@@ -156,7 +166,8 @@ def power_cuts(folder):
     tap.ok(not problems, "what was acknowledged is there after every power cut, once, in order, and outputs never change", "\n".join(problems[:20]))
     tap.ok(total["cuts"] > 0 and total["writes_lost"] and total["writes_torn"] and total["names_undone"], "the cuts met un-synced writes and names", total)
     tap.note("%(cuts)d power cuts in %(lives)d lives on %(disks)d disks; of what was not synced: %(writes_kept)d writes kept, "
-             "%(writes_torn)d torn, %(writes_lost)d lost, %(names_kept)d names kept, %(names_undone)d undone" % total)
+             "%(writes_torn)d torn, %(writes_lost)d lost, %(names_kept)d names kept, %(names_undone)d undone; "
+             "%(writes_short)d writes were cut short, %(no_space)d found no space" % total)
     tap.note("%.0f power cuts a minute; %d records, %d orders; %d syncs of files and folders, %d of the whole disk; back in %.0f ms (median), %.0f ms (worst)"
              % (total["cuts"] / minutes, total["records"], total["orders"], total["syncs"], total["disk_syncs"],
                 back[len(back) // 2] * 1e3, back[-1] * 1e3))
@@ -172,7 +183,8 @@ def failing_syncs(folder):
             world.disk.tell("fail-sync %s %d" % (kind, world.dice.randint(1, most)))
             world.load()
             try:
-                world.node.wait_for(lambda: not world.node.alive(), patience=20, what="the end of the node")
+                world.node.wait_for(lambda: not world.node.alive() and "fatal" in str(world.node.stderr), patience=20,
+                                    what="the end of the node, with a sentence")
             except RuntimeError as e:
                 problems.append("disk %d: a sync of %s failed: %s" % (world.seed, kind, e))
             code, last = world.node.process.poll(), "\n".join(world.node.stderr[-1:])
