@@ -4,12 +4,12 @@ import signal
 import subprocess
 import threading
 
-PROGRAM = os.environ.get("WEIR_FORGETFUL", "")  # beside it: syncfs_preload.so
+PROGRAM = os.path.abspath(os.environ.get("WEIR_FORGETFUL") or "/nowhere")  # beside it: syncfs_preload.so
 
 
 def why_not():
     """A sentence when this machine can't do it, else an empty text."""
-    if not PROGRAM or not os.path.exists(PROGRAM):
+    if not os.path.exists(PROGRAM):
         return "forgetful was not built: libfuse3 (libfuse3-dev) is not here"
     if not os.path.exists("/dev/fuse"):
         return "this machine has no /dev/fuse"

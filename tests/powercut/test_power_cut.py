@@ -225,8 +225,8 @@ def lies(folder, which):
 
 
 why = why_not()
-if not os.path.exists(RELEASE):
-    why = "no release binary was built beside this one"
+if not why and not os.path.exists(RELEASE):
+    why = "there is no release binary to try (WEIR_RELEASE)"
 with tempfile.TemporaryDirectory(prefix="weir-test-") as folder:
     try:
         if why:
