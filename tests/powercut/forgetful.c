@@ -379,17 +379,20 @@ int main(int count, char **words) {
     }
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that dies leaves no mount behind */
     struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-    if (fuse_opt_add_arg(&args, words[0]) != 0 || fuse_opt_add_arg(&args, "-ofsname=forgetful") != 0) return 1;
-    struct fuse_session *session = fuse_session_new(&args, &operations, sizeof operations, NULL);
-    if (!session || fuse_set_signal_handlers(session) != 0 || fuse_session_mount(session, words[1]) != 0) return 1;
-    disk_init(&disk);
-    printf("forgetful ready\n");
-    fflush(stdout);
-    (void)fuse_session_loop(session); /* until SIGTERM, or until it is unmounted */
-    fuse_session_unmount(session);
-    fuse_remove_signal_handlers(session);
-    fuse_session_destroy(session);
+    struct fuse_session *session = NULL;
+    if (fuse_opt_add_arg(&args, words[0]) == 0 && fuse_opt_add_arg(&args, "-ofsname=forgetful") == 0)
+        session = fuse_session_new(&args, &operations, sizeof operations, NULL);
+    bool mounted = session && fuse_set_signal_handlers(session) == 0 && fuse_session_mount(session, words[1]) == 0;
+    if (mounted) {
+        disk_init(&disk);
+        printf("forgetful ready\n");
+        fflush(stdout);
+        (void)fuse_session_loop(session); /* until SIGTERM, or until it is unmounted */
+        fuse_session_unmount(session);
+        fuse_remove_signal_handlers(session);
+        disk_done(&disk);
+    }
+    if (session) fuse_session_destroy(session);
     fuse_opt_free_args(&args);
-    disk_done(&disk);
-    return 0;
+    return mounted ? 0 : 1;
 }
