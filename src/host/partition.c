@@ -284,7 +284,9 @@ bool host_partition_announce(struct host_partition *p) {
         uint8_t bytes[IN_FORCE_RECORD_MAX];
         struct envelope envelope = {.kind = WEIR_RECORD_SETTINGS};
         struct weir_slice value = weir_slice(bytes, in_force_store(&today, p->fold.service, bytes));
-        if (host_partition_append(p, &envelope, (struct weir_slice){0}, value, NULL) != WEIR_OK) return false;
+        enum weir_error e = host_partition_append(p, &envelope, (struct weir_slice){0}, value, NULL);
+        if (e == WEIR_E_NO_SPACE) count_ready(p); /* it takes no commands yet, but who reads or frees space is served */
+        if (e != WEIR_OK) return false;
     }
     p->announced = true;
     count_ready(p);
@@ -320,6 +322,8 @@ static enum weir_error admit(const struct host_partition *p) {
             "partition %u of %s stopped at record %llu, which crashed the node twice; weir service skip %s --partition "
             "%u --offset %llu passes over it",
             p->index, name, (unsigned long long)p->park_at, name, p->index, (unsigned long long)p->park_at);
+    if (!p->announced && p->counted)
+        return weir_error_context(WEIR_E_NO_SPACE, "partition %u of %s waits for space on the disk", p->index, name);
     if (!p->announced)
         return weir_error_context(WEIR_E_CLOSED, "partition %u of %s is replaying its log", p->index, name);
     if (waiters_full(&p->waiters))

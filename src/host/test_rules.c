@@ -124,6 +124,40 @@ static void a_reader_finds_no_less_when_the_node_is_ready_again(void **state) {
     world_done(&w);
 }
 
+/* Its settings record finds no room, but what is there can be read; commands are taken when space comes. */
+static void a_start_on_a_full_disk_gets_ready_and_takes_commands_later(void **state) {
+    (void)state;
+    uint32_t refused = 0;
+    for (uint64_t seed = 0; seed < 8; seed++) { /* who is first, the keeper that looks at the disk or the lane */
+        struct world w;
+        world_init(&w, seed);
+        w.log_options.disk_reserve_bytes = 1u << 20;
+        world_open(&w, 1);
+        world_run(&w);
+        log_checkpoint_soon(w.log);
+        world_stop(&w); /* with snapshots: there is nothing to replay */
+        world_open(&w, 1);
+        world_crash(&w, true); /* the next start has a record to append */
+        int filler;
+        must(w.sys->file_open(w.sys, "filler", SYS_OPEN_WRITE | SYS_OPEN_CREATE, &filler));
+        must(w.sys->file_allocate(w.sys, filler, 0, (uint64_t)1 << 40));
+        world_open(&w, 1);
+        refused += world_send(&w, 0, 0, 0, add(1, 1), 1) == WEIR_E_NO_SPACE;
+        must(w.sys->file_truncate(w.sys, filler, 0));
+        for (int i = 0; i < 5; i++) {
+            world_run(&w);
+            sys_sim_advance(w.sys, SYS_NANOS_PER_S);
+        }
+        must(world_send(&w, 0, 0, 0, add(1, 1), 2));
+        world_run(&w);
+        assert_non_null(world_reply(&w, 2));
+        w.sys->file_close(w.sys, filler);
+        world_stop(&w);
+        world_done(&w);
+    }
+    assert_true(refused > 0);
+}
+
 static void a_due_timer_is_appended_once_however_slow_the_disk(void **state) {
     (void)state;
     struct world w;
@@ -465,6 +499,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(emits_derived_again_are_not_appended_again),
         cmocka_unit_test(outputs_that_are_in_the_log_are_not_put_there_again),
         cmocka_unit_test(a_reader_finds_no_less_when_the_node_is_ready_again),
+        cmocka_unit_test(a_start_on_a_full_disk_gets_ready_and_takes_commands_later),
         cmocka_unit_test(a_snapshot_waits_for_emits_that_their_target_has_not_taken),
         cmocka_unit_test(a_due_timer_is_appended_once_however_slow_the_disk),
         cmocka_unit_test(the_log_is_held_from_the_older_of_two_snapshots_on),
