@@ -124,7 +124,8 @@ static void a_reader_finds_no_less_when_the_node_is_ready_again(void **state) {
     world_done(&w);
 }
 
-/* Its settings record finds no room, but what is there can be read; commands are taken when space comes. */
+/* Its settings record finds no room, but what is there is replayed and can be read; commands are taken when space
+ * comes. */
 static void a_start_on_a_full_disk_gets_ready_and_takes_commands_later(void **state) {
     (void)state;
     uint32_t refused = 0;
@@ -133,15 +134,15 @@ static void a_start_on_a_full_disk_gets_ready_and_takes_commands_later(void **st
         world_init(&w, seed);
         w.log_options.disk_reserve_bytes = 1u << 20;
         world_open(&w, 1);
+        must(world_send(&w, 0, 0, 0, add(1, 1), 0));
         world_run(&w);
-        log_checkpoint_soon(w.log);
-        world_stop(&w); /* with snapshots: there is nothing to replay */
-        world_open(&w, 1);
-        world_crash(&w, true); /* the next start has a record to append */
+        world_crash(&w, true); /* the next start has records to replay, and one to append */
         int filler;
         must(w.sys->file_open(w.sys, "filler", SYS_OPEN_WRITE | SYS_OPEN_CREATE, &filler));
         must(w.sys->file_allocate(w.sys, filler, 0, (uint64_t)1 << 40));
         world_open(&w, 1);
+        assert_int_equal(world_state(&w, 0, 0)->counters[1], 1);
+        assert_int_equal(log_topic_find(w.log, "left.out")->partitions[0]->high, 1);
         refused += world_send(&w, 0, 0, 0, add(1, 1), 1) == WEIR_E_NO_SPACE;
         must(w.sys->file_truncate(w.sys, filler, 0));
         for (int i = 0; i < 5; i++) {
