@@ -43,7 +43,7 @@ static bool caught_up(const struct host_partition *p) {
 static bool carrier(struct host_lane *lane) {
     if (lane->flight_count > 0) return true;
     struct held *held;
-    if (host_lane_commit(lane, &held) != WEIR_OK) return false;
+    if (host_lane_carrier(lane, &held) != WEIR_OK) return false;
     host_lane_submit(lane);
     apply_commit(lane, held);
     return true;

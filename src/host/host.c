@@ -299,6 +299,12 @@ bool host_ready(const struct host *host) {
     return atomic_load_explicit(&host->partitions_ready, memory_order_acquire) == host->partition_count;
 }
 
+enum weir_error host_not_ready(const struct log_partition *partition) {
+    return weir_error_context(WEIR_E_AGAIN,
+        "%s is not whole yet: the node starts and derives outputs again; try again when it is ready",
+        partition->topic->name);
+}
+
 void host_stop_begin(struct host *host) {
     atomic_store_explicit(&host->phase, HOST_DRAINING, memory_order_release);
     for (uint32_t i = 0; i < host->mailbox.endpoints; i++)

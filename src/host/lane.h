@@ -62,6 +62,8 @@ uint32_t host_lane_work(void *self, uint64_t block_ns);
 
 /* The commit that takes appends, begun if need be. FULL (journal, or all commits under way), NO_SPACE. */
 WEIR_MUST enum weir_error host_lane_commit(struct host_lane *lane, struct held **ret_held);
+/* One to be submitted as it is, for outputs of records that were accepted before: also below the disk reserve. */
+WEIR_MUST enum weir_error host_lane_carrier(struct host_lane *lane, struct held **ret_held);
 /* Appends to the open commit; when that is full it is submitted and another begun. reserve: room left to emits, timers.
  */
 WEIR_MUST enum weir_error host_lane_append(struct host_lane *lane, struct log_partition *partition,
