@@ -1,5 +1,6 @@
 /* Any bytes as JSON: the reader stays inside them, and what it accepts is accepted again after a round through the
- * writer, with the same tokens; jansson, where it judges alike by design, is the oracle. */
+ * writer, with the same tokens; jansson, where it judges alike by design, is the oracle.
+ * Covers: json.c json_write.c. */
 #include "base/decimal.h"
 #include "base/json.h"
 

@@ -1,5 +1,6 @@
 /* Any bytes as JSON for a message of every type. What is accepted must pack, unpack and write; what was written must be
- * read again and written the same. Then the bytes as a packed message: what unpacks must be writable and readable. */
+ * read again and written the same. Then the bytes as a packed message: what unpacks must be writable and readable.
+ * Covers: transcode.c transcode_write.c. */
 #include "edge/transcode.h"
 
 #include <stdlib.h>

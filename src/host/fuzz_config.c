@@ -1,5 +1,5 @@
 /* Any bytes as a configuration file: the loader answers OK or CONFIG, and what it took can be printed and loaded again.
- */
+ * Covers: settings.c settings_yaml.c. */
 #include "base/assert.h"
 #include "host/settings.h"
 #include <stdlib.h>

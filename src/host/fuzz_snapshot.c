@@ -1,5 +1,6 @@
 /* Any bytes as a snapshot: refused or loaded, never a crash. The checksum is made right first, or nothing behind it is
- * reached. */
+ * reached.
+ * Covers: snapshot.c. */
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "host/envelope.h"

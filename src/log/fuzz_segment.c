@@ -1,5 +1,6 @@
 /* Fuzzes reading: the bytes of a segment are the input; reads, searches by time and dumps must be refused or right.
- * Input: u8 offset wanted, then the segment's bytes. */
+ * Input: u8 offset wanted, then the segment's bytes.
+ * Covers: segment.c reader.c dump.c. */
 #include "log/fuzz_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,4 +1,5 @@
-/* OUCH-style messages on any bytes: what decodes is encoded and decoded again to the same. */
+/* OUCH-style messages on any bytes: what decodes is encoded and decoded again to the same.
+ * Covers: ouch.c. */
 #include "base/assert.h"
 #include "wire/ouch.h"
 

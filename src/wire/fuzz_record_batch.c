@@ -1,4 +1,5 @@
-/* RecordBatch on any bytes. The readers stay inside them; what passes the strict pass is rebuilt to the same bytes. */
+/* RecordBatch on any bytes. The readers stay inside them; what passes the strict pass is rebuilt to the same bytes.
+ * Covers: record_batch.c record_builder.c record_reader.c. */
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "wire/record_batch.h"

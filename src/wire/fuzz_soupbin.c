@@ -1,5 +1,6 @@
 /* SoupBinTCP on any bytes: the packets must not depend on how the bytes are cut; logins are read back as written.
- * Input: byte 0 the sender, byte 1 the first cut, the rest is what came over the wire. */
+ * Input: byte 0 the sender, byte 1 the first cut, the rest is what came over the wire.
+ * Covers: soupbin.c. */
 #include "base/assert.h"
 #include "wire/soupbin.h"
 

@@ -1,5 +1,6 @@
 /* A WebSocket stream on any bytes: the events must not depend on how the bytes are cut, text must be UTF-8, and what is
- * written must be read back. Input: byte 0 the side, byte 1 seeds the cuts, the rest is what came over the wire. */
+ * written must be read back. Input: byte 0 the side, byte 1 seeds the cuts, the rest is what came over the wire.
+ * Covers: ws.c ws_stream.c. */
 #include "base/assert.h"
 #include "base/prng.h"
 #include "base/text.h"

@@ -1,5 +1,6 @@
 /* Any records in any order: the engine answers each, keeps its limits, and comes back from its own snapshot. The
- * snapshot reader is fed the same bytes, and must refuse or accept them without harm. */
+ * snapshot reader is fed the same bytes, and must refuse or accept them without harm.
+ * Covers: core.c levels.c mass.c matching.c orders.c parties.c snapshot.c symbols.c expiry.c. */
 #include "exchange/core.h"
 #include <stdlib.h>
 #include <string.h>

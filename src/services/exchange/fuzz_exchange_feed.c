@@ -1,4 +1,5 @@
-/* Any text as a request of the feed: it is read or refused with a sentence, and its answer is whole JSON. */
+/* Any text as a request of the feed: it is read or refused with a sentence, and its answer is whole JSON.
+ * Covers: feed.c. */
 #include "exchange/feed.h"
 #include <stdlib.h>
 
