@@ -81,12 +81,16 @@ static void reading_init(struct reading *reading) {
 
 /* ---- ours ---- */
 
-/* Their one fault that comes up: a name that only begins with Transfer-Encoding is a coding to them. */
-static bool begins_like_coding(const struct weir_http_request *request) {
+/* Their two faults that come up: a name that only begins with Transfer-Encoding is a coding to them, and a tab behind a
+ * length makes it none. */
+static bool is_misread(const struct weir_http_request *request) {
     for (uint32_t i = 0; i < request->header_count; i++) {
-        struct weir_slice name = request->headers[i].name;
+        struct weir_slice name = request->headers[i].name, value = request->headers[i].value;
         if (name.size > 17 && text_equal_nocase(weir_slice(name.data, 17), weir_slice("transfer-encoding", 17)))
             return true;
+        if (!text_equal_nocase(name, weir_slice("content-length", 14))) continue;
+        for (const uint8_t *behind = value.data + value.size; *behind != '\r'; behind++)
+            if (*behind == '\t') return true;
     }
     return false;
 }
@@ -102,7 +106,7 @@ static void read_ours(struct weir_slice data, struct weir_slice behind, struct r
     weir_http_parser_init(&parser, &limits);
     ours->result = weir_http_parser_feed(&parser, copy, data.size + behind.size);
     ours->has_head = parser.has_head;
-    ours->is_misread = parser.has_head && begins_like_coding(&parser.request);
+    ours->is_misread = parser.has_head && is_misread(&parser.request);
     ours->reason = parser.reason;
     if (ours->result == WEIR_HTTP_COMPLETE) {
         const struct weir_http_request *request = &parser.request;
@@ -196,11 +200,11 @@ static size_t compare(struct weir_slice data) {
     static struct reading ours, theirs;
     read_ours(data, weir_slice(NULL, 0), &ours);
     read_theirs(data, &theirs);
-    /* We judge a head when its blank line is there, they byte by byte. */
-    if (ours.result == WEIR_HTTP_MORE && !ours.has_head) {
-        if (theirs.result != WEIR_HTTP_COMPLETE) return 0;
-        read_ours(data, weir_slice("\r\n\r\n", 4), &ours);
-        if (ours.result != WEIR_HTTP_ERROR) differ(&ours, &theirs, "they see a request that ends inside ours");
+    /* We judge a head, or the line of a chunk's size, when its end is there; they judge every byte. */
+    if (ours.result == WEIR_HTTP_MORE && theirs.result != WEIR_HTTP_MORE && !ours.is_misread) {
+        if (!ours.has_head && theirs.result == WEIR_HTTP_ERROR) return 0;
+        read_ours(data, ours.has_head ? weir_slice("\r\n", 2) : weir_slice("\r\n\r\n", 4), &ours);
+        if (ours.result != WEIR_HTTP_ERROR) differ(&ours, &theirs, "they have judged what we wait for more of");
     }
     if (ours.is_misread) return ours.consumed;
     if (ours.result == WEIR_HTTP_ERROR) {
