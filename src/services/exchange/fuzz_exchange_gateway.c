@@ -98,7 +98,8 @@ static enum weir_error ask(struct weir_session *s, enum asked_kind kind, uint64_
 enum weir_error weir_session_command(struct weir_session *s, const struct weir_command *c, uint64_t correlation) {
     size_t want = c->value.size;
     WEIR_ASSERT(c->partition < PARTITIONS);
-    WEIR_ASSERT(want == sizeof(struct exchange_named_command) || want == sizeof(struct exchange_echoed_command));
+    WEIR_ASSERT(want == sizeof(struct exchange_command) || want == sizeof(struct exchange_named_command) ||
+                want == sizeof(struct exchange_echoed_command));
     return ask(s, ASKED_COMMAND, correlation);
 }
 enum weir_error weir_session_query(struct weir_session *s, uint32_t partition,
