@@ -47,7 +47,8 @@ static const char *const stricter[] = {
     "a chunk extension has a control byte",
     "a trailer name has a byte it may not have",
     "a trailer value has a control byte",
-    /* It knows of codings only whether the last is chunked. */
+    /* It knows of codings only whether the last is chunked, and with an Upgrade not even that. */
+    "Transfer-Encoding must end with chunked, once",
     "Transfer-Encoding is given twice",
     "Transfer-Encoding is malformed",
     "Transfer-Encoding has an empty member",
