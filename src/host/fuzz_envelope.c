@@ -1,8 +1,10 @@
-/* Any bytes as the header the host puts on a record, and as a batch of records: refused, or stored again to the same
- * bytes. Covers: envelope.c batch.c. */
+/* Any bytes as the header the host puts on a record, as a batch of records, and as the notes of records that crashed
+ * the node: refused, or stored again to say the same. Covers: envelope.c batch.c. */
 #include "base/assert.h"
 #include "host/batch.h"
 #include "host/envelope.h"
+#include "host/poison.h"
+#include "sys/sim.h"
 
 #include <stdlib.h>
 
@@ -58,6 +60,29 @@ static void pack(struct weir_slice bytes) {
     WEIR_ASSERT(n == 0 || rest.size == 0 || memcmp(one, two, n) != 0);
 }
 
+/* The bytes as the file of poison notes: what is taken of it is written again without repetition, and read back so. */
+static void notes(struct weir_slice bytes) {
+    static struct poison first, second;
+    struct sys_sim_plan plan = {.seed = 1};
+    struct sys *sys = NULL;
+    int file = -1;
+    struct sys_iovec part = {(void *)(uintptr_t)bytes.data, bytes.size};
+    enum weir_error e = sys_sim_new(&plan, &sys);
+    if (!e) e = sys_make_folders(sys, "data/snapshots");
+    if (!e) e = sys->file_open(sys, "data/snapshots/poison", SYS_OPEN_WRITE | SYS_OPEN_CREATE, &file);
+    if (!e) e = sys->file_write(sys, file, 0, &part, 1);
+    first.count = second.count = 0;
+    if (!e) e = poison_open(&first, sys, "data");
+    if (!e) e = poison_open(&second, sys, "data");
+    WEIR_ASSERT(!e && first.count == second.count && first.count <= bytes.size / POISON_NOTE_SIZE);
+    for (uint32_t i = 0; i < first.count; i++) {
+        const struct poison_note *a = &first.notes[i], *b = &second.notes[i];
+        WEIR_ASSERT(a->uid == b->uid && a->offset == b->offset);
+        WEIR_ASSERT(b->crashes == (a->crashes < POISON_PARKS ? a->crashes : POISON_PARKS));
+    }
+    sys_sim_free(sys);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0) return 0;
     uint8_t *copy = malloc(size); /* its own block: ASan sees a read behind it */
@@ -70,6 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     round_trip(&record);
     walk(weir_slice(copy, size));
     pack(weir_slice(copy, size));
+    if (size % POISON_NOTE_SIZE == 0) notes(weir_slice(copy, size));
     free(copy);
     return 0;
 }
