@@ -27,18 +27,6 @@ struct answers {
     int status[ANSWERS_MAX];
 };
 
-static void open_edge(void) {
-    struct sys_sim_plan plan = {.seed = 1};
-    enum weir_error e = sys_sim_new(&plan, &sys);
-    WEIR_ASSERT(e == WEIR_OK);
-    fake_open_in(sys, 8, 0, "error");
-}
-
-static void close_edge(void) {
-    fake_close_in();
-    sys_sim_free(sys);
-}
-
 static bool is_head(struct weir_slice *requests) {
     static struct weir_http_parser parser;
     static uint8_t bytes[1 << 16];
@@ -75,43 +63,68 @@ static void read_answers(struct weir_slice requests, size_t size, struct answers
     }
 }
 
-static size_t talk(const char *listener, struct weir_slice bytes, struct prng *cuts) {
+/* What else happens to the node meanwhile. */
+enum mode { MODE_LINES = 1, MODE_FULL = 2, MODE_SLOW = 4, MODE_IDLE = 8, MODE_DRAIN = 16, MODE_LOG = 32 };
+
+/* A step of the lane. A slow host answers now and then only, the youngest command first, some of them with an error. */
+static void step(uint8_t mode, uint32_t number) {
+    if (mode & MODE_SLOW && number % 8 == 7)
+        for (uint32_t i = fake.command_count; i-- > 0;)
+            if (!fake.commands[i].done)
+                fake_finish(i, i % 3 == 2 ? WEIR_E_PARKED : WEIR_OK, (uint16_t)(i % 3 == 2 ? 503 : 200), i % 3 == 1);
+    fake_step();
+}
+
+static size_t talk(uint8_t mode, struct weir_slice bytes, struct prng *cuts) {
     int client = -1;
     size_t size = 0, sent = 0, quiet = 0;
+    uint32_t number = 0;
     fake.command_count = 0;
-    enum weir_error e = sys_sim_connect(sys, fake_port(listener), &client);
+    fake.full = mode & MODE_FULL;
+    fake.manual = mode & MODE_SLOW;
+    enum weir_error e = sys_sim_connect(sys, fake_port(mode & MODE_LINES ? "fake.lines" : "http"), &client);
     WEIR_ASSERT(e == WEIR_OK);
     while (quiet < QUIET_STEPS || sent < bytes.size) {
-        size_t step = cuts && sent < bytes.size ? prng_between(cuts, 1, bytes.size - sent) : bytes.size - sent;
-        e = sent < bytes.size ? sys_sim_client_send(sys, client, weir_slice(bytes.data + sent, step)) : WEIR_OK;
-        sent = e ? bytes.size : sent + step; /* closed: nobody hears the rest */
-        fake_step();
+        size_t piece = cuts && sent < bytes.size ? prng_between(cuts, 1, bytes.size - sent) : bytes.size - sent;
+        e = sent < bytes.size ? sys_sim_client_send(sys, client, weir_slice(bytes.data + sent, piece)) : WEIR_OK;
+        sent = e ? bytes.size : sent + piece; /* closed: nobody hears the rest */
+        step(mode, number++);
         size_t got = sys_sim_client_receive(sys, client, received + size, sizeof received - size);
         size += got;
         quiet = got || sent < bytes.size ? 0 : quiet + 1;
+        if (quiet == QUIET_STEPS / 2 && mode & MODE_IDLE) fake.skew_ns += 61 * SYS_NANOS_PER_S;
+        if (quiet == QUIET_STEPS / 2 && mode & MODE_DRAIN) edge_drain(fake.edge);
     }
     sys_sim_client_close(sys, client);
+    fake.full = false; /* or what a gateway could not hand on would keep its session */
     for (int i = 0; i < QUIET_STEPS && edge_connections(fake.edge) > 0; i++)
-        fake_step();
+        step(mode, number++);
     WEIR_ASSERT(edge_connections(fake.edge) == 0);
     return size;
+}
+
+/* One run of the whole input in a world of its own, where it comes in the pieces of `cuts`, NULL: at once. */
+static void run(uint8_t mode, struct weir_slice bytes, struct prng *cuts, struct answers *ret_answers) {
+    struct sys_sim_plan plan = {.seed = 1};
+    enum weir_error e = sys_sim_new(&plan, &sys);
+    WEIR_ASSERT(e == WEIR_OK);
+    fake_open_in(sys, 8, 0, mode & MODE_LOG ? "debug" : "error");
+    ret_answers->count = 0;
+    size_t size = talk(mode, bytes, cuts);
+    if (!(mode & MODE_LINES)) read_answers(bytes, size, ret_answers);
+    fake_close_in();
+    sys_sim_free(sys);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct answers whole, pieces;
     if (size < 3 || size > 1 << 15) return 0;
-    open_edge();
     struct prng cuts = prng_seed(data[1]);
     struct weir_slice bytes = weir_slice(data + 2, size - 2);
-    if (data[0] & 1) {
-        (void)talk("fake.lines", bytes, &cuts);
-    } else {
-        whole.count = pieces.count = 0;
-        read_answers(bytes, talk("http", bytes, NULL), &whole);
-        read_answers(bytes, talk("http", bytes, &cuts), &pieces);
-        WEIR_ASSERT(whole.count == pieces.count);
-        WEIR_ASSERT(memcmp(whole.status, pieces.status, whole.count * sizeof whole.status[0]) == 0);
-    }
-    close_edge();
+    run(data[0], bytes, NULL, &whole);
+    run(data[0], bytes, &cuts, &pieces);
+    if (data[0] & MODE_SLOW) return 0; /* which commands share an answer's turn depends on when they came */
+    WEIR_ASSERT(whole.count == pieces.count);
+    WEIR_ASSERT(memcmp(whole.status, pieces.status, whole.count * sizeof whole.status[0]) == 0);
     return 0;
 }

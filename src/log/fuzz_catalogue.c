@@ -1,6 +1,7 @@
 /* Any bytes as the log's catalogue or checkpoint, in a folder whose other files are whole: opening succeeds or refuses;
  * what was opened can be read, closed and opened again with the same topics. Input: u8 which file, then its bytes
- * without the checksum, which is made right. Covers: catalogue.c checkpoint.c producer.c. */
+ * without the checksum, which is made right. Or what producers sent, against the table that remembers them. Covers:
+ * catalogue.c checkpoint.c producer.c. */
 #include "base/crc32c.h"
 #include "log/catalogue.h"
 #include "log/checkpoint.h"
@@ -37,10 +38,49 @@ static void decode(struct weir_slice bytes) {
     WEIR_ASSERT(!e || e == WEIR_E_CORRUPT || e == WEIR_E_VERSION);
 }
 
+/* Batches of few producers, each step {u8 producer, u8 epoch, u8 sequence, u8 records}: a batch that was taken is a
+ * duplicate with its offset when it comes again, and the table decodes to what it was. */
+static void produce(struct weir_slice steps) {
+    struct producer_table table = {0}, copy = {0}, decoded = {0};
+    uint64_t base = 0, found = 0;
+    for (size_t at = 0; at + 4 <= steps.size; at += 4, base += 1000) {
+        const uint8_t *s = steps.data + at;
+        struct weir_record_batch batch = {.producer_id = s[0] == 255 ? -1 : s[0] * 300 / 256 + (s[3] & 128) * 3,
+            .producer_epoch = s[1] & 3,
+            .base_sequence = s[2] == 255 ? INT32_MAX - 1 : s[2] & 15,
+            .last_offset_delta = s[3] & 7,
+            .base_offset = (int64_t)base};
+        enum weir_error e = log_producer_check(&table, &batch, &found);
+        WEIR_ASSERT(!e || e == WEIR_E_DUPLICATE || e == WEIR_E_OUT_OF_SEQUENCE || e == WEIR_E_FENCED);
+        if (e) continue;
+        fuzz_must(log_producer_note(&table, &batch));
+        if (batch.producer_id < 0) continue;
+        WEIR_ASSERT(log_producer_check(&table, &batch, &found) == WEIR_E_DUPLICATE && found == base);
+    }
+    fuzz_must(log_producer_table_copy(&copy, &table));
+    size_t size = log_producer_table_encoded_size(&table);
+    uint8_t *first = malloc(2 * size);
+    WEIR_ASSERT(first);
+    struct byte_writer w = byte_writer(first, size), w2 = byte_writer(first + size, size);
+    log_producer_table_encode(&copy, &w);
+    struct byte_reader r = byte_reader(byte_writer_slice(&w));
+    fuzz_must(log_producer_table_decode(&decoded, &r));
+    log_producer_table_encode(&decoded, &w2);
+    WEIR_ASSERT(byte_reader_finished(&r) && w.at == size && w2.at == size && memcmp(first, first + size, size) == 0);
+    free(first);
+    log_producer_table_done(&table);
+    log_producer_table_done(&copy);
+    log_producer_table_done(&decoded);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct log_options o;
     struct log *log = NULL;
     if (size == 0 || size > 4096) return 0;
+    if (data[0] & 2) {
+        produce(weir_slice(data + 1, size - 1));
+        return 0;
+    }
     if (fuzz_file_count == 0) fuzz_make();
     struct sys *sys = fuzz_restore();
     uint8_t bytes[4096 + 4];

@@ -1,7 +1,7 @@
 /* The exchange as HTTP clients meet it, without the sockets: JSON for one of its routes becomes a message, the message
  * a record, the record is applied, the reply or the query's answer becomes JSON. Any JSON is refused with a sentence or
  * answered by a whole message; and the state comes back from its own snapshot. Input: steps of {u8 route, u8 size,
- * JSON}. Covers: routes.c order_routes.c market_routes.c fold.c print.c query.c. */
+ * JSON}. Covers: order_routes.c market_routes.c fold.c print.c query.c. */
 #include "base/assert.h"
 #include "edge/transcode.h"
 #include "host/answer.h"

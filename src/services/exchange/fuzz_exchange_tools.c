@@ -1,31 +1,20 @@
 /* What the exchange's command-line tools read from others, any bytes of it: a node's OUCH session, a node's HTTP
  * answer, a file of best prices. Each is taken or refused with a sentence, and nothing outside it is touched. Input: u8
  * which, then the bytes. Covers: tool_client.c tool_http.c. */
-#include "base/assert.h"
 #include "exchange/tool_check.h"
 #include "exchange/tool_client.h"
 #include "exchange/tool_http.h"
+#include "sys/fuzz_peer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* near: a socket on which the bytes are what a node sent before it closed. */
-struct peer {
-    int near, far;
-};
-static struct peer peer_that_sent(struct weir_slice bytes) {
-    int pair[2];
-    int failed = socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
-    WEIR_ASSERT(!failed);
-    (void)!send(pair[1], bytes.data, bytes.size, MSG_NOSIGNAL | MSG_DONTWAIT); /* it fits the socket's buffer */
-    shutdown(pair[1], SHUT_WR);
-    return (struct peer){pair[0], pair[1]};
-}
+#define PATIENCE_NS 20000000 /* for a node that says nothing more */
+
+static struct fuzz_peer peer;
 
 static void note(void *context, struct tool_client *client, const struct tool_client_pending *asked,
     const struct weir_ouch_response *answer) {
@@ -36,48 +25,57 @@ static void note(void *context, struct tool_client *client, const struct tool_cl
     ++*(uint32_t *)context;
 }
 
+static void queue(struct tool_client *client, uint32_t ref) {
+    struct weir_ouch_request request;
+    tool_client_enter(&request, ref, 'B', "ABC     ");
+    if (ref % 4 == 3)
+        request =
+            (struct weir_ouch_request){.type = WEIR_OUCH_REPLACE, .replace = {.user_ref = ref, .orig_user_ref = 1}};
+    if (ref % 4 == 0) request = (struct weir_ouch_request){.type = WEIR_OUCH_CANCEL, .cancel = {.user_ref = 2}};
+    tool_client_put(client, &request, ref, 0);
+}
+
+/* A login, four requests, and at the end either a mass cancel or a goodbye: as far as the node's words let it come. */
 static void fuzz_session(struct weir_slice bytes) {
     struct tool_client client;
     uint32_t answers = 0;
-    enum weir_error e = tool_client_init(&client, "127.0.0.1:1", "1", "", 8);
+    fuzz_peer_start(&peer, bytes);
+    enum weir_error e = tool_client_init(&client, peer.address, "1", "", 8);
     WEIR_ASSERT(!e);
-    struct peer peer = peer_that_sent(bytes);
-    client.fd = peer.near;
-    for (uint32_t ref = 1; ref <= 4; ref++) {
-        struct weir_ouch_request request;
-        tool_client_enter(&request, ref, 'B', "ABC     ");
-        if (ref == 3)
-            request =
-                (struct weir_ouch_request){.type = WEIR_OUCH_REPLACE, .replace = {.user_ref = 3, .orig_user_ref = 1}};
-        if (ref == 4) request = (struct weir_ouch_request){.type = WEIR_OUCH_CANCEL, .cancel = {.user_ref = 2}};
-        tool_client_put(&client, &request, ref, 0);
-    }
-    e = tool_client_send(&client, 1);
-    while (e == WEIR_OK)
+    if (bytes.size % 3 == 0) tool_client_partition(&client, 1);
+    if (bytes.size % 3 == 1) client.sequence = 1;
+    e = tool_client_login(&client, PATIENCE_NS, note, &answers);
+    for (uint32_t ref = 1; e == WEIR_OK && ref <= 4; ref++)
+        queue(&client, ref);
+    if (e == WEIR_OK && bytes.size % 2) e = tool_client_cancel_all(&client, PATIENCE_NS);
+    if (e == WEIR_OK) e = tool_client_send(&client, 1);
+    for (int i = 0; e == WEIR_OK && i < 100; i++)
         e = tool_client_receive(&client, note, &answers);
-    WEIR_ASSERT(weir_error_text()[0] != 0);
+    WEIR_ASSERT(!e || weir_error_text()[0] != 0);
+    tool_client_logout(&client);
     tool_client_done(&client);
-    close(peer.far);
+    fuzz_peer_join(&peer);
 }
 
 static void fuzz_answer(struct weir_slice bytes) {
-    static uint8_t *buffer; /* once: so large a block costs more than the rest */
-    if (!buffer) buffer = malloc(TOOL_HTTP_ANSWER_BYTES);
-    struct tool_http http = {.host = "127.0.0.1", .port = "1", .buffer = buffer};
+    static struct tool_http http; /* once: so large a buffer costs more than the rest */
     struct weir_slice answer;
     char text[40];
     int64_t number;
-    struct peer peer = peer_that_sent(bytes);
-    http.fd = peer.near;
+    fuzz_peer_start(&peer, bytes);
+    if (!http.buffer) {
+        enum weir_error failed = tool_http_init(&http, peer.address);
+        WEIR_ASSERT(!failed);
+    }
     enum weir_error e = tool_http_call(&http, WEIR_HTTP_GET, "/", bytes.size % 2 ? "{}" : NULL, &answer);
+    WEIR_ASSERT(!e || weir_error_text()[0] != 0);
     if (e == WEIR_OK) {
         (void)tool_json_number(answer, "id", &number);
         if (tool_json_text(answer, "text", text, sizeof text)) WEIR_ASSERT(memchr(text, 0, sizeof text));
-    } else {
-        WEIR_ASSERT(weir_error_text()[0] != 0);
     }
     if (http.fd >= 0) close(http.fd);
-    close(peer.far);
+    http.fd = -1;
+    fuzz_peer_join(&peer);
 }
 
 static void fuzz_file(struct weir_slice bytes) {
