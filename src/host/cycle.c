@@ -163,7 +163,9 @@ uint32_t host_lane_work(void *self, uint64_t block_ns) {
     }
     uint32_t work = host_lane_release(lane);
     work += host_lane_receive(lane);
-    work += poll(lane, work || lane->retry ? 0 : wait);
+    /* A message that had to stay where it is will not go through in the next microsecond either. */
+    if (lane->retry && wait > RETRY_NS) wait = RETRY_NS;
+    work += poll(lane, work ? 0 : wait);
     uint64_t begin_ns = lane->mono_ns;
     work += host_lane_release(lane);
     work += fire_timers(lane);
