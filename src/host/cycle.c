@@ -120,14 +120,15 @@ static uint32_t poll(struct host_lane *lane, uint64_t timeout_ns) {
 }
 
 static uint64_t wait_ns(const struct host_lane *lane, uint64_t block_ns) {
-    uint64_t wake = lane->edge_next_ns < lane->timer_next_mono_ns ? lane->edge_next_ns : lane->timer_next_mono_ns;
+    bool draining = atomic_load_explicit(&lane->host->phase, memory_order_relaxed) >= HOST_DRAINING;
+    uint64_t wake = lane->edge_next_ns;
+    if (!draining && lane->timer_next_mono_ns < wake) wake = lane->timer_next_mono_ns; /* none fires while it stops */
     if (lane->again) return 0;
     if (wake <= lane->mono_ns) return lane->retry ? RETRY_NS : 0; /* what is due may be what could not be done */
     uint64_t wait = wake - lane->mono_ns < block_ns ? wake - lane->mono_ns : block_ns;
     uint64_t limit = UINT64_MAX;
     if (lane->retry) limit = RETRY_NS;
-    if (!lane->retry && atomic_load_explicit(&lane->host->phase, memory_order_relaxed) >= HOST_DRAINING)
-        limit = DRAIN_NS;
+    if (!lane->retry && draining) limit = DRAIN_NS;
     return wait < limit ? wait : limit;
 }
 
