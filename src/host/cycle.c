@@ -36,7 +36,9 @@ static void apply_submitted(struct host_lane *lane) {
 /* True when the partition is as far as it can be and leaves the list. */
 static bool caught_up(const struct host_partition *p) {
     if (p->parked) return true;
-    return p->announced && p->fold.applied >= p->submitted;
+    /* One that is ready and can't announce itself for want of space has nothing under way that a stop must wait for. */
+    bool stops = p->counted && atomic_load_explicit(&p->host->phase, memory_order_acquire) >= HOST_DRAINING;
+    return (p->announced || stops) && p->fold.applied >= p->submitted;
 }
 
 /* A commit for what comes out of catching up, when none is under way. False: not now. */
