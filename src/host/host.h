@@ -112,7 +112,7 @@ struct host_command {
     struct host_idempotency idempotency;
     struct host_origin origin; /* gets HOST_REPLY */
     bool wants_reply;
-    bool in_order; /* of a session: refused on its way to another lane, it must not let those behind it pass */
+    bool in_order; /* of a session: on its way to another lane it waits for room rather than let others pass it */
 };
 /* OK: taken, a HOST_REPLY comes (now or later, even for a duplicate). FULL, PARKED, TOO_LARGE, CLOSED (stopping,
  * replaying): not taken. */

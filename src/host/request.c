@@ -91,8 +91,10 @@ bool host_request_command(struct host_lane *lane, struct weir_slice message) {
     struct weir_slice key = weir_slice(at + mail->key_size + mail->value_size, mail->packed_key_size);
     struct host_partition *p = find(lane, mail->service, mail->partition);
     enum weir_error e = host_partition_submit(p, &command, key);
-    /* Its session numbers its commands: were it refused here and the next one taken, it could never be sent again. */
-    if (e == WEIR_E_FULL && mail->in_order) return false;
+    /* Its session numbers its commands: were it refused here and the next one taken, it could never be sent again. So
+     * it waits for room, and for the end of a replay. */
+    bool replays = e == WEIR_E_CLOSED && atomic_load_explicit(&lane->host->phase, memory_order_acquire) < HOST_DRAINING;
+    if ((e == WEIR_E_FULL || replays) && mail->in_order) return false;
     return e == WEIR_OK || !command.wants_reply || refuse(lane, HOST_REPLY, &mail->origin, e);
 }
 

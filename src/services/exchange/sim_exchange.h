@@ -61,7 +61,7 @@ struct ex_ledger {
     uint64_t *open;                                /* what exchange.events leaves of an order, by engine id */
     uint32_t event_count, event_room, trade_count, trade_room, open_count, open_room;
     uint64_t trade_sequence[MODEL_SYMBOLS];
-    uint64_t time_ns; /* of the last record: it never goes back */
+    uint64_t time_ns;                /* of the last record: it never goes back */
     struct exchange_command command; /* that is being taken, its symbol resolved */
     struct exchange_echo echo;
     bool has_echo, retransmitted;
@@ -121,8 +121,8 @@ struct ex_link { /* a connection */
 struct ex_request {
     uint8_t message[WEIR_OUCH_MESSAGE_SIZE_MAX];
     uint32_t size;
-    uint32_t user_ref; /* 0: uses none up */
-    bool answered;     /* or not waited for */
+    uint32_t user_ref;                    /* 0: uses none up */
+    bool answered;                        /* or not waited for */
     struct exchange_named_command record; /* as it must stand in the input topic, if it enters an order */
 };
 struct ex_heard {

@@ -6,10 +6,10 @@
 
 #include <stdlib.h>
 
-#define TEXT_MAX    (16u << 10)
-#define LOOKS_MAX   400u /* at books and accounts in the calm, before what they show must be right */
-#define BASE_PRICE  1000
-#define NS_PER_MS   UINT64_C(1000000)
+#define TEXT_MAX   (16u << 10)
+#define LOOKS_MAX  400u /* at books and accounts in the calm, before what they show must be right */
+#define BASE_PRICE 1000
+#define NS_PER_MS  UINT64_C(1000000)
 
 /* ---- what to ask --------------------------------------------------------------------------------------------- */
 static struct ex_ask *ask_new(struct exchange_sim *x, uint8_t kind, const char *method) {
@@ -35,15 +35,15 @@ static void ask_symbol(struct exchange_sim *x, uint32_t symbol, bool alters) {
         t.collar = sim_pick(x->sim, 30);
         if (sim_percent(x->sim, 20)) t.tick = 1 + sim_pick(x->sim, 5);
     }
-    snprintf(a->target, sizeof a->target, alters ? "/v1/exchange/symbols/%s" : "/v1/exchange/symbols",
-        x->names[symbol]);
+    snprintf(
+        a->target, sizeof a->target, alters ? "/v1/exchange/symbols/%s" : "/v1/exchange/symbols", x->names[symbol]);
     int at = alters ? snprintf(a->body, sizeof a->body, "{")
                     : snprintf(a->body, sizeof a->body, "{\"symbol\":\"%s\",", x->names[symbol]);
     snprintf(a->body + at, sizeof a->body - (size_t)at,
         "\"tick\":%lld,\"lot\":%llu,\"quantityMax\":%llu,\"reference\":%lld,\"band\":%lld,"
         "\"collar\":%lld}",
-        (long long)t.tick, (unsigned long long)t.lot, (unsigned long long)t.quantity_max,
-        (long long)t.reference, (long long)t.band, (long long)t.collar);
+        (long long)t.tick, (unsigned long long)t.lot, (unsigned long long)t.quantity_max, (long long)t.reference,
+        (long long)t.band, (long long)t.collar);
     a->record_type = EXCHANGE_RECORD_TERMS;
     a->record_size = sizeof t;
     memcpy(a->record, &t, sizeof t);
@@ -87,7 +87,10 @@ static void ask_order(struct exchange_sim *x, uint32_t symbol) {
     snprintf(a->body, sizeof a->body,
         "{\"symbol\":\"%s\",\"side\":\"%s\",\"type\":\"%s\",\"timeInForce\":\"%s\",\"price\":%lld,\"quantity\":%llu,"
         "\"postOnly\":%s,\"selfTrade\":\"%s\",\"account\":%u,\"clientRef\":%llu,\"expireAtMs\":%llu}",
-        x->names[symbol], !a->valid ? "SIDE_UNSPECIFIED" : c.side ? "SELL" : "BUY",
+        x->names[symbol],
+        !a->valid ? "SIDE_UNSPECIFIED"
+        : c.side  ? "SELL"
+                  : "BUY",
         c.flags & EXCHANGE_FLAG_MARKET ? "MARKET" : "LIMIT", tif_names[c.tif], (long long)c.price,
         (unsigned long long)c.quantity, c.flags & EXCHANGE_FLAG_POST_ONLY ? "true" : "false", stp_names[c.stp],
         c.account, (unsigned long long)c.client_ref, (unsigned long long)(c.expire_ns / NS_PER_MS));
@@ -113,8 +116,9 @@ static void ask_change(struct exchange_sim *x, uint8_t kind) {
         if (sim_percent(sim, 30)) c.client_ref = 1 + sim_pick(sim, 60);
     }
     if (kind == EXCHANGE_COMMAND_CANCEL)
-        snprintf(a->target, sizeof a->target, c.account ? "/v1/exchange/orders/%llu?account=%u" : "/v1/exchange/orders/%llu",
-            (unsigned long long)id, c.account);
+        snprintf(a->target, sizeof a->target,
+            c.account ? "/v1/exchange/orders/%llu?account=%u" : "/v1/exchange/orders/%llu", (unsigned long long)id,
+            c.account);
     else
         snprintf(a->target, sizeof a->target, "/v1/exchange/orders/%llu%s", (unsigned long long)id,
             kind == EXCHANGE_COMMAND_REDUCE ? "/reduce" : "");
@@ -210,8 +214,8 @@ static void send_query(struct exchange_sim *x, struct ex_trader *t) {
         snprintf(target, sizeof target, "/v1/exchange/orders/%llu", (unsigned long long)(id ? id : 1));
         break;
     case 1:
-        snprintf(target, sizeof target, "/v1/exchange/accounts/%u/orders?partition=%u", 1 + sim_pick(x->sim, EX_ACCOUNTS),
-            sim_pick(x->sim, x->partitions));
+        snprintf(target, sizeof target, "/v1/exchange/accounts/%u/orders?partition=%u",
+            1 + sim_pick(x->sim, EX_ACCOUNTS), sim_pick(x->sim, x->partitions));
         break;
     case 2:
         snprintf(target, sizeof target, "/v1/exchange/stats?partition=%u", sim_pick(x->sim, x->partitions));
@@ -318,8 +322,8 @@ static void take_answer(struct exchange_sim *x, struct ex_trader *t) {
     if (!said && is_passing(c->status)) return;
     if (t->role == EX_REUSES) {
         if ((said || c->status != 422) && x->trusts)
-            sim_fail(x->sim, "the key of request %u on another body gets %d: %.*s", t->ask, c->status, (int)c->body.size,
-                c->body.data);
+            sim_fail(x->sim, "the key of request %u on another body gets %d: %.*s", t->ask, c->status,
+                (int)c->body.size, c->body.data);
     } else if (said && a->valid) {
         take_told(x, a, c, &told);
     } else if (c->status == 400 && !a->valid) {
@@ -342,8 +346,9 @@ static void read_list(const struct client *c, const char *list, const char *cons
     for (at += size; *at == '{' || *at == ','; at++) {
         const char *end = strchr(at, '}');
         if (!end || used + 80 > TEXT_MAX) return;
-        used += (size_t)snprintf(text + used, TEXT_MAX - used, "%lld %llu %llu;", (long long)number_of(at, end, names[0]),
-            (unsigned long long)number_of(at, end, names[1]), (unsigned long long)number_of(at, end, names[2]));
+        used +=
+            (size_t)snprintf(text + used, TEXT_MAX - used, "%lld %llu %llu;", (long long)number_of(at, end, names[0]),
+                (unsigned long long)number_of(at, end, names[1]), (unsigned long long)number_of(at, end, names[2]));
         at = end;
     }
 }
@@ -372,14 +377,15 @@ static void look(struct exchange_sim *x, struct ex_trader *t) {
 }
 
 static void take_look(struct exchange_sim *x, struct ex_trader *t) {
-    static const char *const of_level[] = {"price", "quantity", "orders"}, *const of_order[] = {"orderId", "price",
-                                                                               "leaves"};
+    static const char *const of_level[] = {"price", "quantity", "orders"}, *const of_order[] = {
+                                                                               "orderId", "price", "leaves"};
     static const char *const lists[] = {"bids", "asks"};
     static char shown[TEXT_MAX], right[TEXT_MAX];
     struct ex_ledger *l = &x->ledgers[t->partition];
-    if (is_passing(t->client.status) || !node_is_open(&x->sim->node) || !ex_ledger_take(l) || x->sim->failed) return;
-    bool same = true;
-    for (uint8_t side = 0; same && side < (t->account ? 1 : 2); side++) {
+    if (is_passing(t->client.status) || !node_is_open(&x->sim->node)) return;
+    bool same = true, readable = ex_ledger_take(l); /* else there is nothing to hold it against */
+    if (x->sim->failed) return;
+    for (uint8_t side = 0; readable && same && side < (t->account ? 1 : 2); side++) {
         read_list(&t->client, t->account ? "orders" : lists[side], t->account ? of_order : of_level, shown);
         if (t->account)
             (void)ex_ledger_account(l, t->account, right, sizeof right);
@@ -390,8 +396,8 @@ static void take_look(struct exchange_sim *x, struct ex_trader *t) {
     if (same && t->account) x->looked_account[t->partition][t->account] = true;
     if (same && !t->account) x->looked[t->symbol] = true;
     if (!same && x->looks_left-- == 0) /* orders may expire meanwhile, or be canceled as their session is gone */
-        sim_fail(x->sim, "%s %u shows \"%s\", the plain rules give \"%s\"", t->account ? "account" : "the book of symbol",
-            t->account ? t->account : t->symbol, shown, right);
+        sim_fail(x->sim, "%s %u shows \"%s\", the plain rules give \"%s\"",
+            t->account ? "account" : "the book of symbol", t->account ? t->account : t->symbol, shown, right);
 }
 
 /* ---- moving on ----------------------------------------------------------------------------------------------- */
@@ -477,12 +483,14 @@ void ex_http_check(struct exchange_sim *x, bool whole) {
         const struct ex_told *t = &a->told, *d = &a->derived;
         if (!a->answered || !a->valid) continue;
         if (a->seen == 0 && (whole || a->life < x->life))
-            sim_fail(x->sim, "request %u (%s %s %s) was answered with %u, and is lost", i, a->method, a->target, a->body,
-                t->http);
+            sim_fail(x->sim, "request %u (%s %s %s) was answered with %u, and is lost", i, a->method, a->target,
+                a->body, t->http);
         if (a->is_derived && !is_right(a))
             sim_fail(x->sim,
-                "request %u (%s %s %s) was told: http %u status %u reason %s order %llu executed %llu leaves %llu fills "
-                "%u canceled %llu; the plain rules say http %u status %u reason %s order %llu executed %llu leaves %llu "
+                "request %u (%s %s %s) was told: http %u status %u reason %s order %llu executed %llu leaves %llu "
+                "fills "
+                "%u canceled %llu; the plain rules say http %u status %u reason %s order %llu executed %llu leaves "
+                "%llu "
                 "fills %u canceled %llu",
                 i, a->method, a->target, a->body, t->http, t->status, exchange_reason_code(t->reason),
                 (unsigned long long)t->order_id, (unsigned long long)t->executed, (unsigned long long)t->leaves,

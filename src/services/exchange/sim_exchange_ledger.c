@@ -340,13 +340,14 @@ static bool take_record(void *ctx, const struct batch_record *record) {
         return false;
     }
     if (envelope.time_ns < l->time_ns)
-        sim_fail(sim, "exchange.orders-%u: the time of offset %llu (kind %u) is %llu, %llu before that of the one before", l->partition,
-            (unsigned long long)record->offset, envelope.kind, (unsigned long long)envelope.time_ns, (unsigned long long)(l->time_ns - envelope.time_ns));
+        sim_fail(sim,
+            "exchange.orders-%u: the time of offset %llu (kind %u) is %llu, %llu before that of the one before",
+            l->partition, (unsigned long long)record->offset, envelope.kind, (unsigned long long)envelope.time_ns,
+            (unsigned long long)(l->time_ns - envelope.time_ns));
     l->time_ns = envelope.time_ns;
     l->has_echo = l->retransmitted = false;
     l->command = (struct exchange_command){0};
-    struct ex_ask *ask =
-        envelope.key.size ? ex_http_seen(l->x, l, envelope.key, envelope.type, value) : NULL;
+    struct ex_ask *ask = envelope.key.size ? ex_http_seen(l->x, l, envelope.key, envelope.type, value) : NULL;
     if (envelope.kind == WEIR_RECORD_TIMER) {
         tick(l, envelope.time_ns);
     } else if (envelope.kind == WEIR_RECORD_COMMAND && envelope.type == EXCHANGE_RECORD_TERMS) {
@@ -411,19 +412,19 @@ static bool compare_event(void *ctx, const struct batch_record *record) {
     const struct exchange_event *a = &right->event;
     struct exchange_event b = {0};
     memcpy(&b, value.data, value.size < sizeof b ? value.size : sizeof b);
-    bool same = value.size == sizeof b + right->behind && memcmp(a, &b, sizeof b) == 0 &&
-                (right->behind != sizeof right->echo ||
-                    memcmp(value.data + sizeof b, &right->echo, sizeof right->echo) == 0);
+    bool same =
+        value.size == sizeof b + right->behind && memcmp(a, &b, sizeof b) == 0 &&
+        (right->behind != sizeof right->echo || memcmp(value.data + sizeof b, &right->echo, sizeof right->echo) == 0);
     if (!same)
         sim_fail(l->x->sim,
             "exchange.events-%u at %llu: type %u reason %s order %llu of account %u session %u (event %llu), quantity "
-            "%llu, leaves %llu, %zu bytes, at time %llu; the plain rules say type %u reason %s order %llu of account %u session %u "
+            "%llu, leaves %llu, %zu bytes, at time %llu; the plain rules say type %u reason %s order %llu of account "
+            "%u session %u "
             "(event %llu), quantity %llu, leaves %llu, %zu bytes, at time %llu",
             l->partition, (unsigned long long)record->offset, b.type, exchange_reason_code(b.reason),
             (unsigned long long)b.order_id, b.account, b.session, (unsigned long long)b.session_sequence,
-            (unsigned long long)b.quantity, (unsigned long long)b.leaves, value.size,
-            (unsigned long long)b.time_ns, a->type,
-            exchange_reason_code(a->reason), (unsigned long long)a->order_id, a->account, a->session,
+            (unsigned long long)b.quantity, (unsigned long long)b.leaves, value.size, (unsigned long long)b.time_ns,
+            a->type, exchange_reason_code(a->reason), (unsigned long long)a->order_id, a->account, a->session,
             (unsigned long long)a->session_sequence, (unsigned long long)a->quantity, (unsigned long long)a->leaves,
             sizeof b + right->behind, (unsigned long long)a->time_ns);
     else if (!conserves(l, &b))

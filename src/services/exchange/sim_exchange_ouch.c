@@ -233,7 +233,8 @@ static void hear(struct exchange_sim *x, struct ex_binary *b, struct ex_link *li
     b->heard[b->heard_count++] = (struct ex_heard){hash, x->life};
 }
 
-static void take_accepted(struct exchange_sim *x, struct ex_binary *b, struct ex_link *link, struct weir_slice payload) {
+static void take_accepted(
+    struct exchange_sim *x, struct ex_binary *b, struct ex_link *link, struct weir_slice payload) {
     struct weir_soupbin_accepted a;
     if (weir_soupbin_accepted_parse(payload, &a) != WEIR_OK || a.sequence == 0) {
         sim_fail(x->sim, "account %u: the login's answer cannot be read", b->account);
@@ -267,15 +268,15 @@ static bool take_packet(
 
 static void receive(struct exchange_sim *x, struct ex_binary *b, struct ex_link *link) {
     size_t got = sys_sim_client_receive(
-                   x->sim->sys, link->connection, link->in + link->in_size, LINK_BYTES - link->in_size),
+               x->sim->sys, link->connection, link->in + link->in_size, LINK_BYTES - link->in_size),
            at = 0;
     if (got == 0) return;
     link->in_size += got;
     link->heard_ns = sim_now_ns(x->sim);
     while (!x->sim->failed) {
         struct weir_soupbin_packet packet;
-        enum weir_error e = weir_soupbin_parse(
-            weir_slice(link->in + at, link->in_size - at), WEIR_SOUPBIN_SERVER, LINK_BYTES, &packet);
+        enum weir_error e =
+            weir_soupbin_parse(weir_slice(link->in + at, link->in_size - at), WEIR_SOUPBIN_SERVER, LINK_BYTES, &packet);
         if (e == WEIR_E_AGAIN) break;
         if (e != WEIR_OK) {
             sim_fail(x->sim, "account %u: the gateway's bytes are no packet: %s", b->account, weir_error_text());
@@ -313,8 +314,7 @@ static void step_link(struct exchange_sim *x, struct ex_binary *b, struct ex_lin
     send_some(x, link);
     if (link->connection >= 0 && sim_percent(x->sim, 90)) receive(x, b, link);
     if (link->connection < 0) return;
-    if (now - link->heard_ns > PATIENCE_NS || sys_sim_client_closed(x->sim->sys, link->connection))
-        link_close(x, link);
+    if (now - link->heard_ns > PATIENCE_NS || sys_sim_client_closed(x->sim->sys, link->connection)) link_close(x, link);
 }
 
 void ex_binary_step(struct exchange_sim *x, struct ex_binary *b, bool calm) {
@@ -369,8 +369,7 @@ void ex_binary_seen(struct exchange_sim *x, const struct ex_ledger *l, const str
     const struct exchange_command *command = &c->named.command;
     const struct ex_binary *b = NULL;
     for (uint32_t i = 0; i < x->binary_count; i++)
-        if (x->binaries[i].account == command->account && x->binaries[i].partition == l->partition)
-            b = &x->binaries[i];
+        if (x->binaries[i].account == command->account && x->binaries[i].partition == l->partition) b = &x->binaries[i];
     if (!b) {
         sim_fail(x->sim, "exchange.orders-%u holds an order of account %u, which has no session there", l->partition,
             command->account);
