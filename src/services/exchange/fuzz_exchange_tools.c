@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define PATIENCE_NS 20000000 /* for a node that says nothing more */
@@ -96,6 +97,29 @@ static void fuzz_file(struct weir_slice bytes) {
     WEIR_ASSERT(e == WEIR_OK || weir_error_text()[0] != 0);
     free(check.tops);
     close(file);
+}
+
+/* What is no address is refused, and where nobody listens the login says so. */
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    static const char *const bad[] = {"", ":", "a:", "127.0.0.1", "127.0.0.1:port"};
+    struct tool_client client;
+    uint32_t answers = 0;
+    char user[16];
+    (void)argc, (void)argv;
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(bad); i++) {
+        enum weir_error e = tool_client_init(&client, bad[i], "1", "", 8);
+        if (!e) e = tool_client_login(&client, PATIENCE_NS, note, &answers);
+        WEIR_ASSERT(e && weir_error_text()[0] != 0);
+        tool_client_done(&client);
+    }
+    enum weir_error e = tool_client_init(&client, "127.0.0.1:1", "1", "", 8); /* nobody is there */
+    if (!e) e = tool_client_login(&client, PATIENCE_NS, note, &answers);
+    WEIR_ASSERT(e == WEIR_E_CLOSED && answers == 0);
+    tool_client_done(&client);
+    tool_login_user(NULL, 3, user, sizeof user);
+    tool_login_user(user, 3, user + 8, 8);
+    WEIR_ASSERT(strcmp(user, user + 8) == 0);
+    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
