@@ -170,7 +170,7 @@ static const struct smuggling_row smuggling_rows[] = {
     /* what only a front server would act on must not change where a request ends */
     GOOD("upgrade to h2c keeps its body", 102,
         "POST / HTTP/1.1\r\n" H "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nContent-Length: "
-                                "4\r\n\r\nabcdGET /evil HTTP/1.1\r\n\r\n"),
+        "4\r\n\r\nabcdGET /evil HTTP/1.1\r\n\r\n"),
     GOOD("upgrade without a body", 68,
         "GET / HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\nGET /evil HTTP/1.1\r\n\r\n"),
     GOOD("connection names the framing field", SMUGGLING_ALL,

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define PATIENCE_NS 20000000 /* for a node that says nothing more */
@@ -25,30 +26,36 @@ static void note(void *context, struct tool_client *client, const struct tool_cl
     ++*(uint32_t *)context;
 }
 
-static void queue(struct tool_client *client, uint32_t ref) {
-    struct weir_ouch_request request;
-    tool_client_enter(&request, ref, 'B', "ABC     ");
-    if (ref % 4 == 3)
-        request =
-            (struct weir_ouch_request){.type = WEIR_OUCH_REPLACE, .replace = {.user_ref = ref, .orig_user_ref = 1}};
-    if (ref % 4 == 0) request = (struct weir_ouch_request){.type = WEIR_OUCH_CANCEL, .cancel = {.user_ref = 2}};
-    tool_client_put(client, &request, ref, 0);
+/* A request of every kind, which the node may answer. */
+static void ask(struct tool_client *client) {
+    struct weir_ouch_request requests[] = {
+        {.type = WEIR_OUCH_ENTER},
+        {.type = WEIR_OUCH_REPLACE, .replace = {.user_ref = 2, .orig_user_ref = 1}},
+        {.type = WEIR_OUCH_MODIFY, .modify = {.user_ref = 2}},
+        {.type = WEIR_OUCH_CANCEL, .cancel = {.user_ref = 2}},
+        {.type = WEIR_OUCH_QUERY},
+    };
+    tool_client_enter(&requests[0], 1, 'B', "ABC     ");
+    for (uint32_t i = 0; i < WEIR_ARRAY_COUNT(requests); i++)
+        if (tool_client_has_room(client)) tool_client_put(client, &requests[i], i, 0);
 }
 
-/* A login, four requests, and at the end either a mass cancel or a goodbye: as far as the node's words let it come. */
+/* A login over requests that are under way, more of them, and at the end either a mass cancel or a goodbye: as far as
+ * the node's words let it come. */
 static void fuzz_session(struct weir_slice bytes) {
     struct tool_client client;
     uint32_t answers = 0;
     fuzz_peer_start(&peer, bytes);
     enum weir_error e = tool_client_init(&client, peer.address, "1", "", 8);
     WEIR_ASSERT(!e);
+    ask(&client);
     if (bytes.size % 3 == 0) tool_client_partition(&client, 1);
     if (bytes.size % 3 == 1) client.sequence = 1;
     e = tool_client_login(&client, PATIENCE_NS, note, &answers);
-    for (uint32_t ref = 1; e == WEIR_OK && ref <= 4; ref++)
-        queue(&client, ref);
-    if (e == WEIR_OK && bytes.size % 2) e = tool_client_cancel_all(&client, PATIENCE_NS);
-    if (e == WEIR_OK) e = tool_client_send(&client, 1);
+    if (e == WEIR_OK) ask(&client);
+    if (e == WEIR_OK && bytes.size % 2 && tool_client_has_room(&client))
+        e = tool_client_cancel_all(&client, PATIENCE_NS);
+    if (e == WEIR_OK) e = tool_client_send(&client, UINT64_MAX / 2);
     for (int i = 0; e == WEIR_OK && i < 100; i++)
         e = tool_client_receive(&client, note, &answers);
     WEIR_ASSERT(!e || weir_error_text()[0] != 0);
@@ -90,6 +97,29 @@ static void fuzz_file(struct weir_slice bytes) {
     WEIR_ASSERT(e == WEIR_OK || weir_error_text()[0] != 0);
     free(check.tops);
     close(file);
+}
+
+/* What is no address is refused, and where nobody listens the login says so. */
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    static const char *const bad[] = {"", ":", "a:", "127.0.0.1", "127.0.0.1:port"};
+    struct tool_client client;
+    uint32_t answers = 0;
+    char user[16];
+    (void)argc, (void)argv;
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(bad); i++) {
+        enum weir_error e = tool_client_init(&client, bad[i], "1", "", 8);
+        if (!e) e = tool_client_login(&client, PATIENCE_NS, note, &answers);
+        WEIR_ASSERT(e && weir_error_text()[0] != 0);
+        tool_client_done(&client);
+    }
+    enum weir_error e = tool_client_init(&client, "127.0.0.1:1", "1", "", 8); /* nobody is there */
+    if (!e) e = tool_client_login(&client, PATIENCE_NS, note, &answers);
+    WEIR_ASSERT(e == WEIR_E_CLOSED && answers == 0);
+    tool_client_done(&client);
+    tool_login_user(NULL, 3, user, sizeof user);
+    tool_login_user(user, 3, user + 8, 8);
+    WEIR_ASSERT(strcmp(user, user + 8) == 0);
+    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
