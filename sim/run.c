@@ -50,6 +50,7 @@ static struct node_options node_options(
     set(o.settings, "snapshot_age", "1s");
     set(o.settings, "connections_max", "64");
     set(o.settings, "idempotency_keys", "4096");
+    set(o.settings, "idempotency_age", "10000h"); /* clocks jump by days here */
     set(o.settings, "waiting_max", "256");
     for (uint32_t i = 0; i < sim->workload_count; i++)
         if (sim->workloads[i]->configure) sim->workloads[i]->configure(sim->states[i], o.settings);

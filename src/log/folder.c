@@ -82,10 +82,10 @@ static enum weir_error check_unmarked(struct log *log) {
     }
     log_path(log, &path, "journal");
     if (!e) e = log->sys->path_exists(log->sys, path.text, &exists);
-    if (e == WEIR_E_IO) return e; /* not to be read now is not damaged */
     if (!e && exists) e = log_journal_scan(&scan, log->sys, log->folder, &c);
     bool used = !e && (c.generation > 1 || scan.frames.count > 0);
     log_journal_scan_done(&scan);
+    if (e && e != WEIR_E_CORRUPT) return e; /* what can't be read now is not damaged */
     if (!e && !used) return WEIR_OK;
     return weir_error_context(
         WEIR_E_CORRUPT, "%s holds a log, but FORMAT is missing; run: weir log repair %s", log->folder, log->folder);

@@ -118,8 +118,13 @@ enum weir_error log_journal_scan_payload(
     if (e) return e;
     struct frame_header h;
     uint16_t version = 0;
-    if (!log_frame_peek(weir_slice(scan->buffer, size), &h, &version) || h.payload_bytes > size - FRAME_HEADER_SIZE)
-        return weir_error_context(WEIR_E_IO, "journal file %u changed while it was read", f->number);
+    struct weir_slice bytes = weir_slice(scan->buffer, size);
+    /* Checked again: what is copied from here gets a checksum of its own, which would make a wrong read lasting. */
+    if (!log_frame_peek(bytes, &h, &version) || h.sequence != frame->sequence ||
+        log_frame_look(bytes, &h.epoch, &h) != FRAME_GOOD)
+        return weir_error_context(WEIR_E_IO,
+            "journal file %u gives other bytes for frame %llu than a moment ago; check the disk and start again",
+            f->number, (unsigned long long)frame->sequence);
     *ret_payload = weir_slice(scan->buffer + FRAME_HEADER_SIZE, h.payload_bytes);
     return WEIR_OK;
 }

@@ -172,7 +172,9 @@ static enum weir_error load_segment(struct partition *p, uint64_t base, uint64_t
     }
     struct segment *s = log_segment_new(p, base, keep);
     if (!s) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a segment");
-    s->size_synced = keep;
+    /* The newest may be longer on the disk than here: this start, or one before it that was killed, cut it, and nobody
+     * synced that. Once another segment follows it, its whole size is taken for granted, so it is synced before. */
+    s->size_synced = base == p->row.segment_base ? 0 : keep;
     s->entry_synced = true;
     atomic_fetch_add(&p->partition.bytes, keep);
     e = push_segment(p, s);
