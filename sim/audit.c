@@ -76,7 +76,8 @@ static bool read_all(struct reading *r, struct log *log, struct log_partition *p
     while (!r->stopped && r->next < atomic_load(&p->high)) {
         size_t size = 0, at = 0, batch = 0;
         enum weir_error e = log_read(log, p, r->next, true, buffer, READ_BYTES, &size);
-        if (e == WEIR_E_CORRUPT && sys_sim_damages(r->sim->sys) > 0) return false; /* refused by name: as it should be */
+        if (e == WEIR_E_CORRUPT && sys_sim_damages(r->sim->sys) > 0)
+            return false; /* refused by name: as it should be */
         if (e != WEIR_OK || size == 0) {
             sim_fail(r->sim, "%s-%u cannot be read at offset %llu of %llu: %s", r->topic, r->partition,
                 (unsigned long long)r->next, (unsigned long long)atomic_load(&p->high), weir_error_text());

@@ -33,8 +33,7 @@ struct client {
 void client_init(struct client *client, struct sim *sim);
 void client_done(struct client *client);
 /* Key NULL: no Idempotency-Key. body NULL: none. */
-void client_ask(
-    struct client *client, const char *method, const char *target, const char *key, const char *body);
+void client_ask(struct client *client, const char *method, const char *target, const char *key, const char *body);
 void client_step(struct client *client);
 void client_done_with(struct client *client);
 void client_hang_up(struct client *client); /* the machine at the other end is gone: a new life begins */

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WORKERS_MAX 64
@@ -34,10 +33,10 @@ struct shared {
     struct worker workers[WORKERS_MAX];
 };
 
+static struct sys *machine; /* the real one: its clocks and cores */
+
 static double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    return (double)machine->mono_ns(machine) / 1e9;
 }
 
 static void work(struct shared *shared, struct worker *worker, const struct arguments *a, double until) {
@@ -65,15 +64,17 @@ static void print_report(const struct sim_tally *t, double seconds) {
     uint64_t crashes = t->kills + t->power_cuts;
     printf("seeds %llu in %.1f s: %.1f seeds/s, %.2f simulated hours, %.1f M turns\n", ULL(t->seeds), seconds,
         (double)t->seeds / seconds, (double)t->virtual_ns / 3.6e12, (double)t->turns / 1e6);
-    printf("crashes %llu (%.0f in 60 s): kill -9 %llu, power cut %llu; lives %llu, ready again %llu, clean stops %llu\n",
+    printf(
+        "crashes %llu (%.0f in 60 s): kill -9 %llu, power cut %llu; lives %llu, ready again %llu, clean stops %llu\n",
         ULL(crashes), (double)crashes / seconds * 60, ULL(t->kills), ULL(t->power_cuts), ULL(t->lives),
         ULL(t->recoveries), ULL(t->clean_stops));
     printf("ends of its own %llu, starts refused %llu (damage named %llu), rivals for the folder %llu, upgrades %llu "
            "(refused %llu)\n",
         ULL(t->own_ends), ULL(t->refused_starts), ULL(t->corruption_named), ULL(t->races), ULL(t->upgrades),
         ULL(t->upgrades_refused));
-    printf("requests %llu, answered %llu, in doubt %llu; records checked %llu, against memory %llu, folds derived again "
-           "%llu\n",
+    printf(
+        "requests %llu, answered %llu, in doubt %llu; records checked %llu, against memory %llu, folds derived again "
+        "%llu\n",
         ULL(t->requests), ULL(t->answered), ULL(t->in_doubt), ULL(t->records_checked), ULL(t->outputs_checked),
         ULL(t->replays_checked));
     printf("faults injected:");
@@ -91,8 +92,7 @@ static void print_failure(uint64_t seed, const char *only, const char *failure) 
 }
 
 static int run_many(const struct arguments *a) {
-    struct shared *shared =
-        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) return 1;
     double begin = now_s();
     fflush(stdout);
@@ -115,7 +115,8 @@ static int run_many(const struct arguments *a) {
         good = false;
         char text[64];
         snprintf(text, sizeof text, "ended by signal %d (its words stand above)", WTERMSIG(status));
-        print_failure(worker->failed ? worker->failed_seed : worker->seed, a->only, worker->failed ? worker->failure : text);
+        print_failure(
+            worker->failed ? worker->failed_seed : worker->seed, a->only, worker->failed ? worker->failure : text);
     }
     print_report(&sum, now_s() - begin);
     return good ? 0 : 1;
@@ -135,10 +136,11 @@ static int run_one(const struct arguments *a) {
 }
 
 static void usage(FILE *out) {
-    fprintf(out, "usage: weir-sim [--seed N] [--seeds N] [--seconds S] [--workers N] [--service NAME] [--trace [--from S]]\n"
-                 "  --seed N      one seed; with --seeds or --seconds the first of many\n"
-                 "  --seeds N     that many; --seconds S (default 60): as many as fit\n"
-                 "  --service W   only this workload:");
+    fprintf(out,
+        "usage: weir-sim [--seed N] [--seeds N] [--seconds S] [--workers N] [--service NAME] [--trace [--from S]]\n"
+        "  --seed N      one seed; with --seeds or --seconds the first of many\n"
+        "  --seeds N     that many; --seconds S (default 60): as many as fit\n"
+        "  --service W   only this workload:");
     for (const struct sim_workload *const *w = sim_workloads; *w; w++)
         fprintf(out, " %s", (*w)->name);
     fprintf(out, "\n  --trace       every call and turn of one seed, from second S of its time on\n");
@@ -174,16 +176,17 @@ static bool parse(int argc, char **argv, struct arguments *a) {
 }
 
 int main(int argc, char **argv) {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    struct arguments a = {.seed = (uint64_t)t.tv_sec * 1000, .seconds = 60, .workers = sys_core_count()};
+    if (sys_linux_new(&machine) != WEIR_OK) return 1;
+    struct arguments a = {
+        .seed = machine->wall_ns(machine) / SYS_NANOS_PER_S * 1000, .seconds = 60, .workers = sys_core_count()};
     if (a.workers > WORKERS_MAX) a.workers = WORKERS_MAX;
     if (!parse(argc, argv, &a)) {
         usage(stderr);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    if (a.one) return run_one(&a);
-    printf("from seed %llu on, %u workers\n", ULL(a.seed), a.workers);
-    return run_many(&a);
+    if (!a.one) printf("from seed %llu on, %u workers\n", ULL(a.seed), a.workers);
+    int code = a.one ? run_one(&a) : run_many(&a);
+    sys_linux_free(machine);
+    return code;
 }

@@ -1,5 +1,5 @@
-/* sim/node.h: a weir process in the simulated world: what `weir up` does, from its settings to a clean stop, as the main
- * thread of a process that may die at any call. */
+/* sim/node.h: a weir process in the simulated world: what `weir up` does, from its settings to a clean stop, as the
+ * main thread of a process that may die at any call. */
 #ifndef WEIR_SIM_NODE_H
 #define WEIR_SIM_NODE_H
 #include "base/assert.h"
@@ -19,7 +19,7 @@ enum node_state {
     NODE_ENDED,    /* main has returned */
 };
 struct node_options {
-    struct log_options log; /* folder, lanes and limits */
+    struct log_options log;                     /* folder, lanes and limits */
     const struct weir_service *const *services; /* NULL-terminated */
     struct settings *settings;                  /* taken over: freed when the node ends */
 };

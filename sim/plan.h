@@ -8,12 +8,12 @@
 /* Kinds of weather: swarm testing (Groce et al., ISSTA 2012): runs with few kinds of fault reach what runs with all of
  * them never do, because one fault hides another. */
 enum weather {
-    WEATHER_CRASHES,  /* the process dies, the power is cut: nothing else */
-    WEATHER_ERRORS,   /* and the disk says EIO and ENOSPC */
-    WEATHER_SLOW,     /* and the disk is slow, threads stall, the clock jumps */
-    WEATHER_NETWORK,  /* and connections are cut, go silent, dribble */
-    WEATHER_STORM,    /* and all of these */
-    WEATHER_DAMAGE,   /* and bits rot, reads and writes go astray: what is damaged must be refused by name */
+    WEATHER_CRASHES, /* the process dies, the power is cut: nothing else */
+    WEATHER_ERRORS,  /* and the disk says EIO and ENOSPC */
+    WEATHER_SLOW,    /* and the disk is slow, threads stall, the clock jumps */
+    WEATHER_NETWORK, /* and connections are cut, go silent, dribble */
+    WEATHER_STORM,   /* and all of these */
+    WEATHER_DAMAGE,  /* and bits rot, reads and writes go astray: what is damaged must be refused by name */
     WEATHER_COUNT
 };
 const char *weather_name(enum weather weather);

@@ -42,14 +42,15 @@ struct sim {
     uint32_t workload_count;
     struct audit *audit;
     struct sim_tally tally;
+    bool calm; /* no faults happen in this life, and everything must come right */
     bool failed;
     char failure[SIM_FAILURE_MAX];
 };
 
 struct sim_options {
     uint64_t seed;
-    const char *only;   /* a workload's name; NULL: those the seed chooses */
-    bool trace;         /* every call and turn to stdout */
+    const char *only;    /* a workload's name; NULL: those the seed chooses */
+    bool trace;          /* every call and turn to stdout */
     uint64_t trace_from; /* elapsed ns */
 };
 /* True: nothing was found wrong. ret_failure (SIM_FAILURE_MAX) gets the sentence otherwise; ret_hash the hash of the

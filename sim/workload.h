@@ -16,6 +16,8 @@ struct sim_workload {
     const char *name, *summary;
     /* That must run on the node; NULL-terminated; NULL: none. Called at every start, so a version may change. */
     const struct weir_service *const *(*services)(void *state);
+    /* A start was refused, or replay ended, with that error: true if that was to be expected. NULL: never. */
+    bool (*refused)(void *state, enum weir_error error);
     void *(*open)(struct sim *sim); /* a new state; the world is empty */
     void (*close)(void *state);
     /* Settings of a start, the same in every life unless the workload wants to change them. NULL: initial values. */

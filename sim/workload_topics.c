@@ -99,9 +99,9 @@ static void ask_records(struct topics *t, struct writer *w, uint32_t topic) {
     size_t at = 0;
     t->body[at++] = '[';
     for (uint32_t i = 0; i < w->count; i++) {
-        at += (size_t)sprintf(t->body + at, "%s{\"value\":\"", i ? "," : "");
+        at += (size_t)snprintf(t->body + at, 16, "%s{\"value\":\"", i ? "," : "");
         at += value_of(t->count, t->body + at);
-        at += (size_t)sprintf(t->body + at, "\"}");
+        at += (size_t)snprintf(t->body + at, 16, "\"}");
         t->asked[t->count++] =
             (struct asked){.topic = (uint8_t)topic, .partition = (uint8_t)partition, .seen = NOT_SEEN};
     }
@@ -208,8 +208,8 @@ static bool look_at(void *ctx, const struct batch_record *record) {
     else if (a->seen != NOT_SEEN && a->seen != offset)
         sim_fail(t->sim, "record %llu is doubled: at offsets %llu and %llu", n, (unsigned long long)a->seen, offset);
     else if (a->fate == FATE_ACKED && a->offset != offset)
-        sim_fail(t->sim, "record %llu is at offset %llu, acknowledged was %llu", n, offset,
-            (unsigned long long)a->offset);
+        sim_fail(
+            t->sim, "record %llu is at offset %llu, acknowledged was %llu", n, offset, (unsigned long long)a->offset);
     a->seen = offset;
     return !t->sim->failed;
 }

@@ -29,8 +29,8 @@ struct op {
 struct asker {
     struct client client;
     enum question question;
-    bool busy;   /* has an op to bring to its end */
-    uint64_t op; /* or the name read */
+    bool busy;      /* has an op to bring to its end */
+    uint64_t op;    /* or the name read */
     uint64_t floor; /* of that name, when it was asked for */
 };
 struct counting {
@@ -39,10 +39,10 @@ struct counting {
     struct asker askers[CLIENTS_MAX];
     struct op *ops;
     uint64_t count;
-    uint64_t floor[NAMES];       /* a value somebody has read: it can't become less */
-    uint64_t by_log[NAMES];      /* sums, as of the last look */
-    uint64_t asked_sum[NAMES];   /* of all adds ever begun */
-    uint32_t reads_left;         /* calm: names whose final value was not read yet */
+    uint64_t floor[NAMES];     /* a value somebody has read: it can't become less */
+    uint64_t by_log[NAMES];    /* sums, as of the last look */
+    uint64_t asked_sum[NAMES]; /* of all adds ever begun */
+    uint32_t reads_left;       /* calm: names whose final value was not read yet */
 };
 
 static const struct weir_service *const services[] = {&weir_service_counter, NULL};
@@ -151,8 +151,8 @@ static void heard_add(struct counting *c, struct asker *a) {
     uint64_t value = 0;
     if (a->client.status != 200) return; /* asked again */
     if (!value_of(&a->client, &value)) {
-        sim_fail(c->sim, "counter: an add is answered without a value: %.*s", (int)a->client.body.size,
-            a->client.body.data);
+        sim_fail(
+            c->sim, "counter: an add is answered without a value: %.*s", (int)a->client.body.size, a->client.body.data);
         return;
     }
     if (op->acked && op->reply != value)

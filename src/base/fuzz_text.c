@@ -1,5 +1,6 @@
 /* Any bytes through every small parser of base: they stay inside their input, and what they accept comes back when it
- * is printed and parsed again. The first byte picks the parser. */
+ * is printed and parsed again. The first byte picks the parser.
+ * Covers: civil.c decimal.c encode.c units.c utf8.c. */
 #include "base/bytes.h"
 #include "base/civil.h"
 #include "base/decimal.h"
@@ -58,7 +59,33 @@ static void fuzz_times(struct weir_slice s) {
         ns = (int64_t)load_le64(s.data);
         struct civil c = civil_from_ns(ns);
         WEIR_ASSERT(civil_to_ns(&c, &back) && back == ns);
+        int64_t second = 1000000000;
+        /* Any number of digits is the time, cut. */
+        for (unsigned digits = 0; digits <= 9; digits += 3) {
+            size_t n = civil_format(ns, digits, out);
+            if (ns < INT64_MIN + second) continue; /* cut, it may lie before the first time there is */
+            WEIR_ASSERT(!civil_parse(weir_slice(out, n), &back) && back <= ns && ns - back < second);
+        }
+        char date[CIVIL_HTTP_SIZE];
+        civil_format_http(ns, date);
+        WEIR_ASSERT(strlen(date) == CIVIL_HTTP_SIZE - 1);
     }
+}
+
+/* A date with every field as the input says is refused or stands for a time. */
+static void fuzz_date(struct weir_slice s) {
+    int64_t ns;
+    if (s.size < 8) return;
+    struct civil c = {.year = (int)(int16_t)load_le16(s.data),
+        .month = s.data[2] % 14,
+        .day = s.data[3] % 33,
+        .hour = s.data[4] % 26,
+        .minute = s.data[5] % 62,
+        .second = s.data[6] % 62};
+    if (!civil_to_ns(&c, &ns)) return;
+    struct civil again = civil_from_ns(ns);
+    WEIR_ASSERT(again.year == c.year && again.month == c.month && again.day == c.day && again.hour == c.hour);
+    WEIR_ASSERT(again.minute == c.minute && again.second == c.second);
 }
 
 static void fuzz_encodings(struct weir_slice s) {
@@ -87,6 +114,10 @@ static void fuzz_utf8(struct weir_slice s) {
     WEIR_ASSERT(valid <= s.size && utf8_valid(weir_slice(s.data, valid)));
     for (size_t cut = 0; cut <= valid && cut < 40; cut++)
         WEIR_ASSERT(utf8_valid(weir_slice(s.data, utf8_cut(weir_slice(s.data, valid), cut))));
+    uint8_t encoded[4];
+    uint32_t code = s.size >= 4 ? load_le32(s.data) % 0x110000 : 'a';
+    bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
+    if (!is_surrogate) WEIR_ASSERT(utf8_valid(weir_slice(encoded, utf8_encode(code, encoded))));
     text_add_quoted(&t, s, 60);
     WEIR_ASSERT(utf8_valid(text_slice(&t)) && t.size < sizeof out && out[t.size] == 0);
 }
@@ -113,6 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         break;
     case 1:
         fuzz_times(s);
+        fuzz_date(s);
         break;
     case 2:
         fuzz_encodings(s);

@@ -20,14 +20,14 @@ void slot_ring_init(struct slot_ring *r, void *memory, size_t slot_size, size_t 
 }
 
 uint64_t slot_ring_room(struct slot_ring *r) {
-    r->writer.other = __atomic_load_n(&r->reader.position, __ATOMIC_ACQUIRE);
+    r->writer.other = atomics_load(&r->reader.position, ACQUIRE);
     return r->mask + 1 - (r->writer.position - r->writer.other);
 }
 
 uint64_t slot_ring_count(const struct slot_ring *r) {
     /* Reader first: the writer's position can only have grown since, so the difference is never negative. */
-    uint64_t read = __atomic_load_n(&r->reader.position, __ATOMIC_ACQUIRE);
-    uint64_t written = __atomic_load_n(&r->writer.position, __ATOMIC_ACQUIRE);
+    uint64_t read = atomics_load(&r->reader.position, ACQUIRE);
+    uint64_t written = atomics_load(&r->writer.position, ACQUIRE);
     return written - read > r->mask + 1 ? r->mask + 1 : written - read;
 }
 
@@ -49,6 +49,12 @@ static struct message_header *header_at(const struct byte_ring *r, uint64_t posi
     return (struct message_header *)(void *)(r->memory + (size_t)(position & r->mask));
 }
 
+static void write_header(struct byte_ring *r, uint64_t position, uint32_t size, uint32_t tag) {
+    struct message_header *h = header_at(r, position);
+    atomics_plain_write(h, sizeof *h);
+    *h = (struct message_header){size, tag};
+}
+
 /* Bytes from position to the end of the memory. */
 static uint64_t rest_at(const struct byte_ring *r, uint64_t position) {
     return r->mask + 1 - (position & r->mask);
@@ -57,7 +63,7 @@ static uint64_t rest_at(const struct byte_ring *r, uint64_t position) {
 static bool writer_fits(struct byte_ring *r, uint64_t bytes) {
     uint64_t size = r->mask + 1, used = r->writer.position - r->writer.other;
     if (bytes <= size - used) return true;
-    r->writer.other = __atomic_load_n(&r->reader.position, __ATOMIC_ACQUIRE);
+    r->writer.other = atomics_load(&r->reader.position, ACQUIRE);
     return bytes <= size - (r->writer.position - r->writer.other);
 }
 
@@ -75,24 +81,23 @@ void *byte_ring_reserve(struct byte_ring *r, size_t size) {
 void byte_ring_commit(struct byte_ring *r, size_t size, uint32_t tag) {
     WEIR_ASSERT(r->reserved_size != NOTHING && size <= r->reserved_size && tag != BYTE_RING_PADDING);
     uint64_t padding = r->reserved - r->writer.position;
-    if (padding)
-        *header_at(r, r->writer.position) =
-            (struct message_header){(uint32_t)(padding - BYTE_RING_HEADER), BYTE_RING_PADDING};
-    *header_at(r, r->reserved) = (struct message_header){(uint32_t)size, tag};
+    if (padding) write_header(r, r->writer.position, (uint32_t)(padding - BYTE_RING_HEADER), BYTE_RING_PADDING);
+    write_header(r, r->reserved, (uint32_t)size, tag);
     r->reserved_size = NOTHING;
-    __atomic_store_n(&r->writer.position, r->reserved + footprint(size), __ATOMIC_RELEASE);
+    atomics_store(&r->writer.position, r->reserved + footprint(size), RELEASE);
 }
 
 bool byte_ring_send(struct byte_ring *r, struct weir_slice message, uint32_t tag) {
     void *place = byte_ring_reserve(r, message.size);
     if (!place) return false;
+    atomics_plain_write(place, message.size);
     if (message.size) memcpy(place, message.data, message.size);
     byte_ring_commit(r, message.size, tag);
     return true;
 }
 
 size_t byte_ring_room(struct byte_ring *r, size_t size) {
-    r->writer.other = __atomic_load_n(&r->reader.position, __ATOMIC_ACQUIRE);
+    r->writer.other = atomics_load(&r->reader.position, ACQUIRE);
     uint64_t need = footprint(size), free_bytes = r->mask + 1 - (r->writer.position - r->writer.other);
     uint64_t rest = rest_at(r, r->writer.position);
     if (free_bytes <= rest) return (size_t)(free_bytes / need);
@@ -104,14 +109,16 @@ size_t byte_ring_room(struct byte_ring *r, size_t size) {
 bool byte_ring_peek(struct byte_ring *r, struct weir_slice *ret_message, uint32_t *ret_tag) {
     uint64_t at = r->reader.position;
     if (at == r->reader.other) {
-        r->reader.other = __atomic_load_n(&r->writer.position, __ATOMIC_ACQUIRE);
+        r->reader.other = atomics_load(&r->writer.position, ACQUIRE);
         if (at == r->reader.other) return false;
     }
     const struct message_header *h = header_at(r, at);
+    atomics_plain_read(h, sizeof *h);
     if (h->tag == BYTE_RING_PADDING) {
         /* Padding is published together with the message behind it. */
         at += footprint(h->size);
         h = header_at(r, at);
+        atomics_plain_read(h, sizeof *h);
     }
     WEIR_DEBUG_ASSERT(at < r->reader.other && h->size <= byte_ring_message_max(r));
     *ret_message = weir_slice((const uint8_t *)h + BYTE_RING_HEADER, h->size);
@@ -122,11 +129,11 @@ bool byte_ring_peek(struct byte_ring *r, struct weir_slice *ret_message, uint32_
 
 void byte_ring_release(struct byte_ring *r) {
     WEIR_ASSERT(r->peeked > r->reader.position);
-    __atomic_store_n(&r->reader.position, r->peeked, __ATOMIC_RELEASE);
+    atomics_store(&r->reader.position, r->peeked, RELEASE);
 }
 
 uint64_t byte_ring_bytes_used(const struct byte_ring *r) {
-    uint64_t read = __atomic_load_n(&r->reader.position, __ATOMIC_ACQUIRE);
-    uint64_t written = __atomic_load_n(&r->writer.position, __ATOMIC_ACQUIRE);
+    uint64_t read = atomics_load(&r->reader.position, ACQUIRE);
+    uint64_t written = atomics_load(&r->writer.position, ACQUIRE);
     return written - read > r->mask + 1 ? r->mask + 1 : written - read;
 }

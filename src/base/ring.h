@@ -3,11 +3,11 @@
  *   struct slot_ring   slots of one size
  *   struct byte_ring   messages of any size, each contiguous, with a u32 tag
  *
- * C11 memory model through the __atomic builtins, so ThreadSanitizer sees every edge. Neither side ever waits or
- * retries: full and empty are answers. Positions are u64 counters that never wrap in practice (584 years at 1 GHz).
- * Memory is the caller's, its size a power of two; it is not touched at init. The two sides' fields are 128 bytes
- * apart (adjacent-line prefetch), and each keeps a private copy of the other's position, so that the shared line moves
- * only when the copy says full or empty.
+ * C11 memory model through base/atomics.h, so ThreadSanitizer sees every edge and test_explore_ring.c every
+ * interleaving. Neither side ever waits or retries: full and empty are answers. Positions are u64 counters that never
+ * wrap in practice (584 years at 1 GHz). Memory is the caller's, its size a power of two; it is not touched at init.
+ * The two sides' fields are 128 bytes apart (adjacent-line prefetch), and each keeps a private copy of the other's
+ * position, so that the shared line moves only when the copy says full or empty.
  *
  * There is no multi-producer ring on purpose: N writers get N rings and the reader polls them in a fixed order. That
  * keeps a slow writer from blocking the others, gives every pair its own credits, and makes the reader's order a
@@ -17,6 +17,7 @@
 #define WEIR_BASE_RING_H
 
 #include "base/assert.h"
+#include "base/atomics.h"
 
 #include <weir/slice.h>
 
@@ -43,19 +44,20 @@ void slot_ring_init(struct slot_ring *r, void *memory, size_t slot_size, size_t 
 static inline void *slot_ring_reserve(struct slot_ring *r, uint64_t index) {
     uint64_t at = r->writer.position + index;
     if (at - r->writer.other > r->mask) {
-        r->writer.other = __atomic_load_n(&r->reader.position, __ATOMIC_ACQUIRE);
+        r->writer.other = atomics_load(&r->reader.position, ACQUIRE);
         if (at - r->writer.other > r->mask) return NULL;
     }
     return r->memory + (size_t)(at & r->mask) * r->slot_size;
 }
 /* Writer: the next n reserved slots become visible to the reader. */
 static inline void slot_ring_commit(struct slot_ring *r, uint64_t n) {
-    __atomic_store_n(&r->writer.position, r->writer.position + n, __ATOMIC_RELEASE);
+    atomics_store(&r->writer.position, r->writer.position + n, RELEASE);
 }
 /* Writer: copies one slot in; false when full. */
 static inline bool slot_ring_push(struct slot_ring *r, const void *item) {
     void *slot = slot_ring_reserve(r, 0);
     if (!slot) return false;
+    atomics_plain_write(slot, r->slot_size);
     memcpy(slot, item, r->slot_size);
     slot_ring_commit(r, 1);
     return true;
@@ -67,19 +69,20 @@ uint64_t slot_ring_room(struct slot_ring *r);
 static inline const void *slot_ring_peek(struct slot_ring *r, uint64_t index) {
     uint64_t at = r->reader.position + index;
     if (at >= r->reader.other) {
-        r->reader.other = __atomic_load_n(&r->writer.position, __ATOMIC_ACQUIRE);
+        r->reader.other = atomics_load(&r->writer.position, ACQUIRE);
         if (at >= r->reader.other) return NULL;
     }
     return r->memory + (size_t)(at & r->mask) * r->slot_size;
 }
 /* Reader: the oldest n peeked slots are free again. */
 static inline void slot_ring_release(struct slot_ring *r, uint64_t n) {
-    __atomic_store_n(&r->reader.position, r->reader.position + n, __ATOMIC_RELEASE);
+    atomics_store(&r->reader.position, r->reader.position + n, RELEASE);
 }
 /* Reader: copies one slot out; false when empty. */
 static inline bool slot_ring_pop(struct slot_ring *r, void *ret_item) {
     const void *slot = slot_ring_peek(r, 0);
     if (!slot) return false;
+    atomics_plain_read(slot, r->slot_size);
     memcpy(ret_item, slot, r->slot_size);
     slot_ring_release(r, 1);
     return true;

@@ -209,7 +209,8 @@ enum weir_error weir_session_command(
     struct host_command host = {.service = session->service,
         .command = *command,
         .origin = conn_origin(conn, correlation),
-        .wants_reply = session->protocol->on_reply != NULL};
+        .wants_reply = session->protocol->on_reply != NULL,
+        .in_order = true};
     enum weir_error e = host_submit(conn->lane->host, &host);
     metric_add(&conn->lane->metrics.commands, 1);
     if (e) {

@@ -315,10 +315,16 @@ static void put_log(void *ctx, const char *line, size_t size) {
 }
 
 void fake_open(uint64_t connections_max, uint64_t idle_ns, const char *log_level) {
+    struct sys *sys = NULL;
+    assert_int_equal(sys_linux_new(&sys), WEIR_OK);
+    fake_open_in(sys, connections_max, idle_ns, log_level);
+}
+
+void fake_open_in(struct sys *sys, uint64_t connections_max, uint64_t idle_ns, const char *log_level) {
     memset(&fake, 0, sizeof fake);
     memset(&registry, 0, sizeof registry);
     fake.is_ready = true;
-    assert_int_equal(sys_linux_new(&host.sys), WEIR_OK);
+    host.sys = sys;
     assert_int_equal(host.sys->poller_open(host.sys, &lane.poller), WEIR_OK);
     node_values[NODE_LISTEN].text = "127.0.0.1:0";
     node_values[NODE_DATA].text = "/tmp";
@@ -342,12 +348,16 @@ void fake_open(uint64_t connections_max, uint64_t idle_ns, const char *log_level
     assert_int_equal(side->on_start(side->ctx, &lane), WEIR_OK);
 }
 
-void fake_close(void) {
+void fake_close_in(void) {
     const struct host_edge *side = edge_side(fake.edge);
     side->on_stop(side->ctx, &lane);
     assert_int_equal(edge_connections(fake.edge), 0);
     edge_close(fake.edge);
     host.sys->poller_close(host.sys, lane.poller);
+}
+
+void fake_close(void) {
+    fake_close_in();
     sys_linux_free(host.sys);
 }
 

@@ -35,6 +35,9 @@ extern struct fake fake;
 /* connections_max and idle as given; 0: generous ones. log_format NULL: logfmt. */
 void fake_open(uint64_t connections_max, uint64_t idle_ns, const char *log_level);
 void fake_close(void);
+/* The same in a world of the caller's, who frees it. */
+void fake_open_in(struct sys *sys, uint64_t connections_max, uint64_t idle_ns, const char *log_level);
+void fake_close_in(void);
 /* One cycle of the lane; waits up to 1 ms for sockets. */
 void fake_step(void);
 void fake_finish(uint32_t command, enum weir_error error, uint16_t status, bool repeated);

@@ -236,6 +236,24 @@ static void packed_rubbish_is_corrupt_and_a_full_arena_is_no_memory(void **unuse
     assert_int_equal(transcode_read(&small, weir_slice_text(json), m), WEIR_E_NO_MEMORY);
 }
 
+static void an_alternative_that_was_not_chosen_has_no_value(void **unused) {
+    (void)unused;
+    Weir__Edge__Test__Everything *m;
+    const ProtobufCMessageDescriptor *type = &weir__edge__test__everything__descriptor;
+    const ProtobufCFieldDescriptor *text_field = transcode_field(type, weir_slice_text("choice_text"));
+    const ProtobufCFieldDescriptor *number_field = transcode_field(type, weir_slice_text("choice_number"));
+    struct weir_slice text;
+    uint64_t number;
+    assert_int_equal(read_text("{\"choiceNumber\":7}", &m), WEIR_OK);
+    assert_false(transcode_text(&m->base, text_field, &text)); /* 7 is no address */
+    assert_true(transcode_number(&m->base, number_field, &number) && number == 7);
+    assert_int_equal(read_text("{\"choiceText\":\"a\"}", &m), WEIR_OK);
+    assert_false(transcode_number(&m->base, number_field, &number));
+    assert_true(transcode_text(&m->base, text_field, &text) && weir_slice_equal(text, weir_slice_text("a")));
+    assert_int_equal(read_text("{}", &m), WEIR_OK);
+    assert_false(transcode_text(&m->base, text_field, &text) || transcode_number(&m->base, number_field, &number));
+}
+
 int main(void) {
     arena_init(&arena, NULL, 65536, 0);
     const struct CMUnitTest tests[] = {
@@ -250,6 +268,7 @@ int main(void) {
         cmocka_unit_test(arrays_and_nesting_grow_without_end_but_not_without_bound),
         cmocka_unit_test(what_is_not_an_object_is_refused),
         cmocka_unit_test(parameters_set_fields_from_text),
+        cmocka_unit_test(an_alternative_that_was_not_chosen_has_no_value),
         cmocka_unit_test(packed_rubbish_is_corrupt_and_a_full_arena_is_no_memory),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

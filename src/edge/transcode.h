@@ -50,7 +50,8 @@ const ProtobufCFieldDescriptor *transcode_field(const ProtobufCMessageDescriptor
 size_t transcode_element_size(ProtobufCType type); /* bytes of a value in protobuf-c's struct */
 /* True when the field is in the message's struct as given (for presence: has_, oneof case, non-NULL). */
 bool transcode_is_set(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
-/* An unsigned or enum field's value, for partition_by and reasons; strings and bytes as slices. */
+/* An integer or enum field's value, for partition_by and reasons; strings and bytes as slices. False: it is of another
+ * type, repeated, or an alternative that was not chosen. */
 bool transcode_number(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, uint64_t *ret_value);
 bool transcode_text(
     const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, struct weir_slice *ret_value);

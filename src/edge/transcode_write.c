@@ -179,9 +179,15 @@ bool transcode_is_set(const ProtobufCMessage *message, const ProtobufCFieldDescr
     return !is_zero(message, f);
 }
 
+/* A oneof's alternatives share their memory: one that was not chosen has no value, not even a default. */
+static bool has_value(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *f) {
+    if (f->label == PROTOBUF_C_LABEL_REPEATED) return false;
+    return !(f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) || transcode_is_set(message, f);
+}
+
 bool transcode_number(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *f, uint64_t *ret_value) {
     const void *at = member(message, f->offset);
-    if (f->label == PROTOBUF_C_LABEL_REPEATED) return false;
+    if (!has_value(message, f)) return false;
     switch (f->type) {
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_SINT64:
@@ -204,7 +210,7 @@ bool transcode_number(const ProtobufCMessage *message, const ProtobufCFieldDescr
 }
 
 bool transcode_text(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *f, struct weir_slice *ret_value) {
-    if (f->label == PROTOBUF_C_LABEL_REPEATED) return false;
+    if (!has_value(message, f)) return false;
     const void *at = member(message, f->offset);
     if (f->type == PROTOBUF_C_TYPE_STRING) {
         *ret_value = weir_slice_text(*(char *const *)at);

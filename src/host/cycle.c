@@ -43,7 +43,7 @@ static bool caught_up(const struct host_partition *p) {
 static bool carrier(struct host_lane *lane) {
     if (lane->flight_count > 0) return true;
     struct held *held;
-    if (host_lane_commit(lane, &held) != WEIR_OK) return false;
+    if (host_lane_carrier(lane, &held) != WEIR_OK) return false;
     host_lane_submit(lane);
     apply_commit(lane, held);
     return true;
@@ -142,7 +142,7 @@ static void leave(struct host_lane *lane, uint32_t work) {
     uint32_t phase = atomic_load_explicit(&lane->host->phase, memory_order_acquire);
     if (phase < HOST_DRAINING) return;
     bool idle = work == 0 && !lane->open && lane->flight_count == 0 && !lane->lagging && outboxes_empty(lane);
-    atomic_store_explicit(&lane->idle, idle, memory_order_release);
+    drain_say(&lane->drain, idle);
     if (phase < HOST_ENDED || lane->ended) return;
     lane->ended = true;
     const struct host_edge *edge = lane->host->edge;

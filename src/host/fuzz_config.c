@@ -1,27 +1,81 @@
-/* Any bytes as a configuration file: the loader answers OK or CONFIG, and what it took can be printed and loaded again.
- */
+/* Any bytes as a configuration file, or as lines KEY=VALUE as `--set` takes them: the loader answers OK or a reason;
+ * what is in force stays within its bounds; and what is printed loads again and prints the same values. Covers:
+ * settings.c settings_yaml.c. */
 #include "base/assert.h"
+#include "base/text.h"
 #include "host/settings.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct weir_setting rows[] = {
     {"count", WEIR_SETTING_UINT, "1", 1, 64, "A number."},
-    {"bytes", WEIR_SETTING_BYTES, "64MB", 0, 0, "A size."},
-    {"time", WEIR_SETTING_DURATION, "10s", 0, 0, "A duration."},
+    {"bytes", WEIR_SETTING_BYTES, "64MB", 1 << 10, 1 << 30, "A size."},
+    {"time", WEIR_SETTING_DURATION, "10s", 1000, 0, "A duration.", .folded = true},
     {"on", WEIR_SETTING_BOOL, "true", 0, 0, "A switch."},
+    {"name", WEIR_SETTING_TEXT, "", 0, 0, "A text."},
     {0},
 };
 static const struct weir_service service = {.abi = WEIR_SERVICE_ABI, .name = "svc", .settings = rows};
 static const struct weir_service *const services[] = {&service, NULL};
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static struct settings *fresh(void) {
     struct settings *settings = NULL;
-    WEIR_ASSERT(settings_new(services, &settings) == WEIR_OK);
-    enum weir_error e = settings_load_yaml(settings, "fuzz", weir_slice(data, size));
-    WEIR_ASSERT(e == WEIR_OK || e == WEIR_E_CONFIG || e == WEIR_E_NO_MEMORY);
-    WEIR_ASSERT(settings_of(settings, "svc")[0].number >= 1 && settings_of(settings, "svc")[0].number <= 64);
+    enum weir_error e = settings_new(services, &settings);
+    WEIR_ASSERT(e == WEIR_OK);
+    return settings;
+}
+
+static void set_lines(struct settings *settings, struct weir_slice text) {
+    while (text.size > 0) {
+        const uint8_t *end = memchr(text.data, '\n', text.size);
+        size_t size = end ? (size_t)(end - text.data) : text.size;
+        char line[256], explained[2048];
+        snprintf(line, sizeof line, "%.*s", (int)size, (const char *)text.data);
+        char *value = strchr(line, '=');
+        if (value) *value++ = 0;
+        bool is_known = settings_explain(settings, line, explained, sizeof explained) > 0;
+        enum weir_error e = settings_set(settings, line, value ? value : "", "--set");
+        WEIR_ASSERT(e == WEIR_OK ? is_known : weir_error_text()[0] != 0);
+        text = weir_slice(text.data + size + (end != NULL), text.size - size - (end != NULL));
+    }
+}
+
+static void check_bounds(const struct settings *settings) {
+    const struct weir_setting_value *values = settings_of(settings, "svc");
+    WEIR_ASSERT(settings_node(settings)[NODE_LISTEN].text && !settings_of(settings, "none"));
+    for (size_t i = 0; rows[i].name; i++) {
+        if (rows[i].kind == WEIR_SETTING_TEXT) continue;
+        WEIR_ASSERT(values[i].number >= rows[i].min && (rows[i].max == 0 || values[i].number <= rows[i].max));
+    }
+}
+
+static void check_printed(const struct settings *settings) {
+    size_t size = settings_print(settings, NULL, 0);
+    char *text = malloc(size + 1);
+    struct settings *again = fresh();
+    WEIR_ASSERT(text && settings_print(settings, text, size + 1) == size);
+    enum weir_error e = settings_load_yaml(again, "printed", weir_slice(text, size));
+    WEIR_ASSERT(e == WEIR_OK);
+    for (uint32_t g = 0; g < settings->count; g++)
+        for (uint32_t i = 0; i < settings->groups[g].count; i++)
+            WEIR_ASSERT(strcmp(settings->groups[g].values[i].text, again->groups[g].values[i].text) == 0);
+    settings_free(again);
+    free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct settings *settings = fresh();
+    if (size > 0 && data[0] == '=') {
+        set_lines(settings, weir_slice(data + 1, size - 1));
+    } else {
+        enum weir_error e = settings_load_yaml(settings, "fuzz", weir_slice(data, size));
+        WEIR_ASSERT(e == WEIR_OK || e == WEIR_E_CONFIG || e == WEIR_E_NO_MEMORY);
+    }
+    check_bounds(settings);
+    check_printed(settings);
     settings_free(settings);
     return 0;
 }

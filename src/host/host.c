@@ -167,7 +167,12 @@ static enum weir_error open_partition(
     for (uint32_t row = 0; s->service->topics[row].name; row++)
         if (p->sink.outputs[row] && p->sink.outputs[row]->uid < HOST_UIDS_MAX)
             host->writers[p->sink.outputs[row]->uid] = p;
-    clock_init(&p->clock, p->fold.time_ns, host->sys->mono_ns(host->sys), host->sys->wall_ns(host->sys));
+    /* Of the log's last record, not of the snapshot's: records may be appended before the tail is replayed. */
+    uint64_t last_ns = 0;
+    e = host_last_time(host->log, p->log, &last_ns);
+    if (e != WEIR_OK) return e;
+    if (last_ns < p->fold.time_ns) last_ns = p->fold.time_ns;
+    clock_init(&p->clock, last_ns, host->sys->mono_ns(host->sys), host->sys->wall_ns(host->sys));
     p->lane->partitions[p->lane->partition_count++] = p;
     host_lane_lag(p->lane, p); /* replay, then its settings record */
     return WEIR_OK;
@@ -294,16 +299,28 @@ bool host_ready(const struct host *host) {
     return atomic_load_explicit(&host->partitions_ready, memory_order_acquire) == host->partition_count;
 }
 
+enum weir_error host_not_ready(const struct log_partition *partition) {
+    return weir_error_context(WEIR_E_AGAIN,
+        "%s is not whole yet: the node starts and derives outputs again; try again when it is ready",
+        partition->topic->name);
+}
+
 void host_stop_begin(struct host *host) {
     atomic_store_explicit(&host->phase, HOST_DRAINING, memory_order_release);
     for (uint32_t i = 0; i < host->mailbox.endpoints; i++)
         if (host->mailbox.pollers[i] >= 0) host->sys->poller_wake(host->sys, host->mailbox.pollers[i]);
 }
 
-bool host_lanes_idle(const struct host *host) {
+static bool ask_lanes(const struct host *host, uint64_t *ret_changes) {
+    *ret_changes = 0;
     for (uint32_t i = 0; i < host->lane_count; i++)
-        if (!atomic_load_explicit(&host->lanes[i].idle, memory_order_acquire)) return false;
+        if (!drain_ask(&host->lanes[i].drain, ret_changes)) return false;
     return true;
+}
+
+bool host_lanes_idle(const struct host *host) {
+    uint64_t before, after;
+    return ask_lanes(host, &before) && ask_lanes(host, &after) && before == after;
 }
 
 static void end_lanes(struct host *host) {

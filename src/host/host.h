@@ -81,8 +81,9 @@ struct host_options {
 WEIR_MUST enum weir_error host_open(
     struct sys *sys, struct log *log, const struct host_options *options, struct host **ret_host);
 WEIR_MUST enum weir_error host_start(
-    struct host *host);                   /* starts lanes and the background agent; replay runs on the lanes */
-bool host_ready(const struct host *host); /* any thread: every partition has replayed (or is parked) */
+    struct host *host); /* starts lanes and the background agent; replay runs on the lanes */
+bool host_ready(
+    const struct host *host); /* any thread: every partition has replayed (or is parked) and its outputs may be read */
 /* Clean stop: no new commands, waits for commits, snapshots every partition that has a tail, stops lanes. Any thread,
  * once. */
 void host_stop(struct host *host);
@@ -111,6 +112,7 @@ struct host_command {
     struct host_idempotency idempotency;
     struct host_origin origin; /* gets HOST_REPLY */
     bool wants_reply;
+    bool in_order; /* of a session: refused on its way to another lane, it must not let those behind it pass */
 };
 /* OK: taken, a HOST_REPLY comes (now or later, even for a duplicate). FULL, PARKED, TOO_LARGE, CLOSED (stopping,
  * replaying): not taken. */

@@ -7,7 +7,9 @@
 #include "host/tap.h"
 
 /* ---- commits --------------------------------------------------------------------------------------------------- */
-enum weir_error host_lane_commit(struct host_lane *lane, struct held **ret_held) {
+typedef enum weir_error (*begin_fn)(struct log_writer *writer, struct log_commit **ret_commit);
+
+static enum weir_error open_commit(struct host_lane *lane, begin_fn begin, struct held **ret_held) {
     if (lane->open) {
         *ret_held = lane->open;
         return WEIR_OK;
@@ -17,7 +19,7 @@ enum weir_error host_lane_commit(struct host_lane *lane, struct held **ret_held)
         if (!lane->helds[i].in_use) held = &lane->helds[i];
     if (!held) return weir_error_context(WEIR_E_FULL, "all commits of the lane are under way");
     struct log_commit *commit;
-    enum weir_error e = log_commit_begin(lane->writer, &commit);
+    enum weir_error e = begin(lane->writer, &commit);
     if (e == WEIR_E_AGAIN) return weir_error_context(WEIR_E_FULL, "all commits of the lane are under way");
     if (e != WEIR_OK) return e;
     uint8_t *memory = held->memory;
@@ -26,6 +28,14 @@ enum weir_error host_lane_commit(struct host_lane *lane, struct held **ret_held)
     lane->open = held;
     *ret_held = held;
     return WEIR_OK;
+}
+
+enum weir_error host_lane_commit(struct host_lane *lane, struct held **ret_held) {
+    return open_commit(lane, log_commit_begin, ret_held);
+}
+
+enum weir_error host_lane_carrier(struct host_lane *lane, struct held **ret_held) {
+    return open_commit(lane, log_commit_begin_outputs, ret_held);
 }
 
 void host_lane_submit(struct host_lane *lane) {

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/metric.h"
 #include "base/pool.h"
+#include "host/drain.h"
 #include "host/held.h"
 #include "host/out.h"
 
@@ -48,9 +49,9 @@ struct host_lane {
     uint64_t tap_lanes; /* lanes on which sessions of this one have subscribed */
     void *memory;       /* of everything above */
     size_t memory_size;
-    _Atomic bool idle; /* draining: nothing is under way here */
-    bool again;        /* more can be done at once: the next cycle does not wait */
-    bool retry;        /* a ring was full: the next cycle waits a moment only */
+    struct drain drain; /* draining: whether anything is under way here */
+    bool again;         /* more can be done at once: the next cycle does not wait */
+    bool retry;         /* a ring was full: the next cycle waits a moment only */
     bool ended;
     struct lane_metrics metrics;
 };
@@ -61,6 +62,8 @@ uint32_t host_lane_work(void *self, uint64_t block_ns);
 
 /* The commit that takes appends, begun if need be. FULL (journal, or all commits under way), NO_SPACE. */
 WEIR_MUST enum weir_error host_lane_commit(struct host_lane *lane, struct held **ret_held);
+/* One to be submitted as it is, for outputs of records that were accepted before: also below the disk reserve. */
+WEIR_MUST enum weir_error host_lane_carrier(struct host_lane *lane, struct held **ret_held);
 /* Appends to the open commit; when that is full it is submitted and another begun. reserve: room left to emits, timers.
  */
 WEIR_MUST enum weir_error host_lane_append(struct host_lane *lane, struct log_partition *partition,

@@ -35,7 +35,7 @@ struct mail_command {
     uint32_t key_size, value_size;
     uint16_t packed_key_size; /* of idempotency */
     uint16_t type;
-    uint32_t wants_reply;
+    bool wants_reply, in_order;
 };
 struct mail_query { /* packed bytes follow */
     host_query_fn query;

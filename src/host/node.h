@@ -65,6 +65,8 @@ static inline uint32_t host_read_endpoint(const struct host *host) {
 void host_report(const struct host *host, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void host_metrics(struct host *host);          /* registers everything the host measures */
 bool host_lanes_idle(const struct host *host); /* draining: nothing is under way on any lane */
+/* AGAIN: until the node is ready, the end of a topic may lie before what the last life showed. */
+enum weir_error host_not_ready(const struct log_partition *partition);
 /* The lane that writes a partition of any topic. */
 struct host_lane *host_writer(const struct host *host, const struct log_partition *partition);
 struct host_service *host_service_find(const struct host *host, const char *name);

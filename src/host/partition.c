@@ -261,8 +261,22 @@ enum weir_error host_partition_append(struct host_partition *p, const struct env
     return e;
 }
 
+/* Replayed outputs are derived now and stored later. Before they are, a reader who had them in the last life would be
+ * told that its offset is beyond the end. */
+static bool outputs_stored(const struct host_partition *p) {
+    for (uint32_t row = 0; row < FOLD_TOPICS_MAX; row++) {
+        const struct log_partition *output = p->sink.outputs[row];
+        if (output && atomic_load_explicit(&output->high, memory_order_acquire) < output->next) return false;
+    }
+    return true;
+}
+
 bool host_partition_announce(struct host_partition *p) {
     finish_replay(p);
+    if (!outputs_stored(p)) {
+        p->lane->retry = true;
+        return false;
+    }
     struct in_force today;
     const struct in_force *then = &p->fold.in_force;
     if (in_force_from(&today, p->fold.service, p->owner->values, then->epoch + 1) != WEIR_OK) return false;
@@ -270,7 +284,9 @@ bool host_partition_announce(struct host_partition *p) {
         uint8_t bytes[IN_FORCE_RECORD_MAX];
         struct envelope envelope = {.kind = WEIR_RECORD_SETTINGS};
         struct weir_slice value = weir_slice(bytes, in_force_store(&today, p->fold.service, bytes));
-        if (host_partition_append(p, &envelope, (struct weir_slice){0}, value, NULL) != WEIR_OK) return false;
+        enum weir_error e = host_partition_append(p, &envelope, (struct weir_slice){0}, value, NULL);
+        if (e == WEIR_E_NO_SPACE) count_ready(p); /* it takes no commands yet, but who reads or frees space is served */
+        if (e != WEIR_OK) return false;
     }
     p->announced = true;
     count_ready(p);
@@ -306,6 +322,8 @@ static enum weir_error admit(const struct host_partition *p) {
             "partition %u of %s stopped at record %llu, which crashed the node twice; weir service skip %s --partition "
             "%u --offset %llu passes over it",
             p->index, name, (unsigned long long)p->park_at, name, p->index, (unsigned long long)p->park_at);
+    if (!p->announced && p->counted)
+        return weir_error_context(WEIR_E_NO_SPACE, "partition %u of %s waits for space on the disk", p->index, name);
     if (!p->announced)
         return weir_error_context(WEIR_E_CLOSED, "partition %u of %s is replaying its log", p->index, name);
     if (waiters_full(&p->waiters))

@@ -47,6 +47,7 @@ static enum weir_error forward_command(
         .packed_key_size = (uint16_t)packed_key.size,
         .type = c->command.type,
         .wants_reply = c->wants_reply,
+        .in_order = c->in_order,
     };
     uint8_t *at = (uint8_t *)(mail + 1);
     if (c->command.key.size) memcpy(at, c->command.key.data, c->command.key.size);
@@ -90,6 +91,8 @@ bool host_request_command(struct host_lane *lane, struct weir_slice message) {
     struct weir_slice key = weir_slice(at + mail->key_size + mail->value_size, mail->packed_key_size);
     struct host_partition *p = find(lane, mail->service, mail->partition);
     enum weir_error e = host_partition_submit(p, &command, key);
+    /* Its session numbers its commands: were it refused here and the next one taken, it could never be sent again. */
+    if (e == WEIR_E_FULL && mail->in_order) return false;
     return e == WEIR_OK || !command.wants_reply || refuse(lane, HOST_REPLY, &mail->origin, e);
 }
 
@@ -174,6 +177,9 @@ static enum weir_error append_batch(struct host_lane *lane, struct log_partition
     struct host_delivery d = {.kind = HOST_REPLY, .origin = *origin, .status = 200, .text = ""};
     enum weir_error e = WEIR_E_AGAIN;
     struct held *held;
+    /* Asked by the owner: a lane that has said it is idle takes nothing any more, also not what was on its way. */
+    if (atomic_load_explicit(&lane->host->phase, memory_order_acquire) >= HOST_DRAINING)
+        return weir_error_context(WEIR_E_CLOSED, "the node is stopping");
     for (int attempt = 0; attempt < 2 && e == WEIR_E_AGAIN; attempt++) {
         e = host_lane_commit(lane, &held);
         if (e != WEIR_OK) return e;
@@ -207,8 +213,6 @@ enum weir_error host_append(
     if (e != WEIR_OK) return e;
     if (found->topic->config.internal)
         return weir_error_context(WEIR_E_FORBIDDEN, "topic %s belongs to a service: use its own commands", topic);
-    if (atomic_load_explicit(&lane->host->phase, memory_order_acquire) >= HOST_DRAINING)
-        return weir_error_context(WEIR_E_CLOSED, "the node is stopping");
     uint32_t owner = found->uid % lane->host->lane_count;
     if (owner == lane->index) return append_batch(lane, found, batch, &origin);
     size_t size = sizeof(struct mail_append) + batch.size;

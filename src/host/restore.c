@@ -4,7 +4,7 @@
 #include "host/node.h"
 #include "host/snapshot.h"
 
-#define FIRST_BATCH_MAX (4u << 20)
+#define ONE_BATCH_MAX (4u << 20)
 
 void snapshot_folder(char *buf, size_t size, const char *folder, const char *service, uint32_t partition) {
     struct text_builder t = text_builder(buf, size);
@@ -69,26 +69,62 @@ enum weir_error snapshot_write(
     return e;
 }
 
-/* ---- without a snapshot --------------------------------------------------------------------------------------------
+/* ---- single records ------------------------------------------------------------------------------------------------
  */
-static enum weir_error first_settings(struct log *log, struct log_partition *partition,
-    const struct fold_options *options, struct in_force *ret_in_force) {
-    void *memory;
-    enum weir_error e = sys_memory_map(FIRST_BATCH_MAX, &memory);
+struct found {
+    void *memory; /* the record lies in it */
+    struct batch_record record;
+    struct envelope envelope;
+    bool is_there;
+};
+
+static void found_done(struct found *found) {
+    sys_memory_unmap(found->memory, ONE_BATCH_MAX);
+}
+
+static enum weir_error find_record(
+    struct log *log, struct log_partition *partition, uint64_t offset, struct found *ret_found) {
+    *ret_found = (struct found){0};
+    enum weir_error e = sys_memory_map(ONE_BATCH_MAX, &ret_found->memory);
     if (e != WEIR_OK) return e;
     size_t size = 0;
     struct batch_reader reader;
     struct batch_header header;
-    struct batch_record record;
-    struct envelope envelope;
-    e = log_read(log, partition, 0, true, memory, FIRST_BATCH_MAX, &size);
-    if (e == WEIR_OK && size > 0) e = batch_open(&reader, weir_slice(memory, size), &header);
-    if (e == WEIR_OK && size > 0 && batch_next(&reader, &record) &&
-        envelope_load(&record.record, &envelope) == WEIR_OK && envelope.kind == WEIR_RECORD_SETTINGS)
-        e = in_force_load(ret_in_force, options->service, options->initial, record.record.value);
-    sys_memory_unmap(memory, FIRST_BATCH_MAX);
+    e = log_read(log, partition, offset, true, ret_found->memory, ONE_BATCH_MAX, &size);
+    if (e == WEIR_OK && size > 0) e = batch_open(&reader, weir_slice(ret_found->memory, size), &header);
+    while (e == WEIR_OK && size > 0 && !ret_found->is_there && batch_next(&reader, &ret_found->record))
+        ret_found->is_there = ret_found->record.offset == offset; /* the batch may begin before */
+    if (ret_found->is_there)
+        ret_found->is_there = envelope_load(&ret_found->record.record, &ret_found->envelope) == WEIR_OK;
+    if (e != WEIR_OK) found_done(ret_found);
     return e;
 }
+
+/* What the record at that offset puts in force; untouched when it is no SETTINGS record. */
+static enum weir_error settings_at(struct log *log, struct log_partition *partition, uint64_t offset,
+    const struct fold_options *options, struct in_force *ret_in_force) {
+    struct found found;
+    enum weir_error e = find_record(log, partition, offset, &found);
+    if (e != WEIR_OK) return e;
+    if (found.is_there && found.envelope.kind == WEIR_RECORD_SETTINGS)
+        e = in_force_load(ret_in_force, options->service, options->initial, found.record.record.value);
+    found_done(&found);
+    return e;
+}
+
+enum weir_error host_last_time(struct log *log, struct log_partition *partition, uint64_t *ret_time_ns) {
+    *ret_time_ns = 0;
+    if (partition->next == atomic_load(&partition->start)) return WEIR_OK;
+    struct found found;
+    enum weir_error e = find_record(log, partition, partition->next - 1, &found);
+    if (e != WEIR_OK) return e;
+    if (found.is_there) *ret_time_ns = found.envelope.time_ns;
+    found_done(&found);
+    return WEIR_OK;
+}
+
+/* ---- without a snapshot --------------------------------------------------------------------------------------------
+ */
 
 enum weir_error snapshot_open_empty(
     struct fold *fold, const struct fold_options *options, struct log *log, struct log_partition *partition) {
@@ -100,7 +136,7 @@ enum weir_error snapshot_open_empty(
             options->service->name, options->partition, (unsigned long long)start);
     struct in_force in_force = {0};
     enum weir_error e = WEIR_OK;
-    if (atomic_load(&partition->high) > 0) e = first_settings(log, partition, options, &in_force);
+    if (atomic_load(&partition->high) > 0) e = settings_at(log, partition, 0, options, &in_force);
     if (e == WEIR_OK && in_force.version) e = fold_check_version(options->service, in_force.version);
     in_force.epoch = 0;
     if (e == WEIR_OK) e = fold_open(fold, options, &in_force);
@@ -111,7 +147,24 @@ enum weir_error snapshot_open_empty(
 
 /* ---- which one counts ----------------------------------------------------------------------------------------------
  */
-static enum weir_error counts(const struct host_partition *p, const struct snapshot_head *head) {
+/* An older version's state is load()'s matter, if nothing that it wrote has to be replayed: there is no tail, or the
+ * tail begins where a later version came into force (which died before it made a snapshot of its own). */
+static enum weir_error check_versions(
+    const struct host_partition *p, const struct fold_options *options, const struct snapshot_head *head) {
+    uint32_t wrote_tail = head->version;
+    if (head->applied < p->log->next) {
+        struct in_force first = {.version = head->version};
+        enum weir_error e = settings_at(p->host->log, p->log, head->applied, options, &first);
+        if (e != WEIR_OK) return e;
+        wrote_tail = first.version;
+    }
+    bool loads = head->version <= options->service->version;
+    if (loads && head->applied == p->log->next) return WEIR_OK;
+    return fold_check_version(options->service, loads ? wrote_tail : head->version);
+}
+
+static enum weir_error counts(
+    const struct host_partition *p, const struct fold_options *options, const struct snapshot_head *head) {
     uint64_t next = p->log->next, start = atomic_load(&p->log->start);
     if (head->applied > next)
         return weir_error_context(WEIR_E_MISMATCH, "it is of offset %llu, and the input ends at %llu",
@@ -123,9 +176,7 @@ static enum weir_error counts(const struct host_partition *p, const struct snaps
             return weir_error_context(WEIR_E_MISMATCH, "topic %s ends at %llu, before the %llu it tells",
                 output->topic->name, (unsigned long long)output->next, (unsigned long long)head->outputs_next[row]);
     }
-    /* Without a tail nothing is replayed: an older version's state is load()'s matter. */
-    if (head->applied == next && head->version <= p->owner->service->version) return WEIR_OK;
-    return fold_check_version(p->owner->service, head->version);
+    return check_versions(p, options, head);
 }
 
 static enum weir_error try_one(struct host_partition *p, const struct fold_options *options, uint64_t offset) {
@@ -137,7 +188,7 @@ static enum weir_error try_one(struct host_partition *p, const struct fold_optio
     struct snapshot_head head;
     struct byte_reader rest;
     e = snapshot_check(bytes, options, &head, &rest);
-    if (e == WEIR_OK) e = counts(p, &head);
+    if (e == WEIR_OK) e = counts(p, options, &head);
     if (e == WEIR_OK) e = snapshot_load(&p->fold, options, bytes);
     sys_bytes_free(bytes);
     return e == WEIR_OK ? e : weir_error_wrap(e, "snapshot %s", path);

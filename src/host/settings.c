@@ -1,5 +1,7 @@
 #include "host/settings.h"
 #include "base/arena.h"
+#include "base/assert.h"
+#include "base/text.h"
 #include "base/units.h"
 
 const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
@@ -54,6 +56,21 @@ static struct settings_store *store_of(struct settings *settings) {
     return WEIR_CONTAINER_OF(settings, struct settings_store, settings);
 }
 
+/* What a quoted YAML scalar can hold as it is, so that what is printed can be loaded: no control characters, none of
+ * the line breaks of Unicode, none of what YAML takes for no character. */
+static bool is_plain(struct weir_slice text) {
+    static const char *const refused[] = {
+        "\x7f", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe", "\xef\xbf\xbf"};
+    if (!utf8_valid(text)) return false;
+    for (size_t i = 0; i < text.size; i++) {
+        const char *at = (const char *)text.data + i;
+        if (text.data[i] < 0x20 || (text.data[i] == 0xc2 && text.data[i + 1] < 0xa0)) return false;
+        for (size_t k = 0; k < WEIR_ARRAY_COUNT(refused); k++)
+            if (text_starts_with(weir_slice(at, text.size - i), refused[k])) return false;
+    }
+    return true;
+}
+
 static enum weir_error parse_value(
     const struct weir_setting *row, const char *text, struct arena *arena, struct weir_setting_value *ret_value) {
     struct weir_setting_value value = {0, NULL};
@@ -75,6 +92,8 @@ static enum weir_error parse_value(
         value.number = on;
         break;
     case WEIR_SETTING_TEXT:
+        if (!is_plain(s))
+            e = weir_error_context(WEIR_E_INVALID, "a text must be UTF-8 without control characters and line breaks");
         break;
     }
     if (e != WEIR_OK) return e;
@@ -226,8 +245,16 @@ static size_t finish(struct text_builder *t, char *buf, size_t size) {
 
 static void print_value(struct text_builder *t, const struct settings_group *group, uint32_t i) {
     const char *text = group->values[i].text;
-    bool quote = group->rows[i].kind == WEIR_SETTING_TEXT;
-    text_printf(t, quote ? "\"%s\"" : "%s", text);
+    if (group->rows[i].kind != WEIR_SETTING_TEXT) {
+        text_add(t, text);
+        return;
+    }
+    text_add_char(t, '"');
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\') text_add_char(t, '\\');
+        text_add_char(t, *text);
+    }
+    text_add_char(t, '"');
 }
 
 size_t settings_print(const struct settings *settings, char *buf, size_t size) {

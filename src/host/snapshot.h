@@ -52,6 +52,8 @@ WEIR_MUST enum weir_error snapshot_write(
 WEIR_MUST enum weir_error snapshot_open_empty(
     struct fold *fold, const struct fold_options *options, struct log *log, struct log_partition *partition);
 
+/* The time of the partition's last record, 0 without one: no record to come may be older. */
+WEIR_MUST enum weir_error host_last_time(struct log *log, struct log_partition *partition, uint64_t *ret_time_ns);
 void host_fold_options(const struct host_partition *partition, struct fold_options *ret_options);
 /* host_open: the partition's fold from the newest snapshot that counts, or from the first record. */
 WEIR_MUST enum weir_error host_snapshot_restore(struct host_partition *partition);

@@ -213,13 +213,13 @@ static struct tap *put_on(struct host_lane *lane, const struct mail_subscribe *s
     return tap;
 }
 
-static enum weir_error check_from(const struct mail_subscribe *s) {
+static enum weir_error check_from(const struct host_lane *lane, const struct mail_subscribe *s) {
     uint64_t start = atomic_load_explicit(&s->partition->start, memory_order_acquire);
-    if (s->from != WEIR_FROM_NOW && (s->from < start || s->from > s->partition->next))
-        return weir_error_context(WEIR_E_OUT_OF_RANGE, "offset %llu is outside what %s has: %llu to %llu",
-            (unsigned long long)s->from, s->partition->topic->name, (unsigned long long)start,
-            (unsigned long long)s->partition->next);
-    return WEIR_OK;
+    if (s->from == WEIR_FROM_NOW || (s->from >= start && s->from <= s->partition->next)) return WEIR_OK;
+    if (!host_ready(lane->host)) return host_not_ready(s->partition);
+    return weir_error_context(WEIR_E_OUT_OF_RANGE, "offset %llu is outside what %s has: %llu to %llu",
+        (unsigned long long)s->from, s->partition->topic->name, (unsigned long long)start,
+        (unsigned long long)s->partition->next);
 }
 
 /* The snapshot's answer waits for what it saw; the tap begins behind exactly that. */
@@ -248,7 +248,7 @@ static enum weir_error answer_snapshot(struct host_lane *lane, const struct mail
 
 static enum weir_error subscribe(struct host_lane *lane, const struct mail_subscribe *s) {
     if (s->partition->uid >= HOST_UIDS_MAX) return weir_error_context(WEIR_E_UNSUPPORTED, "too many partitions");
-    enum weir_error e = check_from(s);
+    enum weir_error e = check_from(lane, s);
     if (e == WEIR_OK && lane->taps.count >= TAPS_MAX)
         e = weir_error_context(WEIR_E_FULL, "%u subscriptions on one lane", TAPS_MAX);
     if (e == WEIR_OK && s->snapshot.query) e = answer_snapshot(lane, s);

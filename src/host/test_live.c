@@ -193,6 +193,13 @@ static void record_time_never_goes_back_and_does_not_jump_with_the_wall(void **s
     must(world_send(&w, 0, 0, 0, add(1, 1), 9));
     world_run(&w);
     assert_true(world_partition(&w, 0, 0)->fold.time_ns >= last);
+    last = world_partition(&w, 0, 0)->fold.time_ns;
+    world_crash(&w, false);
+    sys_sim_jump_wall(w.sys, -10 * 3600 * (int64_t)SYS_NANOS_PER_S);
+    world_open(&w, 1); /* and no snapshot has it: it is replayed */
+    must(world_send(&w, 0, 0, 0, add(1, 1), 10));
+    world_run(&w);
+    assert_true(world_partition(&w, 0, 0)->fold.time_ns >= last);
     world_stop(&w);
     world_done(&w);
 }

@@ -94,6 +94,71 @@ static void outputs_that_are_in_the_log_are_not_put_there_again(void **state) {
     world_done(&w);
 }
 
+/* What a reader was given in one life is there when the next is ready; before, it is told to come again, not that its
+ * offset is beyond the end. */
+static void a_reader_finds_no_less_when_the_node_is_ready_again(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, 15);
+    world_open(&w, 1);
+    for (uint64_t i = 0; i < 20; i++)
+        must(world_send(&w, 0, 0, 0, add(i, 1), i));
+    world_run(&w);
+    assert_int_equal(log_topic_find(w.log, "left.out")->partitions[0]->high, 20);
+    world_crash(&w, true);
+    must(world_try(&w, 1));
+    const struct log_partition *out = log_topic_find(w.log, "left.out")->partitions[0];
+    assert_int_equal(out->high, 0); /* no checkpoint covered them */
+    sys_sim_run(w.sys, 1);          /* the lane has begun */
+    w.delivery_count = 0;
+    must(host_read(w.lanes[0], "left.out", 0, 20, 65536, 0, (struct host_origin){.correlation = 3}));
+    while (!host_ready(w.host)) {
+        sys_sim_run(w.sys, 1);
+        sys_sim_advance(w.sys, 10000);
+    }
+    assert_int_equal(out->high, 20);
+    world_run(&w);
+    assert_int_equal(w.delivery_count, 1);
+    assert_int_equal(w.deliveries[0].error, WEIR_E_AGAIN);
+    world_stop(&w);
+    world_done(&w);
+}
+
+/* Its settings record finds no room, but what is there is replayed and can be read; commands are taken when space
+ * comes. */
+static void a_start_on_a_full_disk_gets_ready_and_takes_commands_later(void **state) {
+    (void)state;
+    uint32_t refused = 0;
+    for (uint64_t seed = 0; seed < 8; seed++) { /* who is first, the keeper that looks at the disk or the lane */
+        struct world w;
+        world_init(&w, seed);
+        w.log_options.disk_reserve_bytes = 1u << 20;
+        world_open(&w, 1);
+        must(world_send(&w, 0, 0, 0, add(1, 1), 0));
+        world_run(&w);
+        world_crash(&w, true); /* the next start has records to replay, and one to append */
+        int filler;
+        must(w.sys->file_open(w.sys, "filler", SYS_OPEN_WRITE | SYS_OPEN_CREATE, &filler));
+        must(w.sys->file_allocate(w.sys, filler, 0, (uint64_t)1 << 40));
+        world_open(&w, 1);
+        assert_int_equal(world_state(&w, 0, 0)->counters[1], 1);
+        assert_int_equal(log_topic_find(w.log, "left.out")->partitions[0]->high, 1);
+        refused += world_send(&w, 0, 0, 0, add(1, 1), 1) == WEIR_E_NO_SPACE;
+        must(w.sys->file_truncate(w.sys, filler, 0));
+        for (int i = 0; i < 5; i++) {
+            world_run(&w);
+            sys_sim_advance(w.sys, SYS_NANOS_PER_S);
+        }
+        must(world_send(&w, 0, 0, 0, add(1, 1), 2));
+        world_run(&w);
+        assert_non_null(world_reply(&w, 2));
+        w.sys->file_close(w.sys, filler);
+        world_stop(&w);
+        world_done(&w);
+    }
+    assert_true(refused > 0);
+}
+
 static void a_due_timer_is_appended_once_however_slow_the_disk(void **state) {
     (void)state;
     struct world w;
@@ -434,6 +499,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(an_emit_that_is_in_the_log_twice_is_applied_once),
         cmocka_unit_test(emits_derived_again_are_not_appended_again),
         cmocka_unit_test(outputs_that_are_in_the_log_are_not_put_there_again),
+        cmocka_unit_test(a_reader_finds_no_less_when_the_node_is_ready_again),
+        cmocka_unit_test(a_start_on_a_full_disk_gets_ready_and_takes_commands_later),
         cmocka_unit_test(a_snapshot_waits_for_emits_that_their_target_has_not_taken),
         cmocka_unit_test(a_due_timer_is_appended_once_however_slow_the_disk),
         cmocka_unit_test(the_log_is_held_from_the_older_of_two_snapshots_on),

@@ -98,6 +98,26 @@ static void a_repeated_batch_is_answered_only_when_the_first_is_durable(void **s
     world_done(&w);
 }
 
+/* It would be work that no lane's idleness speaks of: the stop would not wait for it. */
+static void a_batch_on_its_way_to_its_lane_is_refused_when_the_node_stops(void **state) {
+    (void)state;
+    struct world w;
+    uint8_t bytes[128];
+    world_init(&w, 13);
+    world_open(&w, 2);
+    must(host_work(w.lanes[0], make_plain, NULL, 0, (struct host_origin){.correlation = 1}));
+    world_run(&w);
+    struct log_partition *partition = log_topic_find(w.log, "plain")->partitions[0];
+    struct host_origin origin = {.lane = 1 - partition->uid % 2, .correlation = 2};
+    must(host_append(w.lanes[origin.lane], "plain", 0, producer_batch(bytes), origin));
+    host_stop_begin(w.host);
+    world_run(&w);
+    assert_int_equal(world_reply(&w, 2)->error, WEIR_E_CLOSED);
+    assert_int_equal(atomic_load(&partition->high), 0);
+    world_stop(&w);
+    world_done(&w);
+}
+
 static void an_emit_leaves_only_when_its_cause_is_durable(void **state) {
     (void)state;
     struct world w;
@@ -220,6 +240,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_subscriber_sees_nothing_that_is_not_durable),
         cmocka_unit_test(a_repeated_batch_is_answered_only_when_the_first_is_durable),
+        cmocka_unit_test(a_batch_on_its_way_to_its_lane_is_refused_when_the_node_stops),
         cmocka_unit_test(an_emit_leaves_only_when_its_cause_is_durable),
         cmocka_unit_test(a_cycle_whose_outboxes_are_all_full_drains),
         cmocka_unit_test(an_emit_that_finds_no_room_is_sent_again),

@@ -103,6 +103,29 @@ static void explain_tells_bounds_and_origin(void **state) {
     assert_int_equal(settings_explain(*state, "shop.nothing", text, sizeof text), 0);
 }
 
+static void what_is_printed_loads_again_as_it_was(void **state) {
+    struct settings *s = *state, *again = NULL;
+    static const char *const names[] = {"a \"quoted\" \\ folder", "# no comment", "", "z\xc3\xbcrich", "- [ { & *"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[16384];
+        assert_int_equal(settings_set(s, "data", names[i], "--set"), WEIR_OK);
+        size_t size = settings_print(s, text, sizeof text);
+        assert_in_range(size, 1, sizeof text - 1);
+        assert_int_equal(settings_new(services, &again), WEIR_OK);
+        if (settings_load_yaml(again, "printed", weir_slice(text, size))) fail_msg("%s", weir_error_text());
+        assert_string_equal(settings_node(again)[NODE_DATA].text, names[i]);
+        settings_free(again);
+    }
+}
+
+static void a_text_that_no_file_could_hold_is_refused(void **state) {
+    struct settings *s = *state;
+    static const char *const bad[] = {"\n", "a\tb", "\x01", "\x7f", "\x90", "\xc2\x85", "\xe2\x80\xa8", "\xef\xbb\xbf"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(settings_set(s, "data", bad[i], "--set"), WEIR_E_CONFIG);
+    refuse(s, "data: \"a\\nb\"\n", "without control characters");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_initial_value_is_within_its_own_bounds, open_settings, close_settings),
@@ -114,6 +137,8 @@ int main(void) {
             a_file_truncated_at_any_byte_never_breaks_the_loader, open_settings, close_settings),
         cmocka_unit_test_setup_teardown(what_is_printed_can_be_loaded_again, open_settings, close_settings),
         cmocka_unit_test_setup_teardown(explain_tells_bounds_and_origin, open_settings, close_settings),
+        cmocka_unit_test_setup_teardown(what_is_printed_loads_again_as_it_was, open_settings, close_settings),
+        cmocka_unit_test_setup_teardown(a_text_that_no_file_could_hold_is_refused, open_settings, close_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

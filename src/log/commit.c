@@ -206,14 +206,19 @@ uint32_t log_writer_left(const struct log_writer *writer) {
 }
 
 enum weir_error log_commit_begin(struct log_writer *writer, struct log_commit **ret_commit) {
+    const struct log *log = writer->log;
+    if (!log_failed(log) && atomic_load_explicit(&log->space_short, memory_order_relaxed)) {
+        return weir_error_context(WEIR_E_NO_SPACE, "less than %llu MB are free below %s",
+            (unsigned long long)(log->options.disk_reserve_bytes >> 20), log->folder);
+    }
+    return log_commit_begin_outputs(writer, ret_commit);
+}
+
+enum weir_error log_commit_begin_outputs(struct log_writer *writer, struct log_commit **ret_commit) {
     struct log *log = writer->log;
     struct journal *j = &log->journal;
     WEIR_ASSERT(!writer->open);
     if (log_failed(log)) return weir_error_context(WEIR_E_CLOSED, "the log stopped after a failed write");
-    if (atomic_load_explicit(&log->space_short, memory_order_relaxed)) {
-        return weir_error_context(WEIR_E_NO_SPACE, "less than %llu MB are free below %s",
-            (unsigned long long)(log->options.disk_reserve_bytes >> 20), log->folder);
-    }
     uint64_t need =
         log_commit_journal_bytes(log->options.commit_bytes_max + writer->commits[0].input.max * FRAME_ENTRY_HEADER);
     uint64_t reserved = atomic_fetch_add_explicit(&j->reserved, need, memory_order_relaxed) + need;

@@ -1,7 +1,7 @@
 /* Fuzzes recovery: journal files, checkpoint, catalogue and segments of a small log are damaged as the input says;
  * opening must succeed or refuse, never crash, and what it then serves must be whole. Then verify, repair, and opening
  * again. Input: steps of { u8 file, u16 offset, u8 length and flags (64: make the checksums right, 128: cut), bytes }.
- */
+ * Covers: journal_format.c journal_scan.c recover.c repair.c verify.c dump.c. */
 #include "base/crc32c.h"
 #include "log/fuzz_world.h"
 

@@ -1,5 +1,6 @@
 /* Fuzzes reading: the bytes of a segment are the input; reads, searches by time and dumps must be refused or right.
- * Input: u8 offset wanted, then the segment's bytes. */
+ * Input: u8 offset wanted, then the segment's bytes.
+ * Covers: reader.c. */
 #include "log/fuzz_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,6 +31,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         WEIR_ASSERT(e || length <= FUZZ_READ);
         e = log_read(log, t->partitions[0], data[0], true, fuzz_read_buffer, 200, &length);
         WEIR_ASSERT(e || length <= 200);
+        e = log_read(log, t->partitions[0], data[0], false, fuzz_read_buffer, WEIR_BATCH_HEADER_SIZE - 1, &length);
+        WEIR_ASSERT(e || length == 0); /* no batch is that small */
+        uint64_t time_ms = 0, found = 0;
+        e = log_batch_time(log, partition_of(t->partitions[0]), data[0], &time_ms);
+        if (!e) e = log_offset_at(log, t->partitions[0], time_ms, &found);
         log_close(log);
     }
     enum weir_error ignored = log_dump(sys, path, true, ignore_line, &length);

@@ -137,6 +137,9 @@ WEIR_MUST enum weir_error log_writer_open(
 /* An empty commit to build. AGAIN: all are under way. FULL: the journal is at its bound. NO_SPACE: the disk reserve is
  * reached. */
 WEIR_MUST enum weir_error log_commit_begin(struct log_writer *writer, struct log_commit **ret_commit);
+/* The same for outputs of records that were accepted before: these are what the disk reserve is kept for. Nothing may
+ * be appended to it. */
+WEIR_MUST enum weir_error log_commit_begin_outputs(struct log_writer *writer, struct log_commit **ret_commit);
 /* Commits that can be begun beside the one that is open, the journal's room aside. */
 uint32_t log_writer_left(const struct log_writer *writer);
 /* Adds a record to the partition's batch in this commit (LogAppendTime; batches are closed and opened as needed).

@@ -15,6 +15,9 @@ static enum weir_error load_row(void *ctx, struct checkpoint_row *row) {
         return weir_error_context(WEIR_E_CORRUPT,
             "the checkpoint knows partition %u, the catalogue does not; run: weir log repair", row->uid);
     if (!p) return WEIR_OK; /* of a topic that was deleted */
+    if (p->row.end > 0)
+        return weir_error_context(
+            WEIR_E_CORRUPT, "the checkpoint has two rows of partition %u; run: weir log repair", row->uid);
     p->row = row->row;
     p->producers_stored = row->producers;
     row->producers = (struct producer_table){0};

@@ -17,6 +17,8 @@
 #include "log/spin.h"
 #include "sys/sys.h"
 
+#include <stdatomic.h>
+
 struct partition;
 
 #define SEGMENT_MARK_BYTES (64u << 10)

@@ -5,24 +5,26 @@
  */
 #ifndef WEIR_LOG_SPIN_H
 #define WEIR_LOG_SPIN_H
+#include "base/atomics.h"
+
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 
 struct spin {
-    _Atomic bool held;
+    bool held;
 };
 
 static inline void spin_lock(struct spin *s) {
     unsigned tries = 0;
-    while (atomic_exchange_explicit(&s->held, true, memory_order_acquire)) {
-        while (atomic_load_explicit(&s->held, memory_order_relaxed)) {
+    while (atomics_exchange(&s->held, true, ACQUIRE)) {
+        while (atomics_load(&s->held, RELAXED)) {
+            atomics_spin();
             if (++tries % 64 == 0) sched_yield();
         }
     }
 }
 static inline void spin_unlock(struct spin *s) {
-    atomic_store_explicit(&s->held, false, memory_order_release);
+    atomics_store(&s->held, false, RELEASE);
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* Damaged bytes: refused and named where they were acknowledged, cut where they were not; verify, repair and dump on
  * them. */
+#include "base/crc32c.h"
 #include "log/journal_scan.h"
 #include "log/test_world.h"
 
@@ -169,6 +170,37 @@ static void a_damaged_or_missing_checkpoint_is_refused_and_repaired_without_loss
     }
 }
 
+/* Whole and checked, yet it contradicts itself: the first row, which begins after the head and its count, twice. */
+static void a_checkpoint_with_two_rows_of_a_partition_is_refused(void **state) {
+    (void)state;
+    enum { COUNT_AT = 56, ROW_AT = 60, ROW = 40 };
+    struct world w;
+    struct weir_slice bytes;
+    world_init(&w, 12);
+    must(world_open(&w));
+    world_commit(&w, 8);
+    world_run(&w);
+    log_stop(w.log); /* a clean stop writes rows */
+    log_close(w.log);
+    w.log = NULL;
+    must(sys_read_all(w.sys, "data/checkpoint", CHECKPOINT_BYTES_MAX, &bytes));
+    uint8_t twice[1024];
+    size_t behind = bytes.size - 4 - (ROW_AT + ROW);
+    memcpy(twice, bytes.data, ROW_AT + ROW);
+    memcpy(twice + ROW_AT + ROW, bytes.data + ROW_AT, ROW + behind);
+    store_le32(twice + COUNT_AT, load_le32(twice + COUNT_AT) + 1);
+    size_t size = bytes.size - 4 + ROW;
+    store_le32(twice + size, crc32c(twice, size));
+    must(sys_replace_file(w.sys, "data/checkpoint", weir_slice(twice, size + 4)));
+    sys_bytes_free(bytes);
+    assert_int_equal(world_open(&w), WEIR_E_CORRUPT);
+    assert_non_null(strstr(weir_error_text(), "two rows"));
+    must(log_repair(w.sys, "data", NULL, NULL));
+    must(world_open(&w));
+    world_check(&w);
+    world_done(&w);
+}
+
 static void a_newer_format_a_lost_format_and_a_lock_are_refused_with_a_sentence(void **state) {
     (void)state;
     struct world w;
@@ -214,6 +246,7 @@ int main(void) {
         cmocka_unit_test(damage_at_the_start_of_a_file_is_seen_from_the_frames_behind_it),
         cmocka_unit_test(a_damaged_segment_is_never_served_and_repair_keeps_what_is_before_it),
         cmocka_unit_test(a_damaged_or_missing_checkpoint_is_refused_and_repaired_without_loss),
+        cmocka_unit_test(a_checkpoint_with_two_rows_of_a_partition_is_refused),
         cmocka_unit_test(a_newer_format_a_lost_format_and_a_lock_are_refused_with_a_sentence),
         cmocka_unit_test(dump_shows_every_frame_and_record),
     };

@@ -49,7 +49,8 @@ enum sys_sim_call {
 };
 
 /* Faults that a process meets at rates. The disk's own errors (IO, NO_SPACE) are told to the caller and leave what a
- * real disk would; those marked (*) are not told: they damage what is read or kept, and sys_sim_damages() counts them. */
+ * real disk would; those marked (*) are not told: they damage what is read or kept, and sys_sim_damages() counts them.
+ */
 enum sys_sim_fault {
     SYS_SIM_FAULT_DIE,         /* the process dies in a call on files or names */
     SYS_SIM_FAULT_READ,        /* IO on a read */
@@ -109,8 +110,9 @@ uint64_t sys_sim_trace_hash(struct sys *sys);
 /* A line for each of them from now on; NULL: none. */
 void sys_sim_trace(struct sys *sys, void (*line)(void *ctx, const char *text), void *ctx);
 
-/* Power is cut and restored (processes die first): all handles and agents are gone, un-synced state goes the plan's way. process_only: like
- * kill -9, what was written stays readable (page cache survives), yet is not durable for a later power cut. */
+/* Power is cut and restored (processes die first): all handles and agents are gone, un-synced state goes the plan's
+ * way. process_only: like kill -9, what was written stays readable (page cache survives), yet is not durable for a
+ * later power cut. */
 void sys_sim_crash(struct sys *sys, bool process_only);
 /* Runs agents in seeded order until all are idle (return 0) or max_steps. Returns the steps taken. */
 uint64_t sys_sim_run(struct sys *sys, uint64_t max_steps);

@@ -1,14 +1,11 @@
 /* The Linux poller: epoll, level-triggered, with an eventfd for wakes from other threads.
  *
- * A wake must cost nothing while the owner is awake (a producer wakes a lane per batch), and none may be lost. The
- * state word decides: AWAKE (the owner works), ASLEEP (it is inside epoll_wait), NOTIFIED (a wake came since the last
- * wait). wake   exchanges NOTIFIED in; only when it finds ASLEEP must the kernel be called (a write to the eventfd).
- *   wait   may fall asleep only by changing AWAKE to ASLEEP; if it finds NOTIFIED it looks without waiting.
- * Both are read-modify-writes of one word, so what the waker wrote before waking is seen by the owner after the wait.
+ * A wake costs a system call only while the owner is asleep, and none is lost: sys/wake.h.
  * The eventfd is edge-triggered and never read: each write is a new edge, and 2^64 wakes do not happen.
  */
 #include "base/assert.h"
 #include "sys/sys_linux.h"
+#include "sys/wake.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,10 +17,8 @@
 #define WAKE_TOKEN SYS_POLL_TOKEN_NONE
 #define EVENTS_MAX 256
 
-enum poller_state { STATE_AWAKE, STATE_ASLEEP, STATE_NOTIFIED };
-
 struct sys_linux_poller {
-    _Atomic uint32_t state; /* enum poller_state */
+    struct wake wake;
     int epoll, event;
     bool coarse; /* the kernel lacks epoll_pwait2: waits are in milliseconds */
 };
@@ -135,12 +130,9 @@ static size_t linux_poller_wait(
     struct epoll_event raw[EVENTS_MAX];
     int limit = max < EVENTS_MAX ? (int)max : EVENTS_MAX;
     WEIR_ASSERT(limit > 0);
-    if (timeout_ns > 0) {
-        uint32_t awake = STATE_AWAKE;
-        if (!atomic_compare_exchange_strong(&p->state, &awake, STATE_ASLEEP)) timeout_ns = 0;
-    }
+    if (timeout_ns > 0 && !wake_fall_asleep(&p->wake)) timeout_ns = 0;
     int count = wait_kernel(p, raw, limit, timeout_ns);
-    atomic_exchange(&p->state, STATE_AWAKE);
+    wake_up(&p->wake);
     /* Only EINTR is left once the arguments are right; it counts as nothing there, and the caller comes back. */
     WEIR_ASSERT(count >= 0 || errno == EINTR);
     size_t reported = 0;
@@ -155,7 +147,7 @@ static size_t linux_poller_wait(
 
 static void linux_poller_wake(struct sys *sys, int poller) {
     struct sys_linux_poller *p = poller_of(sys, poller);
-    if (atomic_exchange(&p->state, STATE_NOTIFIED) != STATE_ASLEEP) return;
+    if (!wake_notify(&p->wake)) return;
     uint64_t one = 1;
     ssize_t ignored = write(p->event, &one, sizeof one); /* a full counter is readable already */
     (void)ignored;

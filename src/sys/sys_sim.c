@@ -76,7 +76,8 @@ int sim_handle(struct sys_sim *sim) {
 
 void *sim_find(struct sys_sim *sim, const struct sim_table *table, int handle) {
     void *item = sim_table_find(table, handle);
-    WEIR_ASSERT(item != NULL || sim_dead(sim) || (handle >= 0 && handle < sim->handle_first)); /* used after its close */
+    WEIR_ASSERT(
+        item != NULL || sim_dead(sim) || (handle >= 0 && handle < sim->handle_first)); /* used after its close */
     return item;
 }
 

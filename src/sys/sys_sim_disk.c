@@ -45,7 +45,8 @@ static enum weir_error find_or_create(
     if ((flags & SYS_OPEN_CREATE) && (flags & SYS_OPEN_EXCLUSIVE))
         return weir_error_context(WEIR_E_EXISTS, "cannot create %s: it exists", path);
     if (inode->is_folder) return weir_error_context(WEIR_E_INVALID, "cannot open %s: it is a folder", path);
-    if ((flags & SYS_OPEN_TRUNCATE) && inode->live.size > 0) sim_inode_resize(inode, sim->change_next++, SIM_CHANGE_SIZE, 0);
+    if ((flags & SYS_OPEN_TRUNCATE) && inode->live.size > 0)
+        sim_inode_resize(inode, sim->change_next++, SIM_CHANGE_SIZE, 0);
     *ret_inode = inode;
     return WEIR_OK;
 }

@@ -64,13 +64,16 @@ bool sim_chance(struct sys_sim *sim, enum sys_sim_fault fault) {
 /* ---- calls that fail ----------------------------------------------------------------------------------------- */
 static enum weir_error failure_of(struct sys_sim *sim, enum sys_sim_call call) {
     switch (call) {
-    case SYS_SIM_READ: return sim_chance(sim, SYS_SIM_FAULT_READ) ? WEIR_E_IO : WEIR_OK;
+    case SYS_SIM_READ:
+        return sim_chance(sim, SYS_SIM_FAULT_READ) ? WEIR_E_IO : WEIR_OK;
     case SYS_SIM_WRITE:
         if (sim_chance(sim, SYS_SIM_FAULT_WRITE)) return WEIR_E_IO;
         return sim_chance(sim, SYS_SIM_FAULT_SPACE) ? WEIR_E_NO_SPACE : WEIR_OK;
     case SYS_SIM_SYNC:
-    case SYS_SIM_DIR_SYNC: return sim_chance(sim, SYS_SIM_FAULT_SYNC) ? WEIR_E_IO : WEIR_OK;
-    default: return sim_chance(sim, SYS_SIM_FAULT_NAME) ? WEIR_E_IO : WEIR_OK;
+    case SYS_SIM_DIR_SYNC:
+        return sim_chance(sim, SYS_SIM_FAULT_SYNC) ? WEIR_E_IO : WEIR_OK;
+    default:
+        return sim_chance(sim, SYS_SIM_FAULT_NAME) ? WEIR_E_IO : WEIR_OK;
     }
 }
 

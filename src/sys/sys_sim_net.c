@@ -221,8 +221,7 @@ static void net_weather(struct sys_sim *sim, struct sim_socket *stream) {
         return;
     }
     if (sim_chance(sim, SYS_SIM_FAULT_HALF_OPEN)) stream->silent = stream->peer->silent = true;
-    if (!stream->dribbles && sim_chance(sim, SYS_SIM_FAULT_DRIBBLE))
-        stream->dribbles = stream->peer->dribbles = true;
+    if (!stream->dribbles && sim_chance(sim, SYS_SIM_FAULT_DRIBBLE)) stream->dribbles = stream->peer->dribbles = true;
 }
 
 static enum weir_error sim_socket_read(struct sys *sys, int socket, void *data, size_t size, size_t *ret_size) {

@@ -89,24 +89,27 @@ static void switched_told(void *fake, const void **bottom, size_t *size) {
 #endif
 }
 
-static void error_text_keep(struct sim_thread *t) {
-    snprintf(t->error_text, sizeof t->error_text, "%s", weir_error_text());
+static void error_text_keep(char text[ERROR_TEXT_MAX]) {
+    size_t size = strlen(weir_error_text()) + 1;
+    WEIR_ASSERT(size <= ERROR_TEXT_MAX);
+    memcpy(text, weir_error_text(), size);
 }
 
-static void error_text_restore(const struct sim_thread *t) {
+static void error_text_restore(const char *text) {
+    if (strcmp(text, weir_error_text()) == 0) return; /* mostly */
     weir_error_clear();
-    if (t->error_text[0]) (void)weir_error_context(WEIR_OK, "%s", t->error_text);
+    if (text[0]) (void)weir_error_context(WEIR_OK, "%s", text);
 }
 
 /* From the running thread back to who gave it its turn. */
 static void suspend(struct sys_sim *sim) {
     struct sim_thread *t = sim->running;
     t->waited = true;
-    error_text_keep(t);
+    error_text_keep(t->error_text);
     switch_told(&t->fake_stack, t->back_bottom, t->back_size);
     WEIR_ASSERT(swapcontext(&t->context, &t->back) == 0);
     switched_told(t->fake_stack, &t->back_bottom, &t->back_size);
-    error_text_restore(t);
+    error_text_restore(t->error_text);
 }
 
 static void agent_life(struct sys_sim *sim, struct sim_thread *t) {
@@ -185,7 +188,7 @@ static void thread_end(struct sys_sim *sim, struct sim_thread *t) {
 /* Gives the thread its turn. */
 static void resume(struct sys_sim *sim, struct sim_thread *t) {
     char observers[ERROR_TEXT_MAX];
-    snprintf(observers, sizeof observers, "%s", weir_error_text());
+    error_text_keep(observers);
     sim->running = t;
     t->poller = NULL;
     void *fake = NULL;
@@ -194,8 +197,7 @@ static void resume(struct sys_sim *sim, struct sim_thread *t) {
     switched_told(fake, NULL, NULL);
     sim->running = NULL;
     if (t->ended) thread_end(sim, t);
-    weir_error_clear();
-    if (observers[0]) (void)weir_error_context(WEIR_OK, "%s", observers);
+    error_text_restore(observers);
 }
 
 /* ---- waiting ------------------------------------------------------------------------------------------------- */

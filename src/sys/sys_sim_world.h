@@ -27,12 +27,12 @@ struct sim_table {
 };
 /* handle is above all those present */
 void sim_table_add(struct sim_table *table, int handle, int process, void *item);
-void *sim_table_find(const struct sim_table *table, int handle);     /* NULL when absent */
+void *sim_table_find(const struct sim_table *table, int handle); /* NULL when absent */
 void sim_table_own(struct sim_table *table, int handle, int process);
 int sim_table_owner(const struct sim_table *table, int handle);
-void *sim_table_take(struct sim_table *table, int handle);           /* removes; NULL when absent */
-void sim_table_done(struct sim_table *table);                        /* the items are the caller's */
-void *sim_new(size_t size);                                          /* zeroed */
+void *sim_table_take(struct sim_table *table, int handle); /* removes; NULL when absent */
+void sim_table_done(struct sim_table *table);              /* the items are the caller's */
+void *sim_new(size_t size);                                /* zeroed */
 /* Room for one more of elements of that size: doubles when count == *capacity. */
 void *sim_grow(void *items, size_t count, size_t *capacity, size_t element_size);
 
@@ -52,7 +52,7 @@ void sim_content_copy(struct sim_content *to, const struct sim_content *from);
 enum sim_change_kind { SIM_CHANGE_WRITE, SIM_CHANGE_SIZE /* truncate */, SIM_CHANGE_GROW /* allocate */ };
 struct sim_change {
     enum sim_change_kind kind;
-    bool given_up; /* a sync of it failed: no later sync makes it durable, only luck at a crash */
+    bool given_up;   /* a sync of it failed: no later sync makes it durable, only luck at a crash */
     uint64_t number; /* of the world's changes: a sync covers those made before it began */
     uint64_t offset;
     size_t size;
@@ -138,8 +138,8 @@ struct sim_agent {
 };
 struct sim_process {
     int number;
-    bool dead, fatal; /* by a fault or a kill */
-    bool ended;       /* main has returned */
+    bool dead, fatal;      /* by a fault or a kill */
+    bool ended;            /* main has returned */
     uint32_t thread_count; /* main among them */
     char fatal_message[512];
     struct sim_process *next;
@@ -163,15 +163,15 @@ struct sys_sim {
     struct sim_fault faults[SYS_SIM_CALL_COUNT];
     uint32_t rates[SYS_SIM_FAULT_COUNT];
     uint64_t injected[SYS_SIM_FAULT_COUNT];
-    uint64_t change_next;       /* number of the next change of content or names */
-    uint64_t net_version;       /* of all sockets: rises when one may have become ready */
+    uint64_t change_next; /* number of the next change of content or names */
+    uint64_t net_version; /* of all sockets: rises when one may have become ready */
     uint64_t trace_hash;
     void (*trace_line)(void *ctx, const char *text);
     void *trace_ctx;
     struct sim_thread *threads, *running; /* all that are, oldest first; the one that runs, NULL: the observer */
     struct sim_process *processes;
     int process_next, observed; /* observed: the process in whose name the observer opens things */
-    struct sim_stack *stacks; /* to be used again */
+    struct sim_stack *stacks;   /* to be used again */
     struct sim_table files, sockets, pollers, agents;
     struct sim_inode *root, **inodes; /* in order of making */
     size_t inode_count, inode_capacity;
@@ -196,7 +196,8 @@ int sim_process(const struct sys_sim *sim); /* its number; of the observer: whom
 const char *sim_thread_name(const struct sys_sim *sim);
 
 /* sys_sim_process.c */
-void sim_threads_wait(struct sys_sim *sim, uint64_t ns); /* the running thread, at least that long; the observer: no time */
+void sim_threads_wait(
+    struct sys_sim *sim, uint64_t ns); /* the running thread, at least that long; the observer: no time */
 /* Until the poller is woken, one of its sockets may be ready, or time is up. */
 void sim_threads_wait_poller(struct sys_sim *sim, struct sim_poller *poller, uint64_t ns);
 void sim_thread_start(struct sys_sim *sim, struct sim_agent *agent, int wake_poller);

@@ -1,5 +1,6 @@
 /* HTTP parsers on any bytes. What they say must not depend on how the bytes are cut, moved or compacted.
- * Input: byte 0 chooses the parser, byte 1 seeds the cuts, the rest is what came over the wire. */
+ * Input: byte 0 chooses the parser, byte 1 seeds the cuts, the rest is what came over the wire.
+ * Covers: http_body.c http_fields.c http_parser.c http_response.c http_target.c. */
 #include "base/assert.h"
 #include "base/prng.h"
 #include "wire/http.h"

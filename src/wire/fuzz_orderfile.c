@@ -1,5 +1,5 @@
 /* LOBSTER rows and order records on any bytes: lines cover the text, records are encoded to the bytes they came from.
- */
+ * Covers: lobster.c orderflow.c. */
 #include "base/assert.h"
 #include "wire/lobster.h"
 #include "wire/orderflow.h"

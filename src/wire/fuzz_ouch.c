@@ -1,4 +1,5 @@
-/* OUCH-style messages on any bytes: what decodes is encoded and decoded again to the same. */
+/* OUCH-style messages on any bytes: what decodes is encoded and decoded again to the same.
+ * Covers: ouch.c. */
 #include "base/assert.h"
 #include "wire/ouch.h"
 
@@ -35,12 +36,23 @@ static void response_run(struct weir_slice message) {
     WEIR_ASSERT(weir_ouch_response_encode(&again, second) == size && memcmp(first, second, size) == 0);
 }
 
+/* An alpha field holds the text up to its size; blanks at its end are padding. */
+static void alpha_run(struct weir_slice text) {
+    char field[WEIR_OUCH_CLIENT_ID_SIZE];
+    weir_ouch_alpha_set(field, sizeof field, text);
+    struct weir_slice kept = weir_ouch_alpha_get(field, sizeof field);
+    WEIR_ASSERT(kept.size <= text.size && (kept.size == 0 || memcmp(kept.data, text.data, kept.size) == 0));
+    for (size_t i = kept.size; i < text.size && i < sizeof field; i++)
+        WEIR_ASSERT(text.data[i] == ' ');
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *copy = malloc(size ? size : 1); /* its own block: ASan sees a read behind the message */
     WEIR_ASSERT(copy);
     if (size) memcpy(copy, data, size);
     request_run(weir_slice(copy, size));
     response_run(weir_slice(copy, size));
+    alpha_run(weir_slice(copy, size));
     free(copy);
     return 0;
 }

@@ -8,12 +8,13 @@ import threading
 class Ledger:
     """Appends unique records to a plain topic from several threads until the node dies; check() after its restart.
 
-    A value is `writer-number`. Acknowledged: must be at its offset. In doubt (the connection broke): may be there once.
+    A value is `writer-number`, padded. A writer goes round its partitions: writer, writer + writers, ...
+    Acknowledged: must be at its offset. In doubt (the connection broke): may be there once.
     Idempotent producers resend what was in doubt with the same producer id and sequence: then it must be there exactly once.
     """
 
-    def __init__(self, node, topic="ledger", partitions=2, writers=4, batch=8):
-        self.node, self.topic, self.partitions, self.batch = node, topic, partitions, batch
+    def __init__(self, node, topic="ledger", partitions=2, writers=4, batch=8, padding=0):
+        self.node, self.topic, self.partitions, self.batch, self.padding = node, topic, partitions, batch, "." * padding
         self.writers, self.lock = writers, threading.Lock()
         self.acked = {}   # (partition, offset) -> value
         self.doubt = set()
@@ -21,14 +22,16 @@ class Ledger:
         self.seen = {}    # value -> (partition, offset), of what was verified so far
         self.verified = [0] * partitions
         self.stopping = threading.Event()
-        self.threads = []
+        self.threads, self.requests = [], None
 
     def create(self):
         answer = self.node.post("/v1/topics", {"name": self.topic, "partitions": self.partitions})
         assert answer.status in (200, 201, 409), answer
 
-    def start(self):
+    def start(self, requests=None):
+        """Until the node dies, join() is called, or each writer has made so many requests."""
         self.stopping.clear()
+        self.requests = requests
         address = self.node.addresses["http"]
         self.threads = [threading.Thread(target=self._write, args=(w, address), daemon=True) for w in range(self.writers)]
         for thread in self.threads:
@@ -36,14 +39,19 @@ class Ledger:
 
     def join(self):
         self.stopping.set()
+        self.finish()
+
+    def finish(self):
         for thread in self.threads:
             thread.join(30)
 
     def _write(self, writer, address):
         connection = http.client.HTTPConnection(*address, timeout=30)
-        partition = writer % self.partitions
-        while not self.stopping.is_set():
-            values = ["%d-%d" % (writer, self.numbers[writer] + i) for i in range(self.batch)]
+        turn = 0
+        while not self.stopping.is_set() and turn != self.requests:
+            partition = (writer + turn * self.writers) % self.partitions
+            turn += 1
+            values = ["%d-%d%s" % (writer, self.numbers[writer] + i, self.padding) for i in range(self.batch)]
             self.numbers[writer] += self.batch
             try:
                 connection.request("POST", "/v1/topics/%s/records?partition=%d" % (self.topic, partition),
@@ -95,6 +103,18 @@ class Ledger:
         for (partition, offset), value in sorted(self.acked.items())[:10]:
             problems.append("acknowledged %s is lost: partition %d offset %d" % (value, partition, offset))
         self.acked.clear()
+        return problems
+
+    def check_again(self):
+        """Everything that was verified so far is read once more: nothing of it may have changed since."""
+        problems = []
+        want = {place: value for value, place in self.seen.items()}
+        for partition in range(self.partitions):
+            for offset, value in self.read(partition, 0):
+                if want.pop((partition, offset), value) != value:
+                    problems.append("partition %d offset %d now holds %s" % (partition, offset, value))
+        for (partition, offset), value in sorted(want.items())[:10]:
+            problems.append("%s is gone: partition %d offset %d" % (value, partition, offset))
         return problems
 
     def asked(self):

@@ -104,10 +104,9 @@ const union exchange_output *exchange_core_outputs(const struct exchange_core *c
 
 void core_reject(struct exchange_core *core, const struct exchange_command *c, enum exchange_reason reason) {
     core->counters.rejected++;
-    /* A reference sent twice on a session where they rise is a retransmission: it is no news to that session. */
+    /* A retransmission is no news to its session. A reference that another order of the account has is. */
     bool news = c->session && c->session <= core->limits.sessions_max && c->account &&
-                core->sessions[c->session].account == c->account &&
-                !(reason == EXCHANGE_REASON_DUPLICATE_REF && core->sessions[c->session].flags & SESSION_REFS_RISE);
+                core->sessions[c->session].account == c->account && !core->retransmitted;
     core_output(core)->event = (struct exchange_event){
         .type = EXCHANGE_EVENT_REJECTED,
         .side = c->side,
@@ -175,6 +174,7 @@ static void apply_other(struct exchange_core *core, const uint8_t *bytes, size_t
 void exchange_core_apply(struct exchange_core *core, const void *record, size_t size, uint64_t time_ns) {
     core->output_next = core->outputs;
     core->work_left = core->limits.work_max;
+    core->retransmitted = false;
     core->counters.commands++;
     /* The host's time does not go back; a record that does is taken at the time before. */
     if (LIKELY(time_ns > core->now)) core->now = time_ns;

@@ -231,6 +231,7 @@ static void publish(struct exchange_fold *fold, struct weir_out *out, const unio
 
 /* What became of the order a request is about: the first order its events name, unless only makers are named. */
 static void note_event(struct exchange_reply *reply, uint64_t *target, const struct exchange_event *e) {
+    if (e->reason == EXCHANGE_REASON_TIME_REACHED) return; /* the command's time did that, not the command */
     if (e->type == EXCHANGE_EVENT_REJECTED) {
         reply->status = EXCHANGE_REJECTED;
         reply->reason = e->reason;

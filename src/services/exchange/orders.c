@@ -55,7 +55,8 @@ enum exchange_reason sessions_check(
     struct session *session = &core->sessions[number];
     if (!(session->flags & SESSION_CONNECTED) || session->account != account) return EXCHANGE_REASON_UNKNOWN_SESSION;
     if (session->flags & SESSION_REFS_RISE && client_ref) {
-        if (client_ref <= session->ref_last) return EXCHANGE_REASON_DUPLICATE_REF;
+        core->retransmitted = client_ref <= session->ref_last;
+        if (core->retransmitted) return EXCHANGE_REASON_DUPLICATE_REF;
         core->digest -= sessions_digest(core, number);
         session->ref_last = client_ref;
         core->digest += sessions_digest(core, number);

@@ -89,8 +89,10 @@ const struct weir_service weir_service_exchange = {
     .name = "exchange",
     .summary =
         "price-time-priority matching engine: order books per symbol, OUCH-style and HTTP order entry, market data",
-    .version = 2, /* limits in force as records say; echoes and what was prevented behind events; connections */
-    .version_replays = 2,
+    /* 2: limits in force as records say; echoes and what was prevented behind events; connections
+     * 3: a session hears that a reference is another open order's */
+    .version = 3,
+    .version_replays = 3,
     .partitions_setting = "partitions",
     .settings = settings,
     .topics = topics,

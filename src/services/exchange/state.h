@@ -182,6 +182,7 @@ struct exchange_core {
     struct mass *mass; /* under way, first in first out */
     uint32_t mass_count, mass_max;
     uint32_t work_left;                    /* resting orders this command may still touch */
+    bool retransmitted;                    /* its session had sent this command's reference before */
     uint32_t accounts_used, sessions_used; /* high-water marks, so that a save need not touch every page */
     uint64_t now;
     uint64_t digest; /* sum over orders, symbols, accounts, sessions */

@@ -361,6 +361,15 @@ static void test_events_of_a_session_are_numbered_without_a_hole(void **state) {
                 assert_int_equal(e->session_sequence, ++told);
         }
     }
+    /* A reference that is new to the session but stands for an order the account entered otherwise: that is news. */
+    size_t count;
+    struct exchange_command other = order(1, BUY, 1, 1), own = order(1, BUY, 2, 1);
+    other.client_ref = own.client_ref = 500;
+    own.session = 1;
+    world_do(&w, other, &count);
+    const struct exchange_event *refused = &world_do(&w, own, &count)->event;
+    assert_int_equal(refused->reason, EXCHANGE_REASON_DUPLICATE_REF);
+    assert_int_equal(refused->session_sequence, ++told);
     struct exchange_session_view view;
     assert_true(exchange_core_session(w.core, 1, &view));
     assert_int_equal(view.events, told);

@@ -86,10 +86,9 @@ static void match(struct model *m, event *taker, uint8_t stp, int64_t limit) {
         int64_t price = maker->o.price;
         maker->o.leaves -= quantity, maker->o.executed += quantity;
         taker->leaves -= quantity, taker->executed += quantity;
-        m->matches++;
         event *e = say(m, EXCHANGE_EVENT_EXECUTED, &maker->o);
         e->flags = (uint8_t)(EXCHANGE_EVENT_MAKER | (maker->o.leaves ? 0 : EXCHANGE_EVENT_ENDED));
-        e->quantity = quantity, e->match_id = m->matches;
+        e->quantity = quantity, e->match_id = ++m->matches;
         e = say(m, EXCHANGE_EVENT_EXECUTED, taker);
         e->flags = taker->leaves ? 0 : EXCHANGE_EVENT_ENDED;
         e->quantity = quantity, e->match_id = m->matches, e->price = price;
@@ -129,10 +128,11 @@ static uint8_t check_quantity(const struct exchange_terms *t, uint64_t quantity)
 }
 static uint8_t check_party(struct model *m, const command *c, uint32_t account) {
     if (account == 0 || account > m->accounts_max) return R(UNKNOWN_ACCOUNT);
-    for (size_t i = 0; i < m->order_count; i++)
+    uint8_t said = c->session && m->check_session ? m->check_session(m->sessions, c, account) : R(NONE);
+    for (size_t i = 0; said == R(NONE) && i < m->order_count; i++)
         if (c->client_ref && m->orders[i].o.account == account && m->orders[i].o.client_ref == c->client_ref)
             return R(DUPLICATE_REF);
-    return R(NONE);
+    return said;
 }
 static bool rests(const command *c) {
     return c->tif <= EXCHANGE_TIF_GTD && !(c->flags & EXCHANGE_FLAG_MARKET);
@@ -247,8 +247,8 @@ static void sweep(struct model *m, const command *c, uint8_t type, uint8_t reaso
         for (size_t i = 0; i < m->order_count; i++) {
             struct model_order *o = &m->orders[i];
             if ((c->account && o->o.account != c->account) || (c->symbol && o->o.symbol != c->symbol) ||
-                (c->side != EXCHANGE_SIDE_ANY && o->o.side != c->side) || (day && o->tif != EXCHANGE_TIF_DAY) ||
-                (due && (o->expire_ns == 0 || o->expire_ns > m->now)))
+                (c->session && o->o.session != c->session) || (c->side != EXCHANGE_SIDE_ANY && o->o.side != c->side) ||
+                (day && o->tif != EXCHANGE_TIF_DAY) || (due && (o->expire_ns == 0 || o->expire_ns > m->now)))
                 continue;
             bool sooner = first == NULL;
             if (first && due && o->expire_ns != first->expire_ns)
@@ -290,8 +290,9 @@ void model_apply(struct model *m, const void *record, size_t size, uint64_t time
         reject(m, c, R(UNKNOWN_ACCOUNT));
     } else if (c->type == EXCHANGE_COMMAND_HALT || c->type == EXCHANGE_COMMAND_RESUME) {
         m->halted[c->symbol] = c->type == EXCHANGE_COMMAND_HALT;
-    } else if (c->type == EXCHANGE_COMMAND_MASS_CANCEL) {
-        sweep(m, c, EXCHANGE_EVENT_CANCELED, R(BY_MASS_CANCEL));
+    } else if (c->type == EXCHANGE_COMMAND_MASS_CANCEL || c->type == EXCHANGE_COMMAND_DISCONNECT) {
+        sweep(m, c, EXCHANGE_EVENT_CANCELED,
+            c->type == EXCHANGE_COMMAND_DISCONNECT ? R(BY_DISCONNECT) : R(BY_MASS_CANCEL));
     } else {
         all.symbol = c->symbol;
         sweep(m, &all, EXCHANGE_EVENT_EXPIRED, R(DAY_ENDED));
