@@ -24,6 +24,7 @@ struct worker {
     uint64_t seed; /* that it is at: what to name when it is ended by a signal */
     bool failed;
     uint64_t failed_seed;
+    uint64_t longest_seed, longest_turns;
     struct sim_tally tally;
     char failure[SIM_FAILURE_MAX];
 };
@@ -45,7 +46,14 @@ static void work(struct shared *shared, struct worker *worker, const struct argu
         if (a->seeds > 0 && n >= a->seeds) return;
         worker->seed = a->seed + n;
         struct sim_options options = {.seed = worker->seed, .only = a->only};
-        if (sim_run(&options, &worker->tally, worker->failure, &hash)) continue;
+        uint64_t before = worker->tally.turns;
+        bool good = sim_run(&options, &worker->tally, worker->failure, &hash);
+        uint64_t turns = worker->tally.turns - before;
+        if (turns > worker->longest_turns) {
+            worker->longest_turns = turns;
+            worker->longest_seed = worker->seed;
+        }
+        if (good) continue;
         worker->failed_seed = worker->seed;
         worker->failed = true;
         atomic_store(&shared->stop, true);
@@ -119,6 +127,10 @@ static int run_many(const struct arguments *a) {
             worker->failed ? worker->failed_seed : worker->seed, a->only, worker->failed ? worker->failure : text);
     }
     print_report(&sum, now_s() - begin);
+    const struct worker *longest = &shared->workers[0];
+    for (uint32_t i = 1; i < a->workers; i++)
+        if (shared->workers[i].longest_turns > longest->longest_turns) longest = &shared->workers[i];
+    printf("the longest seed: %llu, %llu turns\n", ULL(longest->longest_seed), ULL(longest->longest_turns));
     return good ? 0 : 1;
 }
 

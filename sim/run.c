@@ -117,28 +117,29 @@ static bool expected(struct sim *sim, enum weir_error error) {
     return false;
 }
 
-/* The process ended by itself. Is there a reason? */
-static void judge_end(struct sim *sim, const struct life *life) {
+/* The process ended by itself. Is there a reason? True: a workload expected it. */
+static bool judge_end(struct sim *sim, const struct life *life) {
     struct node *node = &sim->node;
-    const char *message = NULL;
+    const char *message = "";
     uint64_t errors = disk_errors(sim) - life->errors_before, damages = sys_sim_damages(sim->sys);
     sim->tally.own_ends++;
     if (sys_sim_process_fatal(sim->sys, node->process, &message)) {
         if (message[0] == 0) sim_fail(sim, "the process ended itself without a word");
-        if (strstr(message, "replays versions") && expected(sim, WEIR_E_VERSION)) return;
+        if (strstr(message, "replays versions") && expected(sim, WEIR_E_VERSION)) return true;
         if (errors + damages == 0) sim_fail(sim, "the process ended itself with no fault to blame: %s", message);
-        return;
+        return false;
     }
-    if (sys_sim_died(sim->sys, node->process)) return; /* by a fault: what it thought then does not count */
-    if (node->error == WEIR_OK) return;
+    if (sys_sim_died(sim->sys, node->process)) return false; /* by a fault: what it thought then does not count */
+    if (node->error == WEIR_OK) return false;
     sim->tally.refused_starts++;
     if (node->error_text[0] == 0) sim_fail(sim, "a start is refused without a word (%s)", weir_error_name(node->error));
-    if (node->error == WEIR_E_LOCKED && life->rival.process) return;
-    if (expected(sim, node->error)) return;
-    if (node->error == WEIR_E_CORRUPT && damages > 0) return;
-    if ((node->error == WEIR_E_IO || node->error == WEIR_E_NO_SPACE) && errors > 0) return;
-    if (damages > 0) return;
+    if (node->error == WEIR_E_LOCKED && life->rival.process) return false;
+    if (expected(sim, node->error)) return true;
+    if (node->error == WEIR_E_CORRUPT && damages > 0) return false;
+    if ((node->error == WEIR_E_IO || node->error == WEIR_E_NO_SPACE) && errors > 0) return false;
+    if (damages > 0) return false;
     sim_fail(sim, "a start is refused with no fault to blame: %s: %s", weir_error_name(node->error), node->error_text);
+    return false;
 }
 
 static void judge_reports(struct sim *sim) {
@@ -258,9 +259,16 @@ static void verify(struct sim *sim) {
 static void come_right(struct sim *sim) {
     struct life *life = calloc(1, sizeof *life);
     WEIR_ASSERT(life != NULL);
+    bool again = true; /* a last upgrade may be refused */
     for (int round = 0; round < 2 && !sim->failed; round++) { /* once more from what the first one left */
         if (!calm_life(sim, life)) {
-            if (!sim->failed) judge_end(sim, life);
+            bool refused = !sim->failed && judge_end(sim, life);
+            sys_sim_crash(sim->sys, true);
+            if (refused && again) {
+                again = false;
+                round--;
+                continue;
+            }
             if (!sim->failed && sys_sim_damages(sim->sys) == 0)
                 sim_fail(sim, "no fault happens any more, and still the node ends: %s", sim->node.error_text);
             break;
