@@ -259,7 +259,7 @@ static void verify(struct sim *sim) {
 static void come_right(struct sim *sim) {
     struct life *life = calloc(1, sizeof *life);
     WEIR_ASSERT(life != NULL);
-    bool again = true; /* a last upgrade may be refused */
+    bool again = true;                                        /* a last upgrade may be refused */
     for (int round = 0; round < 2 && !sim->failed; round++) { /* once more from what the first one left */
         if (!calm_life(sim, life)) {
             bool refused = !sim->failed && judge_end(sim, life);
