@@ -344,6 +344,7 @@ bool sim_run(const struct sim_options *options, struct sim_tally *tally, char *r
     finish(sim, tally, ret_hash);
     bool good = !sim->failed;
     snprintf(ret_failure, SIM_FAILURE_MAX, "%s", sim->failure);
+    free(sim->gaps);
     free(sim);
     return good;
 }
