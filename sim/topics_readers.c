@@ -12,6 +12,7 @@ struct topics_reader {
     struct client client;
     uint32_t topic, partition, changes, incarnation;
     uint64_t offset, limit;
+    uint64_t start, high; /* what a reader was told before this one asked */
     bool named;              /* the offset was, else it is the start or the end */
     uint64_t next[TOPICS_MAX]; /* follows one partition of each topic */
 };
@@ -65,6 +66,8 @@ static void ask(struct topics *t, struct topics_reader *r, uint32_t index) {
     if (dice >= 60 && high > 0) r->offset = prng_below(&t->sim->prng, high);
     if (dice >= 95) r->offset = high + prng_below(&t->sim->prng, 40); /* beyond the end, perhaps */
     r->limit = 1 + sim_pick(t->sim, 12);
+    r->start = topic->start[r->partition];
+    r->high = high;
     if (r->named)
         snprintf(offset, sizeof offset, "&offset=%llu", ULL(r->offset));
     else if (dice < 8)
@@ -120,11 +123,11 @@ static void judge_numbers(struct topics *t, struct topics_reader *r, const struc
         sim_fail(t->sim, "%s-%u: %llu records from %llu on (at most %llu), next %llu, start %llu, high %llu",
             topic->name, r->partition, ULL(a->count), ULL(r->offset), ULL(r->limit), ULL(a->next), ULL(a->start),
             ULL(a->high));
-    if ((a->start < *start || a->high < *high) && !damaged)
+    if ((a->start < r->start || a->high < r->high) && !damaged)
         sim_fail(t->sim, "%s-%u: a reader is told %llu to %llu; an earlier one was told %llu to %llu", topic->name,
-            r->partition, ULL(a->start), ULL(a->high), ULL(*start), ULL(*high));
-    *start = a->start;
-    *high = a->high;
+            r->partition, ULL(a->start), ULL(a->high), ULL(r->start), ULL(r->high));
+    if (a->start > *start || damaged) *start = a->start;
+    if (a->high > *high || damaged) *high = a->high;
     r->next[r->topic] = a->next;
 }
 
@@ -133,9 +136,9 @@ static void judge_range(struct topics *t, const struct topics_reader *r) {
     const struct sim_topic *topic = &t->topics[r->topic];
     struct log_topic *found = node_is_open(&t->sim->node) ? log_topic_find(t->sim->node.log, topic->name) : NULL;
     if (!found || !topic_stands(topic, r->changes) || sys_sim_damages(t->sim->sys) > 0) return;
-    if (r->offset >= atomic_load(&found->partitions[r->partition]->start) && r->offset <= topic->high[r->partition])
+    if (r->offset >= atomic_load(&found->partitions[r->partition]->start) && r->offset <= r->high)
         sim_fail(t->sim, "%s-%u: offset %llu is refused as out of range; a reader was told of %llu", topic->name,
-            r->partition, ULL(r->offset), ULL(topic->high[r->partition]));
+            r->partition, ULL(r->offset), ULL(r->high));
 }
 
 static void take_answer(struct topics *t, struct topics_reader *r) {
