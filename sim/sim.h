@@ -27,7 +27,7 @@ struct audit;
 struct sim_tally {
     uint64_t seeds, lives, recoveries, kills, power_cuts, clean_stops, own_ends, refused_starts, races;
     uint64_t virtual_ns, turns, requests, answered, in_doubt, records_checked, outputs_checked, replays_checked;
-    uint64_t corruption_named, upgrades, upgrades_refused;
+    uint64_t corruption_named, repairs, upgrades, upgrades_refused;
     uint64_t faults[SYS_SIM_FAULT_COUNT];
 };
 
@@ -52,6 +52,7 @@ struct sim {
     uint64_t damages_mended; /* of sys_sim_damages(): those that were there when `log repair` was done */
     struct sim_gap *gaps;
     uint32_t gap_count;
+    bool frames_given_up; /* and journal frames whose content nobody knows: they were the end of their partitions */
     bool calm; /* no faults happen in this life, and everything must come right */
     bool failed;
     char failure[SIM_FAILURE_MAX];

@@ -156,7 +156,11 @@ static bool look_at(void *ctx, const struct batch_record *record) {
 /* Starts only rise; whatever is kept by bytes still has as many. */
 static void check_start(struct topics *t, struct sim_topic *topic, uint32_t partition, const struct log_partition *p) {
     uint64_t start = atomic_load(&p->start), bytes = atomic_load(&p->bytes);
-    if (start < topic->start[partition] && sys_sim_damages(t->sim->sys) == 0)
+    if (sys_sim_damages(t->sim->sys) > 0) {
+        topic->start[partition] = start; /* a repair may have nothing left before it */
+        return;
+    }
+    if (start < topic->start[partition])
         sim_fail(t->sim, "%s-%u begins at offset %llu; it was %llu before", topic->name, partition, ULL(start),
             ULL(topic->start[partition]));
     if (start > 0 && topic->retention_bytes == 0 && topic->retention_ms == 0)
@@ -220,8 +224,21 @@ static void check_expired(struct topics *t, const struct sim_topic *topic, const
             r->partition, ULL(topics_wall_ms(t) - r->sent_ms), ULL(topic->retention_ms));
 }
 
+/* Up to where records of earlier lives are there. */
+static void measure(const struct topics *t, uint64_t reach[TOPICS_MAX][TOPIC_PARTITIONS_MAX]) {
+    memset(reach, 0, TOPICS_MAX * sizeof *reach);
+    for (uint64_t n = 0; n < t->count; n++) {
+        const struct sim_record *r = &t->records[n];
+        uint64_t *end = &reach[r->topic][r->partition];
+        if (r->fate == RECORD_ACKED && r->life < t->life && r->seen != TOPICS_NOT_SEEN && r->seen >= *end)
+            *end = r->seen + 1;
+    }
+}
+
 /* What was acknowledged in this life is durable, but may not be readable yet: it is in the journal first. */
 static void look_for_lost(struct topics *t, bool whole) {
+    uint64_t reach[TOPICS_MAX][TOPIC_PARTITIONS_MAX];
+    measure(t, reach);
     for (uint64_t n = 0; n < t->count && !t->sim->failed; n++) {
         struct sim_record *r = &t->records[n];
         const struct sim_topic *topic = &t->topics[r->topic];
@@ -234,7 +251,8 @@ static void look_for_lost(struct topics *t, bool whole) {
         if (r->offset < topic->start[r->partition]) {
             check_expired(t, topic, r, n);
             r->fate = RECORD_GONE;
-        } else if (sim_given_up(t->sim, topic->name, r->partition, r->offset)) {
+        } else if (sim_given_up(t->sim, topic->name, r->partition, r->offset) ||
+                   (t->sim->frames_given_up && r->offset >= reach[r->topic][r->partition])) {
             r->fate = RECORD_GONE;
         } else if (may_be_lost(t, r)) {
             r->fate = RECORD_DOUBT;
