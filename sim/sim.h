@@ -49,9 +49,13 @@ struct sim {
 
 struct sim_options {
     uint64_t seed;
-    const char *only;    /* a workload's name; NULL: those the seed chooses */
+    const char *only; /* a workload's name; NULL: those the seed chooses */
+    /* What is left out of the seed's plan, to find the least that still fails: bits of enum sys_sim_fault, bits of
+     * sim_workloads' rows, and how many lives at most (0: as planned). */
+    uint32_t faults_off, workloads_off, lives_max;
     bool trace;          /* every call and turn to stdout */
     uint64_t trace_from; /* elapsed ns */
+    bool trace_end;      /* of a failure the last calls before it */
 };
 /* True: nothing was found wrong. ret_failure (SIM_FAILURE_MAX) gets the sentence otherwise; ret_hash the hash of the
  * whole trace. Adds to the tally. */

@@ -272,8 +272,9 @@ static uint64_t next_due_ns(const struct sys_sim *sim) {
 /* What happens to a machine while its programs run. */
 static void weather(struct sys_sim *sim) {
     if (sim_happens(sim, SYS_SIM_FAULT_CLOCK)) {
-        bool back = prng_chance(&sim->prng_fault, 1, 2);
-        int64_t jump = (int64_t)prng_between(&sim->prng_fault, 1, CLOCK_NS_MAX);
+        struct prng *prng = &sim->prng_faults[SYS_SIM_FAULT_CLOCK];
+        bool back = prng_chance(prng, 1, 2);
+        int64_t jump = (int64_t)prng_between(prng, 1, CLOCK_NS_MAX);
         sim->wall_offset_ns += back ? -jump : jump;
         sim_note(sim, "clock jumps", back ? "back" : "ahead", (uint64_t)jump, 0, WEIR_OK);
     }
@@ -298,7 +299,7 @@ bool sys_sim_turn(struct sys *sys, uint64_t until_ns) {
     }
     weather(sim);
     if (sim_happens(sim, SYS_SIM_FAULT_STALL)) {
-        t->not_before_ns = now + prng_between(&sim->prng_fault, STALL_NS_MIN, STALL_NS_MAX);
+        t->not_before_ns = now + prng_between(&sim->prng_faults[SYS_SIM_FAULT_STALL], STALL_NS_MIN, STALL_NS_MAX);
         sim_note(sim, "stalls", t->name, t->not_before_ns - now, 0, WEIR_OK);
         return true;
     }
