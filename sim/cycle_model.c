@@ -247,8 +247,8 @@ static bool same_hop(const struct hop *a, const struct hop *b) {
 
 /* Every emit that was taken was due, once; and when nothing is under way, every one that is due was taken. */
 static void match_hops(struct cycle_model *m, bool whole) {
-    qsort(m->due.data, m->due.count, sizeof(struct hop), compare_hops);
-    qsort(m->made.data, m->made.count, sizeof(struct hop), compare_hops);
+    if (m->due.count > 0) qsort(m->due.data, m->due.count, sizeof(struct hop), compare_hops);
+    if (m->made.count > 0) qsort(m->made.data, m->made.count, sizeof(struct hop), compare_hops);
     size_t due = 0;
     for (size_t i = 0; i < m->made.count && !m->sim->failed; i++, due++) {
         const struct hop *made = &m->made.data[i];
