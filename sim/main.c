@@ -127,8 +127,9 @@ static int run_many(const struct arguments *a) {
     fflush(stdout);
     for (uint32_t i = 0; i < a->workers; i++) {
         struct worker *worker = &shared->workers[i];
-        worker->pid = fork();
-        if (worker->pid == 0) {
+        pid_t pid = fork();
+        if (pid > 0) worker->pid = pid; /* the memory is shared: the child must not write its own idea of it */
+        if (pid == 0) {
             work(shared, worker, a, begin + a->seconds);
             exit(0);
         }
