@@ -1,6 +1,7 @@
 /* One seed, from an empty disk to the verdict. */
 #include "sim/audit.h"
 #include "sim/mend.h"
+#include "sim/trace.h"
 #include "sim/workload.h"
 
 #include <stdlib.h>
@@ -283,10 +284,10 @@ static void come_right(struct sim *sim) {
 }
 
 /* ---- the run ------------------------------------------------------------------------------------------------- */
-static void choose_workloads(struct sim *sim, const char *only) {
+static void choose_workloads(struct sim *sim, const char *only, uint32_t off) {
     for (const struct sim_workload *const *w = sim_workloads; *w; w++) {
         bool chosen = only ? strcmp((*w)->name, only) == 0 : sim_percent(sim, 40);
-        if (!chosen || sim->workload_count == SIM_WORKLOADS_MAX) continue;
+        if (!chosen || sim->workload_count == SIM_WORKLOADS_MAX || (off >> (w - sim_workloads) & 1)) continue;
         if (sim->plan.weather == WEATHER_DAMAGE && (*w)->services && !only) continue;
         sim->workloads[sim->workload_count++] = *w;
     }
@@ -294,18 +295,10 @@ static void choose_workloads(struct sim *sim, const char *only) {
         for (int f = SYS_SIM_FAULT_ROT; f <= SYS_SIM_FAULT_WRITE_WRONG; f++)
             sim->plan.rates[f] = 0;
     if (sim->workload_count == 0) sim->workloads[sim->workload_count++] = sim_workloads[0];
-    for (uint32_t i = 0; i < sim->workload_count; i++)
+    for (uint32_t i = 0; i < sim->workload_count; i++) {
+        WEIR_ASSERT(sim->workloads[i] != NULL);
         sim->states[i] = sim->workloads[i]->open(sim);
-}
-
-struct tracing {
-    struct sim *sim;
-    uint64_t from;
-};
-
-static void print_trace(void *ctx, const char *line) {
-    const struct tracing *t = ctx;
-    if (sim_now_ns(t->sim) >= t->from) puts(line);
+    }
 }
 
 static void finish(struct sim *sim, struct sim_tally *tally, uint64_t *ret_hash) {
@@ -333,13 +326,17 @@ bool sim_run(const struct sim_options *options, struct sim_tally *tally, char *r
     plan_make(options->seed, &sim->plan);
     enum weir_error e = sys_sim_new(&sim->plan.world, &sim->sys);
     WEIR_ASSERT(e == WEIR_OK);
-    struct tracing tracing = {sim, options->trace_from};
-    if (options->trace) sys_sim_trace(sim->sys, print_trace, &tracing);
+    sim->options = options;
+    trace_begin(sim, options);
     sim->audit = audit_new();
-    choose_workloads(sim, options->only);
+    for (uint32_t f = 0; f < SYS_SIM_FAULT_COUNT; f++)
+        if (options->faults_off >> f & 1) sim->plan.rates[f] = 0;
+    if (options->lives_max > 0 && sim->plan.lives > options->lives_max) sim->plan.lives = options->lives_max;
+    choose_workloads(sim, options->only, options->workloads_off);
     for (uint32_t i = 0; i < sim->plan.lives && !sim->failed; i++)
         live(sim);
     if (!sim->failed) come_right(sim);
+    sys_sim_trace(sim->sys, NULL, NULL);
     finish(sim, tally, ret_hash);
     bool good = !sim->failed;
     snprintf(ret_failure, SIM_FAILURE_MAX, "%s", sim->failure);
