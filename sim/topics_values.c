@@ -1,5 +1,5 @@
-/* What the n-th record holds: a function of n and its size, so that whoever reads it can tell which it is. Its number is
- * in the key or in front of the value. Keys and values are null, empty, text and binary in turn. */
+/* What the n-th record holds: a function of n and its size, so that whoever reads it can tell which it is. Its number
+ * is in the key or in front of the value. Keys and values are null, empty, text and binary in turn. */
 #include "sim/topics.h"
 
 #include "base/encode.h"
