@@ -138,9 +138,11 @@ static const char *split_name(const char *name, size_t *ret_size, uint32_t *ret_
 static void take_finding(void *ctx, const struct log_finding *finding) {
     struct repair *r = ctx;
     const char *at = strstr(finding->text, "offsets ");
-    unsigned long long from = 0, to = 0;
     if (strncmp(finding->text, "frames ", 7) == 0) r->sim->frames_given_up = true;
-    if (!at || !strstr(finding->text, "given up") || sscanf(at, "offsets %llu to %llu", &from, &to) != 2) return;
+    if (!at || !strstr(finding->text, "given up")) return;
+    char *end = NULL;
+    uint64_t from = strtoull(at + strlen("offsets "), &end, 10);
+    uint64_t to = strtoull(end + strlen(" to "), NULL, 10);
     const char *of = strstr(at, " of "), *name = of ? of + 4 : finding->text;
     size_t size = 0;
     uint32_t partition = 0;
