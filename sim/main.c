@@ -92,11 +92,6 @@ static void print_report(const struct sim_tally *t, double seconds) {
     printf("\n");
 }
 
-static void on_abort(int number) {
-    trace_end_now();
-    _exit(128 + number);
-}
-
 /* The sentence, then the least of the seed's plan that still fails so, and the last calls before it does. */
 static void print_failure(const struct sim_options *failed, const char *failure) {
     struct sim_options least = *failed;
@@ -106,17 +101,21 @@ static void print_failure(const struct sim_options *failed, const char *failure)
     shrink(&least);
     char without[512], text[SIM_FAILURE_MAX];
     shrink_print(&least, without, sizeof without);
-    printf("the least that still fails; its last calls:\n");
+    struct trace_end *end = mmap(NULL, sizeof *end, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (end == MAP_FAILED) return;
     fflush(stdout);
-    if (fork() == 0) { /* it may end in an assertion */
+    pid_t child = fork(); /* it may end in an assertion */
+    if (child == 0) {
         struct sim_tally tally = {0};
         uint64_t hash;
-        signal(SIGABRT, on_abort);
-        least.trace_end = true;
+        least.trace_end = end;
         sim_run(&least, &tally, text, &hash);
         exit(0);
     }
-    wait(NULL);
+    waitpid(child, NULL, 0);
+    printf("the least that still fails; its last calls:\n");
+    trace_end_print(end);
+    munmap(end, sizeof *end);
     printf("again, with the whole trace: ./x sim --seed %llu%s%s%s --trace\n", ULL(failed->seed),
         failed->only ? " --service " : "", failed->only ? failed->only : "", without);
 }
@@ -128,8 +127,9 @@ static int run_many(const struct arguments *a) {
     fflush(stdout);
     for (uint32_t i = 0; i < a->workers; i++) {
         struct worker *worker = &shared->workers[i];
-        worker->pid = fork();
-        if (worker->pid == 0) {
+        pid_t pid = fork();
+        if (pid > 0) worker->pid = pid; /* the memory is shared: the child must not write its own idea of it */
+        if (pid == 0) {
             work(shared, worker, a, begin + a->seconds);
             exit(0);
         }

@@ -296,8 +296,10 @@ static void choose_workloads(struct sim *sim, const char *only, uint32_t off) {
         for (int f = SYS_SIM_FAULT_ROT; f <= SYS_SIM_FAULT_WRITE_WRONG; f++)
             sim->plan.rates[f] = 0;
     if (sim->workload_count == 0) sim->workloads[sim->workload_count++] = sim_workloads[0];
-    for (uint32_t i = 0; i < sim->workload_count; i++)
+    for (uint32_t i = 0; i < sim->workload_count; i++) {
+        WEIR_ASSERT(sim->workloads[i] != NULL);
         sim->states[i] = sim->workloads[i]->open(sim);
+    }
 }
 
 static void finish(struct sim *sim, struct sim_tally *tally, uint64_t *ret_hash) {
@@ -325,8 +327,8 @@ bool sim_run(const struct sim_options *options, struct sim_tally *tally, char *r
     plan_make(options->seed, &sim->plan);
     enum weir_error e = sys_sim_new(&sim->plan.world, &sim->sys);
     WEIR_ASSERT(e == WEIR_OK);
-    struct trace trace;
-    trace_open(&trace, sim, options);
+    sim->options = options;
+    trace_begin(sim, options);
     sim->audit = audit_new();
     for (uint32_t f = 0; f < SYS_SIM_FAULT_COUNT; f++)
         if (options->faults_off >> f & 1) sim->plan.rates[f] = 0;
@@ -336,7 +338,6 @@ bool sim_run(const struct sim_options *options, struct sim_tally *tally, char *r
         live(sim);
     if (!sim->failed) come_right(sim);
     sys_sim_trace(sim->sys, NULL, NULL);
-    trace_close(&trace);
     finish(sim, tally, ret_hash);
     bool good = !sim->failed;
     snprintf(ret_failure, SIM_FAILURE_MAX, "%s", sim->failure);

@@ -20,6 +20,7 @@
 #define SIM_WORKLOADS_MAX 16
 #define SIM_FAILURE_MAX   2048
 
+struct sim_options;
 struct sim_workload;
 struct audit;
 
@@ -33,6 +34,7 @@ struct sim_tally {
 
 struct sim {
     uint64_t seed;
+    const struct sim_options *options;
     struct plan plan;
     struct prng prng;
     struct sys *sys;
@@ -53,9 +55,9 @@ struct sim_options {
     /* What is left out of the seed's plan, to find the least that still fails: bits of enum sys_sim_fault, bits of
      * sim_workloads' rows, and how many lives at most (0: as planned). */
     uint32_t faults_off, workloads_off, lives_max;
-    bool trace;          /* every call and turn to stdout */
-    uint64_t trace_from; /* elapsed ns */
-    bool trace_end;      /* of a failure the last calls before it */
+    bool trace;                  /* every call and turn to stdout */
+    uint64_t trace_from;         /* elapsed ns */
+    struct trace_end *trace_end; /* gets the last calls of a run, up to its failure; NULL: nobody wants them */
 };
 /* True: nothing was found wrong. ret_failure (SIM_FAILURE_MAX) gets the sentence otherwise; ret_hash the hash of the
  * whole trace. Adds to the tally. */

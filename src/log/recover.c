@@ -73,9 +73,13 @@ static struct scan_file *spare_file(const struct copy *c, size_t size) {
 }
 
 static enum weir_error open_spare(const struct copy *c, struct scan_file *spare, uint32_t *ret_number, int *ret_file) {
+    struct sys *sys = c->log->sys;
     struct log_path path;
+    /* The checkpoint by which the file is not needed may be that of a life that was killed before its name was durable:
+     * a power cut would bring back the one before, which needs the file. */
+    enum weir_error e = sys->dir_sync(sys, c->log->folder);
     log_path(c->log, &path, "journal/" JOURNAL_NAME_FORMAT, spare->number);
-    enum weir_error e = c->log->sys->file_open(c->log->sys, path.text, SYS_OPEN_READ | SYS_OPEN_WRITE, ret_file);
+    if (!e) e = sys->file_open(sys, path.text, SYS_OPEN_READ | SYS_OPEN_WRITE, ret_file);
     if (e) return e;
     spare->taken = true;
     *ret_number = spare->number;
