@@ -69,9 +69,9 @@ struct weir_task {
 struct weir_group {
     struct weir_pool *pool;
     void (*canceled)(struct weir_task *task); /* may be set between begin and the first submission */
-    uint64_t running;        /* tasks not ended; the lowest bit: somebody sleeps until they have */
-    uint64_t canceled_count; /* tasks that did not run */
-    uint64_t mark;           /* the worker's deque when the group began */
+    uint64_t running;                         /* tasks not ended; the lowest bit: somebody sleeps until they have */
+    uint64_t canceled_count;                  /* tasks that did not run */
+    uint64_t mark;                            /* the worker's deque when the group began */
     int32_t poller;
     uint8_t class_, cancel;
 };
@@ -90,13 +90,13 @@ enum weir_pool_stop {
 void weir_pool_stop(struct weir_pool *pool, enum weir_pool_stop how);
 
 struct weir_pool_stats {
-    uint64_t run, canceled;      /* tasks ended either way */
-    uint64_t stolen;             /* tasks that ran on another worker than the one that submitted them */
-    uint64_t overflowed;         /* tasks run by weir_worker_submit itself, because the deque was full */
-    uint64_t refused;            /* submissions answered with FULL */
-    uint64_t slept;              /* times that a worker found nothing and slept */
-    uint64_t wait_ns_max;        /* the longest that a task from outside was queued, of those that ran */
-    uint64_t queued, sleeping;   /* now: tasks from outside that wait; workers that sleep */
+    uint64_t run, canceled;    /* tasks ended either way */
+    uint64_t stolen;           /* tasks that ran on another worker than the one that submitted them */
+    uint64_t overflowed;       /* tasks run by weir_worker_submit itself, because the deque was full */
+    uint64_t refused;          /* submissions answered with FULL */
+    uint64_t slept;            /* times that a worker found nothing and slept */
+    uint64_t wait_ns_max;      /* the longest that a task from outside was queued, of those that ran */
+    uint64_t queued, sleeping; /* now: tasks from outside that wait; workers that sleep */
 };
 void weir_pool_read_stats(struct weir_pool *pool, struct weir_pool_stats *ret_stats);
 

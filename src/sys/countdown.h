@@ -20,7 +20,7 @@ static inline void countdown_add(uint64_t *count) {
 }
 /* A task has ended. True when it was the last and the waiter has to be woken. */
 static inline bool countdown_end(uint64_t *count) {
-    return atomics_fetch_add(count, -COUNTDOWN_ONE, ACQ_REL) == (COUNTDOWN_ONE | COUNTDOWN_ASLEEP);
+    return atomics_fetch_add(count, -COUNTDOWN_ONE, RELEASE) == (COUNTDOWN_ONE | COUNTDOWN_ASLEEP);
 }
 /* Waiter: what all tasks did is seen after true. */
 static inline bool countdown_is_done(const uint64_t *count) {
@@ -28,7 +28,7 @@ static inline bool countdown_is_done(const uint64_t *count) {
 }
 /* Waiter: true when there is nothing to wait for, else it will be woken. It may ask again after it awoke. */
 static inline bool countdown_fall_asleep(uint64_t *count) {
-    uint64_t now = atomics_load(count, ACQUIRE);
+    uint64_t now = atomics_load(count, RELAXED);
     while (now >= COUNTDOWN_ONE && !(now & COUNTDOWN_ASLEEP))
         if (atomics_compare_exchange(count, &now, now | COUNTDOWN_ASLEEP, RELAXED)) return false;
     return countdown_is_done(count);

@@ -90,8 +90,7 @@ static void pool_unmap(struct weir_pool *pool) {
     sys_memory_unmap(pool, pool->memory_size);
 }
 
-enum weir_error weir_pool_start(
-    struct sys *sys, const struct weir_pool_options *options, struct weir_pool **ret_pool) {
+enum weir_error weir_pool_start(struct sys *sys, const struct weir_pool_options *options, struct weir_pool **ret_pool) {
     struct weir_pool_options o;
     struct weir_pool *pool = NULL;
     enum weir_error e = options_complete(options, &o);
@@ -163,8 +162,7 @@ uint64_t weir_group_wait(struct weir_group *group) {
     struct sys_poll_event none;
     while (!countdown_is_done(&group->running)) {
         WEIR_ASSERT(group->poller >= 0);
-        if (!countdown_fall_asleep(&group->running))
-            (void)sys->poller_wait(sys, group->poller, &none, 1, ASLEEP_NS);
+        if (!countdown_fall_asleep(&group->running)) (void)sys->poller_wait(sys, group->poller, &none, 1, ASLEEP_NS);
     }
     group->running = 0; /* nobody is asleep */
     return atomics_load(&group->canceled_count, RELAXED);

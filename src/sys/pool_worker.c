@@ -5,10 +5,10 @@
 #define RUN_MAX 64
 /* A worker that finds nothing looks this often before it sleeps: about 10 us, as long as falling asleep and being woken
  * take, so that waiting awake costs at most twice what was best. */
-#define LOOKS_MAX    64
-#define RELAXES_MAX  16
-#define FAIR_EVERY   32
-#define WAIT_NS      (100 * SYS_NANOS_PER_MS)
+#define LOOKS_MAX   64
+#define RELAXES_MAX 16
+#define FAIR_EVERY  32
+#define WAIT_NS     (100 * SYS_NANOS_PER_MS)
 
 static void relax(void) {
 #if defined(__x86_64__)
@@ -54,9 +54,12 @@ static struct weir_task *steal(struct weir_worker *w) {
 /* So that nothing waits for ever: now and then another source comes first, the worker's own oldest task too. */
 static struct weir_task *look_fairly(struct weir_worker *w) {
     switch (w->looks / FAIR_EVERY % (WEIR_POOL_CLASS_COUNT + 2)) {
-    case WEIR_POOL_CLASS_COUNT: return steal_from(&w->deque);
-    case WEIR_POOL_CLASS_COUNT + 1: return steal(w);
-    default: return pop_queue(w, w->looks / FAIR_EVERY % (WEIR_POOL_CLASS_COUNT + 2));
+    case WEIR_POOL_CLASS_COUNT:
+        return steal_from(&w->deque);
+    case WEIR_POOL_CLASS_COUNT + 1:
+        return steal(w);
+    default:
+        return pop_queue(w, w->looks / FAIR_EVERY % (WEIR_POOL_CLASS_COUNT + 2));
     }
 }
 
@@ -73,8 +76,8 @@ static struct weir_task *look(struct weir_worker *w) {
     return NULL;
 }
 
-/* What the worker's deque got since the group began: the group's own work and that of its tasks. What lies below belongs
- * to tasks further down this stack; on top of this one it would only be deeper. */
+/* What the worker's deque got since the group began: the group's own work and that of its tasks. What lies below
+ * belongs to tasks further down this stack; on top of this one it would only be deeper. */
 static struct weir_task *pop_since(struct weir_worker *w, uint64_t mark) {
     uint64_t item;
     return (int64_t)(w->deque.bottom - mark) > 0 && deque_pop(&w->deque, &item) ? task_of(item) : NULL;
@@ -82,8 +85,7 @@ static struct weir_task *pop_since(struct weir_worker *w, uint64_t mark) {
 
 /* ---- running it -------------------------------------------------------------------------------------------------- */
 static bool is_canceled(const struct weir_pool *pool, const struct weir_group *group) {
-    return atomics_load(&group->cancel, RELAXED) ||
-           atomics_load(&pool->stopping, RELAXED) == WEIR_POOL_CANCEL + 1;
+    return atomics_load(&group->cancel, RELAXED) || atomics_load(&pool->stopping, RELAXED) == WEIR_POOL_CANCEL + 1;
 }
 
 /* The task is its owner's once its function was called, and the group its owner's once the countdown says that it is
@@ -126,8 +128,9 @@ uint32_t weir_worker_index(const struct weir_worker *w) {
 }
 
 /* ---- sleeping ---------------------------------------------------------------------------------------------------- */
-/* Who wants work: an idle worker (group NULL) takes any; a task that waits for its group takes what others' deques have,
- * and nothing from outside, which is wanted no sooner for lying on top of this; and a stack that is deep takes nothing.
+/* Who wants work: an idle worker (group NULL) takes any; a task that waits for its group takes what others' deques
+ * have, and nothing from outside, which is wanted no sooner for lying on top of this; and a stack that is deep takes
+ * nothing.
  */
 struct want {
     struct weir_group *group;
@@ -174,7 +177,8 @@ static void wait_for_others(struct weir_worker *w, struct weir_group *group) {
     if (!task && countdown_is_done(&group->running)) return;
     if (!task) task = park(w, &want, WAIT_NS);
     if (!task && want.deep && !countdown_is_done(&group->running)) {
-        /* When nobody else works on it, as in a process that is simulated to have died, then the depth does not count. */
+        /* When nobody else works on it, as in a process that is simulated to have died, then the depth does not count.
+         */
         task = steal(w);
     }
     if (!task) return;

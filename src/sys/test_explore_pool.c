@@ -103,28 +103,28 @@ static void push_3(void) {
     (void)push(3);
 }
 
-static const struct explore_case writers = {"queue-two-writers", queue_begin, {push_1, push_2, pop_in_2}, each_once, false};
-static const struct explore_case readers = {"queue-two-readers", two_there, {push_3, pop_in_1, pop_in_2}, each_once, false};
-static const struct explore_case filling = {"queue-filling", one_there, {push_2, pop_twice_in_1, pop_in_2}, each_once, false};
-static const struct explore_case wrap = {"queue-wrap", queue_begin, {push_three, pop_twice_in_1}, each_once, false};
-static const struct explore_case wrap_two = {
-    "queue-wrap-two", one_there, {push_2, push_3, pop_twice_in_2}, each_once, false};
-static const struct explore_case order = {"queue-order", queue_begin, {push_when_room, pop_in_order}, each_once, false};
-static const struct explore_case three = {
-    "queue-three", queue_begin, {push_1_3, push_2, pop_twice_in_2}, each_once, false};
-
-/* After the closing every push was either refused, or is found by who goes on until there is none left. */
-static void push_into_closing(void) {
+static void push_into_full(void) {
     (void)push(2);
 }
+
+static const struct explore_case writers = {
+    "queue-two-writers", queue_begin, {push_1, push_2, pop_in_2}, each_once, false};
+static const struct explore_case readers = {
+    "queue-two-readers", two_there, {push_3, pop_in_1, pop_in_2}, each_once, false};
+static const struct explore_case filling = {
+    "queue-filling", one_there, {push_2, pop_twice_in_1, pop_in_2}, each_once, false};
+static const struct explore_case wrap = {"queue-wrap", queue_begin, {push_three, pop_twice_in_1}, each_once, false};
+static const struct explore_case wrap_two = {
+    "queue-wrap-two", one_there, {push_into_full, push_3, pop_twice_in_2}, each_once, false};
+static const struct explore_case order = {"queue-order", queue_begin, {push_when_room, pop_in_order}, each_once, false};
+static const struct explore_case three = {
+    "queue-three", queue_begin, {push_1_3, push_into_full, pop_twice_in_2}, each_once, false};
+
+/* After the closing every push was either refused, or is found by who goes on until there is none left. */
 static void close_and_empty(void) {
     task_queue_close(&q);
-    for (;;) {
-        while (pop(1))
-            continue;
-        if (task_queue_count(&q) == 0) break;
-        atomics_spin();
-    }
+    while (task_queue_count(&q) > 0)
+        if (!pop(1)) atomics_spin();
 }
 static void closed_each_once(void) {
     EXPLORE_CHECK(pushed[2] != refused[2]);
@@ -132,7 +132,7 @@ static void closed_each_once(void) {
     each_once();
 }
 static const struct explore_case closing = {
-    "queue-closing", one_there, {push_into_closing, close_and_empty}, closed_each_once, false};
+    "queue-closing", one_there, {push_into_full, close_and_empty}, closed_each_once, false};
 
 static void the_queue_hands_each_item_to_one_reader(void **state) {
     (void)state;
@@ -150,8 +150,8 @@ static struct wake wakes[WORKERS];
 static uint64_t eventfds[WORKERS], seen[WORKERS];
 static struct deque d; /* of the third thread, where that is a worker too */
 static uint64_t slots[2];
-static bool from_deque;      /* what the third thread submits goes there */
-static uint64_t wanted;      /* tasks to be run before the pool is stopped */
+static bool from_deque;       /* what the third thread submits goes there */
+static uint64_t wanted;       /* tasks to be run before the pool is stopped */
 static uint64_t run, started; /* tasks */
 static uint64_t stop;
 
@@ -239,26 +239,42 @@ static const struct explore_case outside_two = {
 static const struct explore_case outside_both = {
     "park-outside-both", two_from_outside, {work_alone, submit_both}, NULL, false};
 static const struct explore_case inside = {"park-inside", one_from_a_task, {work_alone, submit_1}, NULL, false};
-static const struct explore_case inside_both = {"park-inside-both", two_from_a_task, {work_alone, submit_both}, NULL, false};
+static const struct explore_case inside_both = {
+    "park-inside-both", two_from_a_task, {work_alone, submit_both}, NULL, false};
 
-/* Two tasks, each of which lasts until the other one runs too: a worker that runs the first must not have kept the wake
- * that was meant for the second. */
-static void work_in_pair(int worker) {
-    uint64_t item;
-    while (!look(&item) && !park(worker, &item))
-        continue;
+/* Two tasks, each of which lasts until the other one runs too. The first is in the queue, worker 0 has not seen it yet
+ * and is about to park, worker 1 sleeps. A worker that runs the first must not keep the wake meant for the second. */
+static void one_there_one_asleep(void) {
+    parking_begin(2, false);
+    (void)task_queue_push(&q, 1);
+    parking_enter(&parked, parking_bit(1, true));
+    (void)wake_fall_asleep(&wakes[1]);
+}
+static void run_together(void) {
     (void)atomics_fetch_add(&started, 1, RELAXED);
     while (atomics_load(&started, RELAXED) < 2)
         atomics_spin();
 }
-static void work_pair_0(void) {
-    work_in_pair(0);
+static void park_and_run(void) {
+    uint64_t item;
+    while (!park(0, &item) && !look(&item))
+        continue;
+    run_together();
 }
-static void work_pair_1(void) {
-    work_in_pair(1);
+static void awake_and_run(void) {
+    uint64_t item;
+    bool found = false;
+    while (atomics_load(&eventfds[1], RELAXED) == 0)
+        atomics_spin();
+    seen[1] = 1;
+    wake_up(&wakes[1]);
+    (void)parking_leave(&parked, parking_bit(1, true));
+    while (!found)
+        found = look(&item) || park(1, &item);
+    run_together();
 }
 static const struct explore_case pair = {
-    "park-pair", two_from_outside, {work_pair_0, work_pair_1, submit_both}, NULL, false};
+    "park-pair", one_there_one_asleep, {park_and_run, awake_and_run, submit_2}, NULL, false};
 
 static void no_worker_sleeps_beside_work(void **state) {
     (void)state;
@@ -349,19 +365,11 @@ static bool park_without_passing_on(int worker, uint64_t *ret_item) {
     if (parking_leave(&parked, bit) || found) return found;
     return look(ret_item);
 }
-static void work_selfishly(int worker) {
+static void park_selfishly_and_run(void) {
     uint64_t item;
-    while (!look(&item) && !park_without_passing_on(worker, &item))
+    while (!park_without_passing_on(0, &item) && !look(&item))
         continue;
-    (void)atomics_fetch_add(&started, 1, RELAXED);
-    while (atomics_load(&started, RELAXED) < 2)
-        atomics_spin();
-}
-static void work_selfish_0(void) {
-    work_selfishly(0);
-}
-static void work_selfish_1(void) {
-    work_selfishly(1);
+    run_together();
 }
 /* Looks, then says that it sleeps. */
 static void work_parking_late(void) {
@@ -383,25 +391,25 @@ static void submit_without_looking(void) {
 }
 /* Who ends the last task looks at the group again. */
 static void end_and_look(void) {
-    end_task(0);
-    (void)countdown_end(&box.running);
+    end_task(0), end_task(1);
     explore_read(&box.freed, 8);
 }
 
 static void wrong_protocols_are_found(void **state) {
     (void)state;
-    explored_fault(&(struct explore_case){"does not pass on", two_from_outside,
-                       {work_selfish_0, work_selfish_1, submit_both}, NULL, false},
+    explored_fault(&(struct explore_case){"does not pass on", one_there_one_asleep,
+                       {park_selfishly_and_run, awake_and_run, submit_2}, NULL, false},
         "nobody is left");
     explored_fault(&(struct explore_case){"parks late", one_from_outside, {work_parking_late, submit_1}, NULL, false},
         "nobody is left");
     explored_fault(
         &(struct explore_case){"notifies first", one_from_outside, {work_alone, submit_notifying_first}, NULL, false},
         "nobody is left");
-    explored_fault(
-        &(struct explore_case){"pushes without looking", one_from_a_task, {work_alone, submit_without_looking}, NULL, false},
+    explored_fault(&(struct explore_case){"pushes without looking", one_from_a_task,
+                       {work_alone, submit_without_looking}, NULL, false},
         "nobody is left");
-    explored_fault(&(struct explore_case){"uses a group that is done", box_begin, {wait_and_free, end_and_look}, NULL, false},
+    explored_fault(
+        &(struct explore_case){"uses a group that is done", box_begin, {wait_and_free, end_and_look}, NULL, false},
         "race");
 }
 

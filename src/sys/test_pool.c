@@ -1,5 +1,6 @@
-/* What would break users of weir/pool.h: a task lost, run twice, or run after it was canceled; a group that is not woken;
- * a class that starves. In the Linux world with threads, meant for TSan as well, and in the simulated one without. */
+/* What would break users of weir/pool.h: a task lost, run twice, or run after it was canceled; a group that is not
+ * woken; a class that starves. In the Linux world with threads, meant for TSan as well, and in the simulated one
+ * without. */
 #include "base/prng.h"
 #include "sys/test_world.h"
 
@@ -275,8 +276,8 @@ static void full_is_an_answer_and_other_classes_go_on(void **state) {
 static void options_out_of_range_are_refused(void **state) {
     struct test_world *world = *state;
     struct weir_pool *pool = NULL;
-    const struct weir_pool_options wrong[] = {{.workers = WEIR_POOL_WORKERS_MAX + 1},
-        {.workers = 1, .queue_slots = 3}, {.workers = 1, .deque_slots = 1u << 25}};
+    const struct weir_pool_options wrong[] = {{.workers = WEIR_POOL_WORKERS_MAX + 1}, {.workers = 1, .queue_slots = 3},
+        {.workers = 1, .deque_slots = 1u << 25}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_int_equal(weir_pool_start(world->sys, &wrong[i], &pool), WEIR_E_INVALID);
     assert_null(pool);
