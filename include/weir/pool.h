@@ -90,12 +90,14 @@ enum weir_pool_stop {
 void weir_pool_stop(struct weir_pool *pool, enum weir_pool_stop how);
 
 struct weir_pool_stats {
-    uint64_t run, canceled;    /* tasks ended either way */
-    uint64_t stolen;           /* tasks that ran on another worker than the one that submitted them */
-    uint64_t overflowed;       /* tasks run by weir_worker_submit itself, because the deque was full */
-    uint64_t refused;          /* submissions answered with FULL */
-    uint64_t slept;            /* times that a worker found nothing and slept */
-    uint64_t wait_ns_max;      /* the longest that a task from outside was queued, of those that ran */
+    uint64_t run, canceled; /* tasks ended either way */
+    uint64_t stolen;        /* tasks that ran on another worker than the one that submitted them */
+    uint64_t overflowed;    /* tasks run by weir_worker_submit itself, because the deque was full */
+    uint64_t refused;       /* submissions answered with FULL */
+    uint64_t slept;         /* times that a worker found nothing and slept */
+    /* The longest that a task from outside was queued before it ran, of those measured: each that was alone in its
+     * group, and every eighth. */
+    uint64_t wait_ns_max;
     uint64_t queued, sleeping; /* now: tasks from outside that wait; workers that sleep */
 };
 void weir_pool_read_stats(struct weir_pool *pool, struct weir_pool_stats *ret_stats);

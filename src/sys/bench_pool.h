@@ -1,4 +1,5 @@
-/* What bench_pool compares: each contender does the same four things with a number of threads. Compiles as C and C++. */
+/* What bench_pool compares: each contender does the same four things with a number of threads. Compiles as C and C++.
+ */
 #ifndef WEIR_SYS_BENCH_POOL_H
 #define WEIR_SYS_BENCH_POOL_H
 #include <stddef.h>

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define QUEUE_SLOTS 65536
+#define QUEUE_SLOTS 131072 /* never full, as the others have no bound or a larger one */
 
 static struct sys *sys;
 static struct weir_pool *pool;

@@ -14,9 +14,9 @@
 #define COUNTDOWN_ASLEEP 1ull
 #define COUNTDOWN_ONE    2ull
 
-/* Before a task is submitted; by the waiter, or by a task that is counted itself. */
-static inline void countdown_add(uint64_t *count) {
-    (void)atomics_fetch_add(count, COUNTDOWN_ONE, RELAXED);
+/* Before a task is submitted; by the waiter, or by a task that is counted itself. True when there was no other. */
+static inline bool countdown_add(uint64_t *count) {
+    return atomics_fetch_add(count, COUNTDOWN_ONE, RELAXED) < COUNTDOWN_ONE;
 }
 /* A task has ended. True when it was the last and the waiter has to be woken. */
 static inline bool countdown_end(uint64_t *count) {

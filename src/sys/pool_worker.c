@@ -24,6 +24,7 @@ static struct weir_task *pop_queue(struct weir_worker *w, unsigned class_) {
     uint64_t item;
     if (!task_queue_pop(&pool->queues[class_], &item)) return NULL;
     struct weir_task *task = task_of(item);
+    if (!task->queued_ns) return task; /* not one of those that are measured */
     uint64_t now = pool->sys->mono_ns(pool->sys);
     uint64_t waited = now > task->queued_ns ? now - task->queued_ns : 0;
     if (waited > metric_get(&w->counters.wait_ns_max)) metric_set(&w->counters.wait_ns_max, waited);
@@ -112,7 +113,7 @@ void weir_worker_begin(struct weir_worker *w, struct weir_group *group) {
 
 void weir_worker_submit(struct weir_worker *w, struct weir_group *group, struct weir_task *task) {
     task->group = group;
-    countdown_add(&group->running);
+    (void)countdown_add(&group->running);
     if (WEIR_LIKELY(deque_push_then_look(&w->deque, task_item(task)))) {
         pool_notify(w->pool, ~0ull);
         return;
