@@ -100,8 +100,11 @@ static void begin(struct sim *sim, struct life *life, bool calm) {
         node_start(&life->rival, sim->sys, &other);
         sim->tally.races++;
     }
-    if (!calm && sim_percent(sim, 30)) /* die at one of the calls to come, each as likely */
-        sys_sim_fail_at(sim->sys, SYS_SIM_ANY, prng_between(&sim->prng, 1, 400), WEIR_E_CLOSED);
+    /* Die at one of the calls to come, each as likely: the early ones are those of recovery. */
+    if (!calm && sim_percent(sim, sim->plan.early_percent))
+        sys_sim_fail_at(sim->sys, SYS_SIM_ANY, prng_between(&sim->prng, 1, 120), WEIR_E_CLOSED);
+    else if (!calm && sim_percent(sim, 20))
+        sys_sim_fail_at(sim->sys, SYS_SIM_ANY, prng_between(&sim->prng, 1, 600), WEIR_E_CLOSED);
     sim->tally.lives++;
 }
 
