@@ -77,10 +77,10 @@ static void print_report(const struct sim_tally *t, double seconds) {
         "crashes %llu (%.0f in 60 s): kill -9 %llu, power cut %llu; lives %llu, ready again %llu, clean stops %llu\n",
         ULL(crashes), (double)crashes / seconds * 60, ULL(t->kills), ULL(t->power_cuts), ULL(t->lives),
         ULL(t->recoveries), ULL(t->clean_stops));
-    printf("ends of its own %llu, starts refused %llu (damage named %llu), rivals for the folder %llu, upgrades %llu "
-           "(refused %llu)\n",
-        ULL(t->own_ends), ULL(t->refused_starts), ULL(t->corruption_named), ULL(t->races), ULL(t->upgrades),
-        ULL(t->upgrades_refused));
+    printf("ends of its own %llu, starts refused %llu (damage named %llu, repaired %llu), rivals for the folder %llu, "
+           "upgrades %llu (refused %llu)\n",
+        ULL(t->own_ends), ULL(t->refused_starts), ULL(t->corruption_named), ULL(t->repairs), ULL(t->races),
+        ULL(t->upgrades), ULL(t->upgrades_refused));
     printf(
         "requests %llu, answered %llu, in doubt %llu; records checked %llu, against memory %llu, folds derived again "
         "%llu\n",
