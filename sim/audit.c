@@ -77,8 +77,7 @@ static bool read_all(struct reading *r, struct log *log, struct log_partition *p
     while (!r->stopped && r->next < atomic_load(&p->high)) {
         size_t size = 0, at = 0, batch = 0;
         enum weir_error e = log_read(log, p, r->next, true, buffer, READ_BYTES, &size);
-        if (e == WEIR_E_CORRUPT && sim_damages(r->sim) > 0)
-            return false; /* refused by name: as it should be */
+        if (e == WEIR_E_CORRUPT && sim_damages(r->sim) > 0) return false; /* refused by name: as it should be */
         if (e != WEIR_OK || size == 0) {
             sim_fail(r->sim, "%s-%u cannot be read at offset %llu of %llu: %s", r->topic, r->partition,
                 (unsigned long long)r->next, (unsigned long long)atomic_load(&p->high), weir_error_text());
@@ -157,7 +156,7 @@ static struct remembered *remember(struct audit *audit, const struct log_partiti
 }
 
 void audit_records(struct sim *sim) {
-    if (sys_sim_damages(sim->sys) > 0) return; /* the last frame may be cut for torn, and its offsets given anew */
+    if (sim_damages_ever(sim) > 0) return; /* the last frame may be cut for torn, and its offsets given anew */
     for (uint32_t i = 0; i < log_topic_count(sim->node.log) && !sim->failed; i++) {
         const struct log_topic *topic = log_topic_at(sim->node.log, i);
         for (uint32_t k = 0; topic && k < topic->partition_count && !sim->failed; k++) {
@@ -165,7 +164,7 @@ void audit_records(struct sim *sim) {
             if (!sim_read(sim, topic->name, k, 0, compare, &c)) return;
             uint64_t high = atomic_load(&topic->partitions[k]->high);
             /* Outputs come again by replay, which may still run for a partition that is parked or lags. */
-            if (!topic->config.derived && high < c.r->count && sys_sim_damages(sim->sys) == 0)
+            if (!topic->config.derived && high < c.r->count && sim_damages_ever(sim) == 0)
                 sim_fail(sim, "%s-%u ends at offset %llu; records up to %llu could be read before", topic->name, k,
                     (unsigned long long)high, (unsigned long long)c.r->count);
         }

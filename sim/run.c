@@ -227,6 +227,7 @@ static void live(struct sim *sim) {
     bool damaged = sim->node.error == WEIR_E_CORRUPT && sim_damages(sim) > 0;
     crash(sim, sim_percent(sim, 40));
     if (damaged && !sim->failed && sim_percent(sim, 70)) (void)sim_mend(sim);
+    if (sim->plan.weather == WEATHER_DAMAGE && !sim->failed && sim_percent(sim, 20)) sim_harm(sim);
     free(life);
 }
 
