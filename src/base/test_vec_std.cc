@@ -1,5 +1,5 @@
-// weir/vec.h in lock step with std::vector: random operations, arguments that lie inside the vector, allocations and copies
-// that fail. What differs from std::vector would surprise everyone who knows that one.
+// weir/vec.h in lock step with std::vector: random operations, arguments that lie inside the vector, allocations and
+// copies that fail. What differs from std::vector would surprise everyone who knows that one.
 #include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
@@ -100,19 +100,45 @@ wide make(uint64_t x, wide *) {
 
 // The generated functions by type.
 #define OPERATIONS(name, T)                                                                                            \
-    bool do_push(name *v, T x) { return name##_push(v, x); }                                                           \
-    bool do_insert(name *v, size_t i, T x) { return name##_insert(v, i, x); }                                          \
-    bool do_append(name *v, const T *x, size_t n) { return name##_append(v, x, n); }                                   \
-    bool do_resize(name *v, size_t n) { return name##_resize(v, n); }                                                  \
-    bool do_reserve(name *v, size_t n) { return name##_reserve(v, n); }                                                \
-    bool do_pop(name *v, T *x) { return name##_pop(v, x); }                                                            \
-    bool do_erase(name *v, size_t i) { return name##_erase(v, i); }                                                    \
-    bool do_erase_range(name *v, size_t i, size_t n) { return name##_erase_range(v, i, n); }                           \
-    bool do_erase_swap(name *v, size_t i) { return name##_erase_swap(v, i); }                                          \
-    bool do_trim(name *v) { return name##_trim(v); }                                                                   \
-    void do_clear(name *v) { name##_clear(v); }                                                                        \
-    void do_init(name *v) { name##_init(v, &failing); }                                                                \
-    void do_done(name *v) { name##_done(v); }
+    bool do_push(name *v, T x) {                                                                                       \
+        return name##_push(v, x);                                                                                      \
+    }                                                                                                                  \
+    bool do_insert(name *v, size_t i, T x) {                                                                           \
+        return name##_insert(v, i, x);                                                                                 \
+    }                                                                                                                  \
+    bool do_append(name *v, const T *x, size_t n) {                                                                    \
+        return name##_append(v, x, n);                                                                                 \
+    }                                                                                                                  \
+    bool do_resize(name *v, size_t n) {                                                                                \
+        return name##_resize(v, n);                                                                                    \
+    }                                                                                                                  \
+    bool do_reserve(name *v, size_t n) {                                                                               \
+        return name##_reserve(v, n);                                                                                   \
+    }                                                                                                                  \
+    bool do_pop(name *v, T *x) {                                                                                       \
+        return name##_pop(v, x);                                                                                       \
+    }                                                                                                                  \
+    bool do_erase(name *v, size_t i) {                                                                                 \
+        return name##_erase(v, i);                                                                                     \
+    }                                                                                                                  \
+    bool do_erase_range(name *v, size_t i, size_t n) {                                                                 \
+        return name##_erase_range(v, i, n);                                                                            \
+    }                                                                                                                  \
+    bool do_erase_swap(name *v, size_t i) {                                                                            \
+        return name##_erase_swap(v, i);                                                                                \
+    }                                                                                                                  \
+    bool do_trim(name *v) {                                                                                            \
+        return name##_trim(v);                                                                                         \
+    }                                                                                                                  \
+    void do_clear(name *v) {                                                                                           \
+        name##_clear(v);                                                                                               \
+    }                                                                                                                  \
+    void do_init(name *v) {                                                                                            \
+        name##_init(v, &failing);                                                                                      \
+    }                                                                                                                  \
+    void do_done(name *v) {                                                                                            \
+        name##_done(v);                                                                                                \
+    }
 // clang-format off
 OPERATIONS(ints, uint32_t)
 OPERATIONS(threes, three)
@@ -122,9 +148,12 @@ OPERATIONS(wides, wide)
 // Where in a vector of that many elements: at its ends as often as between them.
 size_t place(size_t count) {
     switch (here->random.below(4)) {
-    case 0: return 0;
-    case 1: return count;
-    default: return here->random.below(count + 1);
+    case 0:
+        return 0;
+    case 1:
+        return count;
+    default:
+        return here->random.below(count + 1);
     }
 }
 
@@ -156,8 +185,10 @@ template <class V, class T> bool grow(V *v, std::vector<T> &m) {
         if (!do_resize(v, m.size() + n)) return false;
         m.resize(m.size() + n);
         return true;
-    case 4: return do_reserve(v, m.size() + n);
-    default: return do_trim(v);
+    case 4:
+        return do_reserve(v, m.size() + n);
+    default:
+        return do_trim(v);
     }
 }
 
