@@ -1,5 +1,7 @@
 /* One seed, from an empty disk to the verdict. */
 #include "sim/audit.h"
+#include "sim/mend.h"
+#include "sim/trace.h"
 #include "sim/workload.h"
 
 #include <stdlib.h>
@@ -98,8 +100,11 @@ static void begin(struct sim *sim, struct life *life, bool calm) {
         node_start(&life->rival, sim->sys, &other);
         sim->tally.races++;
     }
-    if (!calm && sim_percent(sim, 30)) /* die at one of the calls to come, each as likely */
-        sys_sim_fail_at(sim->sys, SYS_SIM_ANY, prng_between(&sim->prng, 1, 400), WEIR_E_CLOSED);
+    /* Die at one of the calls to come, each as likely: the early ones are those of recovery. */
+    if (!calm && sim_percent(sim, sim->plan.early_percent))
+        sys_sim_fail_at(sim->sys, SYS_SIM_ANY, prng_between(&sim->prng, 1, 120), WEIR_E_CLOSED);
+    else if (!calm && sim_percent(sim, 20))
+        sys_sim_fail_at(sim->sys, SYS_SIM_ANY, prng_between(&sim->prng, 1, 600), WEIR_E_CLOSED);
     sim->tally.lives++;
 }
 
@@ -121,7 +126,7 @@ static bool expected(struct sim *sim, enum weir_error error) {
 static bool judge_end(struct sim *sim, const struct life *life) {
     struct node *node = &sim->node;
     const char *message = "";
-    uint64_t errors = disk_errors(sim) - life->errors_before, damages = sys_sim_damages(sim->sys);
+    uint64_t errors = disk_errors(sim) - life->errors_before, damages = sim_damages(sim);
     sim->tally.own_ends++;
     if (sys_sim_process_fatal(sim->sys, node->process, &message)) {
         if (message[0] == 0) sim_fail(sim, "the process ended itself without a word");
@@ -135,7 +140,10 @@ static bool judge_end(struct sim *sim, const struct life *life) {
     if (node->error_text[0] == 0) sim_fail(sim, "a start is refused without a word (%s)", weir_error_name(node->error));
     if (node->error == WEIR_E_LOCKED && life->rival.process) return false;
     if (expected(sim, node->error)) return true;
-    if (node->error == WEIR_E_CORRUPT && damages > 0) return false;
+    if (node->error == WEIR_E_CORRUPT && damages > 0) {
+        sim->tally.corruption_named++;
+        return false;
+    }
     if ((node->error == WEIR_E_IO || node->error == WEIR_E_NO_SPACE) && errors > 0) return false;
     if (damages > 0) return false;
     sim_fail(sim, "a start is refused with no fault to blame: %s: %s", weir_error_name(node->error), node->error_text);
@@ -216,7 +224,9 @@ static void live(struct sim *sim) {
         else
             judge_end(sim, life);
     }
+    bool damaged = sim->node.error == WEIR_E_CORRUPT && sim_damages(sim) > 0;
     crash(sim, sim_percent(sim, 40));
+    if (damaged && !sim->failed && sim_percent(sim, 70)) (void)sim_mend(sim);
     free(life);
 }
 
@@ -244,32 +254,21 @@ static bool calm_life(struct sim *sim, struct life *life) {
     return false;
 }
 
-static void say_finding(void *ctx, const struct log_finding *finding) {
-    struct sim *sim = ctx;
-    if (finding->error != WEIR_OK)
-        sim_fail(sim, "after a clean stop `log verify` says of %s byte %llu: %s", finding->path,
-            (unsigned long long)finding->byte, finding->text);
-}
-
-static void verify(struct sim *sim) {
-    if (log_verify(sim->sys, sim->plan.log.folder, say_finding, sim) != WEIR_OK)
-        sim_fail(sim, "after a clean stop `log verify` fails: %s", weir_error_text());
-}
-
 static void come_right(struct sim *sim) {
     struct life *life = calloc(1, sizeof *life);
     WEIR_ASSERT(life != NULL);
-    bool again = true;                                        /* a last upgrade may be refused */
+    bool again = true; /* a last upgrade may be refused, or damage, which is repaired then */
     for (int round = 0; round < 2 && !sim->failed; round++) { /* once more from what the first one left */
         if (!calm_life(sim, life)) {
             bool refused = !sim->failed && judge_end(sim, life);
             sys_sim_crash(sim->sys, true);
-            if (refused && again) {
+            bool mended = !sim->failed && sim_damages(sim) > 0 && sim_mend(sim);
+            if ((refused || mended) && again) {
                 again = false;
                 round--;
                 continue;
             }
-            if (!sim->failed && sys_sim_damages(sim->sys) == 0)
+            if (!sim->failed && sim_damages(sim) == 0)
                 sim_fail(sim, "no fault happens any more, and still the node ends: %s", sim->node.error_text);
             break;
         }
@@ -278,16 +277,20 @@ static void come_right(struct sim *sim) {
         if (!sim->failed && !stop_cleanly(sim, life)) sim_fail(sim, "a stop in calm weather is not clean");
         sys_sim_crash(sim->sys, sim_percent(sim, 50));
         judge_reports(sim);
-        if (!sim->failed && sys_sim_damages(sim->sys) == 0) verify(sim);
+        if (sim->failed) break;
+        if (sim_damages(sim) == 0)
+            sim_verify(sim);
+        else if (!sim_mend(sim))
+            break;
     }
     free(life);
 }
 
 /* ---- the run ------------------------------------------------------------------------------------------------- */
-static void choose_workloads(struct sim *sim, const char *only) {
+static void choose_workloads(struct sim *sim, const char *only, uint32_t off) {
     for (const struct sim_workload *const *w = sim_workloads; *w; w++) {
         bool chosen = only ? strcmp((*w)->name, only) == 0 : sim_percent(sim, 40);
-        if (!chosen || sim->workload_count == SIM_WORKLOADS_MAX) continue;
+        if (!chosen || sim->workload_count == SIM_WORKLOADS_MAX || (off >> (w - sim_workloads) & 1)) continue;
         if (sim->plan.weather == WEATHER_DAMAGE && (*w)->services && !only) continue;
         sim->workloads[sim->workload_count++] = *w;
     }
@@ -295,18 +298,10 @@ static void choose_workloads(struct sim *sim, const char *only) {
         for (int f = SYS_SIM_FAULT_ROT; f <= SYS_SIM_FAULT_WRITE_WRONG; f++)
             sim->plan.rates[f] = 0;
     if (sim->workload_count == 0) sim->workloads[sim->workload_count++] = sim_workloads[0];
-    for (uint32_t i = 0; i < sim->workload_count; i++)
+    for (uint32_t i = 0; i < sim->workload_count; i++) {
+        WEIR_ASSERT(sim->workloads[i] != NULL);
         sim->states[i] = sim->workloads[i]->open(sim);
-}
-
-struct tracing {
-    struct sim *sim;
-    uint64_t from;
-};
-
-static void print_trace(void *ctx, const char *line) {
-    const struct tracing *t = ctx;
-    if (sim_now_ns(t->sim) >= t->from) puts(line);
+    }
 }
 
 static void finish(struct sim *sim, struct sim_tally *tally, uint64_t *ret_hash) {
@@ -334,16 +329,21 @@ bool sim_run(const struct sim_options *options, struct sim_tally *tally, char *r
     plan_make(options->seed, &sim->plan);
     enum weir_error e = sys_sim_new(&sim->plan.world, &sim->sys);
     WEIR_ASSERT(e == WEIR_OK);
-    struct tracing tracing = {sim, options->trace_from};
-    if (options->trace) sys_sim_trace(sim->sys, print_trace, &tracing);
+    sim->options = options;
+    trace_begin(sim, options);
     sim->audit = audit_new();
-    choose_workloads(sim, options->only);
+    for (uint32_t f = 0; f < SYS_SIM_FAULT_COUNT; f++)
+        if (options->faults_off >> f & 1) sim->plan.rates[f] = 0;
+    if (options->lives_max > 0 && sim->plan.lives > options->lives_max) sim->plan.lives = options->lives_max;
+    choose_workloads(sim, options->only, options->workloads_off);
     for (uint32_t i = 0; i < sim->plan.lives && !sim->failed; i++)
         live(sim);
     if (!sim->failed) come_right(sim);
+    sys_sim_trace(sim->sys, NULL, NULL);
     finish(sim, tally, ret_hash);
     bool good = !sim->failed;
     snprintf(ret_failure, SIM_FAILURE_MAX, "%s", sim->failure);
+    free(sim->gaps);
     free(sim);
     return good;
 }
