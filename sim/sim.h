@@ -28,6 +28,7 @@ struct sim_tally {
     uint64_t seeds, lives, recoveries, kills, power_cuts, clean_stops, own_ends, refused_starts, races;
     uint64_t virtual_ns, turns, requests, answered, in_doubt, records_checked, outputs_checked, replays_checked;
     uint64_t corruption_named, upgrades, upgrades_refused;
+    uint64_t segfaults, snapshots_damaged, tails_checked, states_replayed;
     uint64_t faults[SYS_SIM_FAULT_COUNT];
 };
 

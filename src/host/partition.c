@@ -355,6 +355,10 @@ static bool repeated(struct host_partition *p, const struct host_command *comman
         .value = idempotency_value(entry)};
     if (entry->body_hash[0] != body[0] || entry->body_hash[1] != body[1]) {
         d.error = WEIR_E_KEY_REUSED;
+    } else if (!entry->replied && entry->status == IDEMPOTENCY_SKIPPED) {
+        d.error = WEIR_E_SKIPPED;
+    }
+    if (d.error) {
         d.status = (uint16_t)weir_error_http(d.error);
         d.value = (struct weir_slice){0};
     }
