@@ -41,9 +41,18 @@ static void set(struct settings *settings, const char *key, const char *value) {
     WEIR_ASSERT(e == WEIR_OK);
 }
 
+/* Of a commit: plenty, or just what the host wants free for the service that may put out most. */
+static size_t output_bytes(struct sim *sim, const struct weir_service **services) {
+    size_t most = 0;
+    for (uint32_t i = 0; services[i]; i++)
+        if (services[i]->output_bytes_max > most) most = services[i]->output_bytes_max;
+    return sim_percent(sim, 50) ? sim->plan.log.output_bytes_max : 4 * most + (96u << 10);
+}
+
 static struct node_options node_options(
     struct sim *sim, const struct weir_service **services, const char *listen, uint32_t lanes) {
     struct node_options o = {.log = sim->plan.log, .services = services};
+    o.log.output_bytes_max = output_bytes(sim, services);
     o.log.lanes = lanes;
     enum weir_error e = settings_new(services, &o.settings);
     WEIR_ASSERT(e == WEIR_OK);
@@ -197,6 +206,16 @@ static bool stop_cleanly(struct sim *sim, struct life *life) {
     return sim->node.stopped_cleanly;
 }
 
+/* Whoever stops a node in order to upgrade it counts on the last snapshots. */
+static void judge_tail(struct sim *sim, const struct life *life) {
+    bool excused = sim->node.report_count > 0 || disk_errors(sim) > life->errors_before;
+    if (excused || sys_sim_damages(sim->sys) > 0) return;
+    sim->tally.tails_checked++;
+    if (sim->node.tail_records > 0)
+        sim_fail(sim, "a clean stop leaves %llu records that no snapshot covers",
+            (unsigned long long)sim->node.tail_records);
+}
+
 static void crash(struct sim *sim, bool process_only) {
     sys_sim_crash(sim->sys, process_only);
     judge_reports(sim);
@@ -213,10 +232,12 @@ static void live(struct sim *sim) {
     if (ended(sim)) {
         judge_end(sim, life);
     } else if (sim_percent(sim, 15) && !sim->failed) {
-        if (stop_cleanly(sim, life))
+        if (stop_cleanly(sim, life)) {
             sim->tally.clean_stops++;
-        else
+            judge_tail(sim, life);
+        } else {
             judge_end(sim, life);
+        }
     }
     crash(sim, sim_percent(sim, 40));
     free(life);
@@ -277,9 +298,12 @@ static void come_right(struct sim *sim) {
         look(sim, true);
         if (!sim->failed) audit_folds(sim);
         if (!sim->failed && !stop_cleanly(sim, life)) sim_fail(sim, "a stop in calm weather is not clean");
+        if (!sim->failed) judge_tail(sim, life);
         sys_sim_crash(sim->sys, sim_percent(sim, 50));
         judge_reports(sim);
-        if (!sim->failed && sys_sim_damages(sim->sys) == 0) verify(sim);
+        if (sim->failed || sys_sim_damages(sim->sys) > 0) continue;
+        verify(sim);
+        audit_replays(sim, life->services);
     }
     free(life);
 }

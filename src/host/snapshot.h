@@ -37,6 +37,9 @@ WEIR_MUST enum weir_error snapshot_store(const struct fold *fold, struct weir_si
 /* Checks magic, format, size, CRC and the head. CORRUPT, VERSION (a newer format). */
 WEIR_MUST enum weir_error snapshot_check(struct weir_slice bytes, const struct fold_options *options,
     struct snapshot_head *ret_head, struct byte_reader *ret_rest);
+/* VERSION: this binary does not load that version's state, or does not replay what was written from there to `end`. */
+WEIR_MUST enum weir_error snapshot_check_versions(struct log *log, struct log_partition *partition,
+    const struct fold_options *options, const struct snapshot_head *head, uint64_t end);
 /* Opens `fold` as the snapshot says and loads it. */
 WEIR_MUST enum weir_error snapshot_load(struct fold *fold, const struct fold_options *options, struct weir_slice bytes);
 
