@@ -62,12 +62,12 @@ static enum weir_error rewrite(const struct poison *poison, const char *path, ui
 enum weir_error poison_open(struct poison *poison, struct sys *sys, const char *folder) {
     poison->sys = sys;
     poison->file = -1;
-    char path[1024];
-    struct text_builder t = TEXT_BUILDER(path);
-    text_printf(&t, "%s/snapshots", folder);
-    enum weir_error e = sys_make_folders(sys, path);
+    char snapshots[1024], path[sizeof snapshots + sizeof "/poison"];
+    struct text_builder s = TEXT_BUILDER(snapshots), p = TEXT_BUILDER(path);
+    text_printf(&s, "%s/snapshots", folder);
+    text_printf(&p, "%s/poison", snapshots);
+    enum weir_error e = sys_make_folders(sys, snapshots);
     if (e != WEIR_OK) return e;
-    text_add(&t, "/poison");
     bool exists = false;
     e = sys->path_exists(sys, path, &exists);
     struct weir_slice bytes;
@@ -79,6 +79,8 @@ enum weir_error poison_open(struct poison *poison, struct sys *sys, const char *
     if (e == WEIR_OK && poison->count) e = rewrite(poison, path, &size);
     if (e != WEIR_OK || !sys->on_crash) return e;
     e = sys->file_open(sys, path, SYS_OPEN_WRITE | SYS_OPEN_CREATE, &poison->file);
+    /* The last words are synced, which does not keep the file's name if it is new, or was when the last life died. */
+    if (e == WEIR_OK && size == 0) e = sys->dir_sync(sys, snapshots);
     if (e == WEIR_OK) sys->on_crash(sys, poison->file, size, last_words);
     return e;
 }
