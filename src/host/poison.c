@@ -166,6 +166,17 @@ enum weir_error poison_orders(
     return e;
 }
 
+uint64_t poison_next(const struct poison *poison, uint32_t uid, uint64_t from, uint64_t end) {
+    uint64_t next = UINT64_MAX;
+    for (uint32_t i = 0; i < poison->count; i++) {
+        const struct poison_note *note = &poison->notes[i];
+        if (note->uid == uid && note->crashes >= POISON_PARKS && note->offset >= from && note->offset < end &&
+            note->offset < next)
+            next = note->offset;
+    }
+    return next;
+}
+
 bool poison_beyond(const struct poison *poison, const struct log_partition *partition) {
     for (uint32_t i = 0; i < poison->count; i++)
         if (poison->notes[i].uid == partition->uid && poison->notes[i].offset >= partition->next) return true;

@@ -12,27 +12,31 @@ static enum weir_error skip_work(struct host *host, void *arg, char *text, size_
     return host_service_skip(host, s->service, 0, s->offset);
 }
 
-static void note_crashes(struct world *w, uint32_t uid, uint64_t offset) {
+static void note_crashes_at(struct world *w, uint32_t uid, uint64_t offset, uint64_t place) {
     uint8_t notes[2 * POISON_NOTE_SIZE];
     int file;
     poison_store(uid, offset, notes);
     poison_store(uid, offset, notes + POISON_NOTE_SIZE);
     must(w->sys->file_open(w->sys, "data/snapshots/poison", SYS_OPEN_WRITE | SYS_OPEN_CREATE, &file));
-    must(w->sys->file_write(w->sys, file, 0, &(struct sys_iovec){notes, sizeof notes}, 1));
+    must(w->sys->file_write(w->sys, file, place * sizeof notes, &(struct sys_iovec){notes, sizeof notes}, 1));
     must(w->sys->file_sync(w->sys, file));
     w->sys->file_close(w->sys, file);
     must(w->sys->dir_sync(w->sys, "data/snapshots"));
 }
 
-/* The record crashed two lives, this one parks in front of it, and the operator has it passed over. */
-static void crash_and_skip(struct world *w, uint32_t service, uint64_t offset) {
-    note_crashes(w, world_partition(w, service, 0)->log->uid, offset);
-    world_crash(w, true);
-    world_open(w, 1);
-    assert_true(world_partition(w, service, 0)->parked);
+static void order_skip(struct world *w, uint32_t service, uint64_t offset) {
     struct skipping s = {service == 0 ? "left" : "right", offset};
     must(host_work(w->lanes[0], skip_work, &s, sizeof s, (struct host_origin){.correlation = 7}));
     world_run(w);
+}
+
+/* The record crashed two lives, this one parks in front of it, and the operator has it passed over. */
+static void crash_and_skip(struct world *w, uint32_t service, uint64_t offset) {
+    note_crashes_at(w, world_partition(w, service, 0)->log->uid, offset, 0);
+    world_crash(w, true);
+    world_open(w, 1);
+    assert_true(world_partition(w, service, 0)->parked);
+    order_skip(w, service, offset);
     assert_false(world_partition(w, service, 0)->parked);
 }
 
@@ -132,6 +136,30 @@ static void an_offline_replay_passes_over_it_too(void **state) {
     world_done(&w);
 }
 
+static void two_poison_records_wait_for_an_order_each(void **state) {
+    (void)state;
+    struct world w;
+    init(&w, 6);
+    for (uint64_t i = 0; i < 3; i++)
+        must(world_send(&w, 0, 0, 0, (struct test_value){OP_ADD, 0, 3, 1}, i));
+    world_run(&w);
+    uint64_t first = world_reply(&w, 0)->offset, last = world_reply(&w, 2)->offset;
+    uint32_t uid = world_partition(&w, 0, 0)->log->uid;
+    note_crashes_at(&w, uid, first, 0);
+    note_crashes_at(&w, uid, last, 1);
+    world_crash(&w, true);
+    world_open(&w, 1);
+    assert_int_equal(world_partition(&w, 0, 0)->park_at, first);
+    order_skip(&w, 0, first);
+    assert_true(world_partition(&w, 0, 0)->parked); /* and not applied once more */
+    assert_int_equal(world_partition(&w, 0, 0)->park_at, last);
+    order_skip(&w, 0, last);
+    assert_false(world_partition(&w, 0, 0)->parked);
+    assert_int_equal(world_state(&w, 0, 0)->counters[3], 1);
+    world_stop(&w);
+    world_done(&w);
+}
+
 /* What crashes a simulated process leaves its last words, whatever becomes of the power. */
 static void the_note_of_a_crash_survives_a_power_cut(void **state) {
     (void)state;
@@ -158,6 +186,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_skipped_emit_is_not_sent_again),
         cmocka_unit_test(a_skipped_timer_does_not_fire_again),
         cmocka_unit_test(an_offline_replay_passes_over_it_too),
+        cmocka_unit_test(two_poison_records_wait_for_an_order_each),
         cmocka_unit_test(the_note_of_a_crash_survives_a_power_cut),
     };
     return cmocka_run_group_tests_name("host skip", tests, NULL, NULL);
