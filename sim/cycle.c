@@ -194,8 +194,10 @@ static const struct weir_service left_1 = LEFT(1, 1, apply_1), right_1 = RIGHT(1
 static const struct weir_service left_2 = LEFT(2, 2, apply_2), right_2 = RIGHT(2, 2, apply_2);
 static const struct weir_service left_3 = LEFT(3, 2, apply_2), right_3 = RIGHT(3, 2, apply_2);
 
-const struct weir_service *const *cycle_services(uint32_t version) {
+const struct weir_service *const *cycle_services(uint32_t version, bool alone) {
     static const struct weir_service *const pairs[CYCLE_VERSIONS][3] = {
         {&left_1, &right_1, NULL}, {&left_2, &right_2, NULL}, {&left_3, &right_3, NULL}};
-    return pairs[version - 1];
+    static const struct weir_service *const lefts[CYCLE_VERSIONS][2] = {
+        {&left_1, NULL}, {&left_2, NULL}, {&left_3, NULL}};
+    return alone ? lefts[version - 1] : pairs[version - 1];
 }

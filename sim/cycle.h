@@ -50,8 +50,8 @@ struct cycle_hooks {
 };
 extern struct cycle_hooks cycle_hooks;
 
-/* The pair of that version: NULL-terminated. */
-const struct weir_service *const *cycle_services(uint32_t version);
+/* The pair of that version, or one of them alone, which is refused: NULL-terminated. */
+const struct weir_service *const *cycle_services(uint32_t version, bool alone);
 /* What one step adds, under a setting `scale`. */
 static inline uint64_t cycle_amount(uint32_t version, uint64_t scale, const struct cycle_step *step) {
     return scale * (version == 1 ? step->amount : 3 * step->amount);

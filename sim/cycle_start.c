@@ -9,7 +9,8 @@ void cycle_start_init(struct cycle_start *s, struct sim *sim) {
     *s = (struct cycle_start){.sim = sim, .version = 1, .perhaps = 1, .tried = 1, .scale = 1, .room_kb = 64};
     s->room_kb_max = s->room_kb;
     s->limits.partitions = (uint32_t)prng_between(&sim->prng, 1, CYCLE_PARTITIONS_MAX);
-    s->limits.keys_max = sim_percent(sim, 20) ? 16 : 4096;
+    static const uint32_t keys[] = {16, 64, 4096, 4096, 4096}; /* the ring of 64 has no room for their long replies */
+    s->limits.keys_max = keys[sim_pick(sim, 5)];
     s->limits.key_age_ns = sim_percent(sim, 10) ? 2 * SYS_NANOS_PER_S : UINT64_MAX;
     s->waiting_max = sim_percent(sim, 30) ? 16 : 256;
 }
@@ -66,7 +67,8 @@ static uint32_t choose_version(struct cycle_start *s) {
 }
 
 static void choose_settings(struct cycle_start *s) {
-    s->wrong_partitions = !s->sim->calm && s->was_ready && sim_percent(s->sim, 4);
+    s->wrong_partitions = !s->sim->calm && s->topics_made && sim_percent(s->sim, 4);
+    s->left_alone = !s->sim->calm && sim_percent(s->sim, 2);
     if (sim_percent(s->sim, 20)) s->scale = 1 + sim_pick(s->sim, 5);
     if (sim_percent(s->sim, 20)) s->label = sim_pick(s->sim, 4);
     if (sim_percent(s->sim, 20)) s->room_kb = 16u << sim_pick(s->sim, 5);
@@ -100,7 +102,7 @@ static void set(struct settings *settings, const char *key, const char *value) {
 void cycle_start_configure(const struct cycle_start *s, struct settings *settings) {
     static const char *const labels[] = {"", "a", "another label", "d\xc3\xa9j\xc3\xa0 vu"};
     char text[32], key[32];
-    for (uint32_t i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < 2u - s->left_alone; i++) {
         snprintf(key, sizeof key, "%s.partitions", names[i]);
         snprintf(text, sizeof text, "%u", s->limits.partitions + s->wrong_partitions);
         set(settings, key, text);
@@ -127,11 +129,24 @@ static bool was_reported(const struct sim *sim, const char *path) {
     return sim->node.report_count == NODE_REPORTS_MAX;
 }
 
+/* Ready is said before the first record is durable, and the topics with it. */
+static bool topics_are_durable(const struct host *host) {
+    for (uint32_t i = 0; i < host_partition_count(host); i++) {
+        struct host_partition_facts facts;
+        host_partition_facts(host, i, &facts);
+        if (facts.high == 0) return false;
+    }
+    return true;
+}
+
 void cycle_start_step(struct cycle_start *s) {
-    if (s->ready || !node_is_open(&s->sim->node)) return;
-    s->ready = s->was_ready = true;
+    if (!node_is_open(&s->sim->node)) return;
+    s->topics_made = s->topics_made || topics_are_durable(s->sim->node.host);
+    if (s->ready) return;
+    s->ready = true;
     if (s->tried > s->version) s->sim->tally.upgrades++;
     s->version = s->perhaps = s->tried; /* that a newer one is not in force is seen by the model */
+    if (s->left_alone) sim_fail(s->sim, "the node starts without the service that another one emits to");
     if (s->wrong_partitions) sim_fail(s->sim, "the node starts with another number of partitions than there are");
     if (s->damaged[0] && !was_reported(s->sim, s->damaged))
         sim_fail(s->sim, "the damaged snapshot %s is not spoken of", s->damaged);
@@ -153,6 +168,7 @@ static bool version_may_be_refused(struct cycle_start *s) {
 bool cycle_start_expects(struct cycle_start *s, const char *sentence) {
     if (strstr(sentence, "replays versions")) return version_may_be_refused(s);
     if (strstr(sentence, "a service's partitions stay as they were made")) return s->wrong_partitions;
+    if (strstr(sentence, "which does not run here")) return s->left_alone;
     if (strstr(sentence, "larger capacities")) {
         bool lowered = s->room_kb < s->room_kb_max;
         s->room_kb = s->room_kb_max;

@@ -10,9 +10,10 @@ struct cycle_start {
     /* In force, as far as one knows; highest that may be (its start died before it was ready); of this start. */
     uint32_t version, perhaps, tried;
     uint32_t scale, label, room_kb, room_kb_max;
-    bool was_ready;        /* once: topics are made */
+    bool topics_made;      /* durably */
     bool ready;            /* in this life */
     bool wrong_partitions; /* this start has another number of them */
+    bool left_alone;       /* this start forgets the other service */
     bool alone;            /* no other service runs: the node's own limits may be narrow */
     uint32_t waiting_max;
     char damaged[128]; /* a snapshot's path, of this start; "": none */

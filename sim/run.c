@@ -57,13 +57,15 @@ static struct node_options node_options(
     enum weir_error e = settings_new(services, &o.settings);
     WEIR_ASSERT(e == WEIR_OK);
     set(o.settings, "listen", listen);
-    set(o.settings, "snapshot_age", "1s");
+    set(o.settings, "snapshot_age", sim_percent(sim, 80) ? "1s" : "10m");
+    set(o.settings, "snapshot_bytes", "64KB");
     set(o.settings, "connections_max", "64");
     set(o.settings, "idempotency_keys", "4096");
     set(o.settings, "idempotency_age", "10000h"); /* clocks jump by days here */
     set(o.settings, "waiting_max", "256");
     for (uint32_t i = 0; i < sim->workload_count; i++)
         if (sim->workloads[i]->configure) sim->workloads[i]->configure(sim->states[i], o.settings);
+    if (sim_percent(sim, 5)) sim_check_settings(sim, o.settings, services);
     return o;
 }
 

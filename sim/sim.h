@@ -58,6 +58,10 @@ struct sim_options {
  * whole trace. Adds to the tally. */
 bool sim_run(const struct sim_options *options, struct sim_tally *tally, char *ret_failure, uint64_t *ret_hash);
 
+/* configure.c: what an operator can do with a configuration before a start. Leaves the settings as they are. */
+struct settings;
+void sim_check_settings(struct sim *sim, struct settings *settings, const struct weir_service *const *services);
+
 /* Something is wrong: the first sentence is kept, the run ends soon after. */
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static inline uint64_t sim_now_ns(const struct sim *sim) {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define FEW          5u
-#define CLIENTS_MAX  24u
+#define CLIENTS_MAX  48u /* more than may wait for one partition */
 #define STEPS_MAX    1500u
 #define HOPS_MAX     4u
 #define FAN_HOPS_MAX 2u
@@ -29,7 +29,9 @@ struct cycle {
     struct asker askers[CLIENTS_MAX];
     struct cycle_asked *asked;
     uint64_t count;
-    uint32_t poisons_left;
+    uint32_t poisons_left, repeats_percent;
+    uint8_t ops[CYCLE_POISON]; /* that this run is made of: few kinds at a time reach what a mixture does not */
+    uint32_t op_count;
     bool may_drift, drifted; /* in this run; in this life */
     uint64_t calm_ns;        /* since when nothing has been begun, and nothing has been parked */
     struct cycle_start start;
@@ -49,11 +51,20 @@ static void meet_poison(void *ctx, uint32_t service, uint32_t partition, uint64_
     cycle_poison_meets(&c->poison, service, partition, offset);
 }
 
+static void choose_ops(struct cycle *c) {
+    uint32_t percent = sim_percent(c->sim, 50) ? 100 : 30;
+    for (uint8_t op = CYCLE_ADD; op < CYCLE_POISON; op++)
+        if (sim_percent(c->sim, percent)) c->ops[c->op_count++] = op;
+    if (c->op_count == 0) c->ops[c->op_count++] = CYCLE_FAN;
+}
+
 static void *cycle_open(struct sim *sim) {
     struct cycle *c = calloc(1, sizeof *c);
     WEIR_ASSERT(c != NULL);
     c->sim = sim;
-    c->client_count = sim_percent(sim, 10) ? CLIENTS_MAX : (uint32_t)prng_between(&sim->prng, 1, FEW);
+    c->client_count = sim_percent(sim, 8) ? CLIENTS_MAX : (uint32_t)prng_between(&sim->prng, 1, FEW);
+    c->repeats_percent = sim_percent(sim, 10) ? 60 : 10;
+    choose_ops(c);
     c->asked = calloc(STEPS_MAX, sizeof *c->asked);
     WEIR_ASSERT(c->asked != NULL);
     c->poisons_left = sim_percent(sim, 30) ? POISONS_MAX : 0;
@@ -79,7 +90,7 @@ static void cycle_close(void *state) {
 
 static const struct weir_service *const *cycle_these(void *state) {
     struct cycle *c = state;
-    return cycle_services(c->start.tried);
+    return cycle_services(c->start.tried, c->start.left_alone);
 }
 
 static void cycle_begin(void *state) {
@@ -115,7 +126,7 @@ static void send_step(struct cycle *c, struct asker *a) {
 }
 
 static uint32_t choose_op(struct cycle *c) {
-    if (c->poisons_left == 0 || !sim_percent(c->sim, 3)) return CYCLE_ADD + sim_pick(c->sim, CYCLE_POISON - CYCLE_ADD);
+    if (c->poisons_left == 0 || !sim_percent(c->sim, 3)) return c->ops[sim_pick(c->sim, c->op_count)];
     c->poisons_left--;
     return CYCLE_POISON;
 }
@@ -182,7 +193,7 @@ static void step_asker(struct cycle *c, struct asker *a, bool calm) {
     }
     a->busy = false; /* gives up: it may have been taken or not */
     if (calm || !sim_percent(c->sim, 50)) return;
-    if (c->count > 0 && sim_percent(c->sim, 10))
+    if (c->count > 0 && sim_percent(c->sim, c->repeats_percent))
         repeat_step(c, a);
     else
         begin_step(c, a);

@@ -75,18 +75,29 @@ static void ask_skip(struct operator *o, const struct seen *parked) {
 
 /* Of what is not there: refused, and nothing happens. */
 static void ask_wrong(struct operator *o, const char *service) {
-    const char *const forms[] = {"/v1/services/nobody/skip?partition=0&offset=1", "/v1/services/nobody/snapshot",
-        "/v1/services/%s/skip?partition=99&offset=1", "/v1/services/%s/skip?partition=0",
-        "/v1/services/%s/skip?partition=0&offset=9999999"};
-    char target[128];
+    static const struct {
+        const char *method, *before, *behind; /* the service's name */
+    } forms[] = {
+        {"POST", "/v1/services/nobody-", "/skip?partition=0&offset=1"},
+        {"POST", "/v1/services/nobody-", "/snapshot"},
+        {"GET", "/v1/services/nobody-", ""},
+        {"POST", "/v1/services/", "/skip?partition=99&offset=1"},
+        {"POST", "/v1/services/", "/skip?partition=0"},
+        {"POST", "/v1/services/", "/skip?partition=0&offset=9999999"},
+        {"DELETE", "/v1/topics/", ".in"},
+        {"DELETE", "/v1/topics/", ".out"},
+        {"DELETE", "/v1/topics/nobody-", ".in"},
+    };
+    char target[128], body[64];
     o->question = WRONG;
-    uint32_t form = sim_pick(o->sim, service ? WEIR_ARRAY_COUNT(forms) : 2);
-    const char *at = strchr(forms[form], '%');
-    if (at)
-        snprintf(target, sizeof target, "%.*s%s%s", (int)(at - forms[form]), forms[form], service, at + 2);
-    else
-        snprintf(target, sizeof target, "%s", forms[form]);
-    client_ask(&o->client, "POST", target, NULL, NULL);
+    uint32_t form = sim_pick(o->sim, WEIR_ARRAY_COUNT(forms) + 1);
+    if (form == WEIR_ARRAY_COUNT(forms)) {
+        snprintf(body, sizeof body, "{\"name\":\"%s.own\"}", service);
+        client_ask(&o->client, "POST", "/v1/topics", NULL, body);
+        return;
+    }
+    snprintf(target, sizeof target, "%s%s%s", forms[form].before, service, forms[form].behind);
+    client_ask(&o->client, forms[form].method, target, NULL, NULL);
 }
 
 static void ask_of(struct operator *o, const struct seen *some) {
