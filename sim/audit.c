@@ -15,7 +15,8 @@
 struct remembered { /* of one partition */
     char topic[LOG_TOPIC_NAME_MAX + 1];
     uint32_t partition;
-    uint64_t *hashes; /* by offset */
+    uint32_t uid;     /* a topic that was deleted and made again is another */
+    uint64_t *hashes; /* by offset; 0: retention took it before it was seen */
     uint64_t count, capacity;
     struct remembered *next;
 };
@@ -84,7 +85,7 @@ static bool read_all(struct reading *r, struct log *log, struct log_partition *p
     while (!r->stopped && r->next < atomic_load(&p->high)) {
         size_t size = 0, at = 0, batch = 0;
         enum weir_error e = log_read(log, p, r->next, true, buffer, READ_BYTES, &size);
-        if (e == WEIR_E_CORRUPT && sys_sim_damages(r->sim->sys) > 0)
+        if (e == WEIR_E_CORRUPT && sim_damages(r->sim) > 0)
             return false; /* refused by name: as it should be */
         if (e != WEIR_OK || size == 0) {
             sim_fail(r->sim, "%s-%u cannot be read at offset %llu of %llu: %s", r->topic, r->partition,
@@ -132,29 +133,33 @@ static bool compare(void *ctx, const struct batch_record *record) {
     uint64_t hash = hash_of(record);
     c->sim->tally.outputs_checked++;
     if (record->offset < r->count) {
-        if (r->hashes[record->offset] == hash) return true;
+        if (r->hashes[record->offset] == hash || r->hashes[record->offset] == 0) return true;
         sim_fail(c->sim, "%s-%u: the record at offset %llu is not the one that could be read there before", r->topic,
             r->partition, (unsigned long long)record->offset);
         return false;
     }
-    if (r->count == r->capacity) {
+    if (record->offset >= r->capacity) {
         r->capacity = r->capacity ? r->capacity * 2 : 256;
+        if (r->capacity <= record->offset) r->capacity = record->offset + 1;
         r->hashes = realloc(r->hashes, r->capacity * sizeof *r->hashes);
         WEIR_ASSERT(r->hashes != NULL);
     }
+    while (r->count < record->offset)
+        r->hashes[r->count++] = 0;
     r->hashes[r->count++] = hash;
     return true;
 }
 
-static struct remembered *remember(struct audit *audit, const char *topic, uint32_t partition) {
+static struct remembered *remember(struct audit *audit, const struct log_partition *p) {
     struct remembered **at = &audit->all;
-    while (*at && ((*at)->partition != partition || strcmp((*at)->topic, topic) != 0))
+    while (*at && ((*at)->uid != p->uid || strcmp((*at)->topic, p->topic->name) != 0))
         at = &(*at)->next;
     if (!*at) {
         *at = calloc(1, sizeof **at);
         WEIR_ASSERT(*at != NULL);
-        snprintf((*at)->topic, sizeof(*at)->topic, "%s", topic);
-        (*at)->partition = partition;
+        snprintf((*at)->topic, sizeof(*at)->topic, "%s", p->topic->name);
+        (*at)->partition = p->index;
+        (*at)->uid = p->uid;
     }
     return *at;
 }
@@ -164,7 +169,7 @@ void audit_records(struct sim *sim) {
     for (uint32_t i = 0; i < log_topic_count(sim->node.log) && !sim->failed; i++) {
         const struct log_topic *topic = log_topic_at(sim->node.log, i);
         for (uint32_t k = 0; topic && k < topic->partition_count && !sim->failed; k++) {
-            struct comparing c = {sim, remember(sim->audit, topic->name, k)};
+            struct comparing c = {sim, remember(sim->audit, topic->partitions[k])};
             if (!sim_read(sim, topic->name, k, 0, compare, &c)) return;
             uint64_t high = atomic_load(&topic->partitions[k]->high);
             /* Outputs come again by replay, which may still run for a partition that is parked or lags. */

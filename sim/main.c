@@ -1,5 +1,7 @@
 /* weir-sim: runs seeds for a while on all cores, prints what happened, and for a failure the seed that shows it. */
+#include "sim/shrink.h"
 #include "sim/sim.h"
+#include "sim/trace.h"
 #include "sim/workload.h"
 
 #include <signal.h>
@@ -12,11 +14,10 @@
 #define WORKERS_MAX 64
 
 struct arguments {
-    uint64_t seed, seeds; /* seeds 0: as many as the time allows */
+    struct sim_options sim; /* seed: the first */
+    uint64_t seeds;         /* 0: as many as the time allows */
     uint32_t seconds, workers;
-    const char *only;
-    bool one, trace, json;
-    uint64_t trace_from;
+    bool one;
 };
 /* What a worker shares with the process that waits for it. */
 struct worker {
@@ -24,7 +25,7 @@ struct worker {
     uint64_t seed; /* that it is at: what to name when it is ended by a signal */
     bool failed;
     uint64_t failed_seed;
-    uint64_t longest_seed, longest_turns;
+    uint64_t longest_seed, longest_turns, trace_hash;
     struct sim_tally tally;
     char failure[SIM_FAILURE_MAX];
 };
@@ -42,12 +43,12 @@ static double now_s(void) {
 
 static void work(struct shared *shared, struct worker *worker, const struct arguments *a, double until) {
     while (!atomic_load(&shared->stop) && (a->seeds > 0 || now_s() < until)) {
-        uint64_t n = atomic_fetch_add(&shared->next, 1), hash;
+        uint64_t n = atomic_fetch_add(&shared->next, 1);
         if (a->seeds > 0 && n >= a->seeds) return;
-        worker->seed = a->seed + n;
-        struct sim_options options = {.seed = worker->seed, .only = a->only};
+        struct sim_options options = a->sim;
+        worker->seed = options.seed += n;
         uint64_t before = worker->tally.turns;
-        bool good = sim_run(&options, &worker->tally, worker->failure, &hash);
+        bool good = sim_run(&options, &worker->tally, worker->failure, &worker->trace_hash);
         uint64_t turns = worker->tally.turns - before;
         if (turns > worker->longest_turns) {
             worker->longest_turns = turns;
@@ -76,10 +77,10 @@ static void print_report(const struct sim_tally *t, double seconds) {
         "crashes %llu (%.0f in 60 s): kill -9 %llu, power cut %llu; lives %llu, ready again %llu, clean stops %llu\n",
         ULL(crashes), (double)crashes / seconds * 60, ULL(t->kills), ULL(t->power_cuts), ULL(t->lives),
         ULL(t->recoveries), ULL(t->clean_stops));
-    printf("ends of its own %llu, starts refused %llu (damage named %llu), rivals for the folder %llu, upgrades %llu "
-           "(refused %llu)\n",
-        ULL(t->own_ends), ULL(t->refused_starts), ULL(t->corruption_named), ULL(t->races), ULL(t->upgrades),
-        ULL(t->upgrades_refused));
+    printf("ends of its own %llu, starts refused %llu (damage named %llu, repaired %llu), rivals for the folder %llu, "
+           "upgrades %llu (refused %llu)\n",
+        ULL(t->own_ends), ULL(t->refused_starts), ULL(t->corruption_named), ULL(t->repairs), ULL(t->races),
+        ULL(t->upgrades), ULL(t->upgrades_refused));
     printf(
         "requests %llu, answered %llu, in doubt %llu; records checked %llu, against memory %llu, folds derived again "
         "%llu\n",
@@ -94,12 +95,32 @@ static void print_report(const struct sim_tally *t, double seconds) {
     printf("\n");
 }
 
-static void print_failure(uint64_t seed, const char *only, const char *failure) {
+/* The sentence, then the least of the seed's plan that still fails so, and the last calls before it does. */
+static void print_failure(const struct sim_options *failed, const char *failure) {
+    struct sim_options least = *failed;
     struct plan plan;
-    plan_make(seed, &plan);
-    printf("seed %llu FAILS (weather: %s): %s\n", ULL(seed), weather_name(plan.weather), failure);
-    printf("again, with its trace: ./x sim --seed %llu%s%s --trace\n", ULL(seed), only ? " --service " : "",
-        only ? only : "");
+    plan_make(failed->seed, &plan);
+    printf("seed %llu FAILS (weather: %s): %s\n", ULL(failed->seed), weather_name(plan.weather), failure);
+    shrink(&least);
+    char without[512], text[SIM_FAILURE_MAX];
+    shrink_print(&least, without, sizeof without);
+    struct trace_end *end = mmap(NULL, sizeof *end, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (end == MAP_FAILED) return;
+    fflush(stdout);
+    pid_t child = fork(); /* it may end in an assertion */
+    if (child == 0) {
+        struct sim_tally tally = {0};
+        uint64_t hash;
+        least.trace_end = end;
+        sim_run(&least, &tally, text, &hash);
+        exit(0);
+    }
+    waitpid(child, NULL, 0);
+    printf("the least that still fails; its last calls:\n");
+    trace_end_print(end);
+    munmap(end, sizeof *end);
+    printf("again, with the whole trace: ./x sim --seed %llu%s%s%s --trace\n", ULL(failed->seed),
+        failed->only ? " --service " : "", failed->only ? failed->only : "", without);
 }
 
 static int run_many(const struct arguments *a) {
@@ -109,8 +130,9 @@ static int run_many(const struct arguments *a) {
     fflush(stdout);
     for (uint32_t i = 0; i < a->workers; i++) {
         struct worker *worker = &shared->workers[i];
-        worker->pid = fork();
-        if (worker->pid == 0) {
+        pid_t pid = fork();
+        if (pid > 0) worker->pid = pid; /* the memory is shared: the child must not write its own idea of it */
+        if (pid == 0) {
             work(shared, worker, a, begin + a->seconds);
             exit(0);
         }
@@ -126,25 +148,29 @@ static int run_many(const struct arguments *a) {
         good = false;
         char text[64];
         snprintf(text, sizeof text, "ended by signal %d (its words stand above)", WTERMSIG(status));
-        print_failure(
-            worker->failed ? worker->failed_seed : worker->seed, a->only, worker->failed ? worker->failure : text);
+        struct sim_options failed = a->sim;
+        failed.seed = worker->failed ? worker->failed_seed : worker->seed;
+        print_failure(&failed, worker->failed ? worker->failure : text);
     }
     print_report(&sum, now_s() - begin);
     const struct worker *longest = &shared->workers[0];
     for (uint32_t i = 1; i < a->workers; i++)
         if (shared->workers[i].longest_turns > longest->longest_turns) longest = &shared->workers[i];
-    printf("the longest seed: %llu, %llu turns\n", ULL(longest->longest_seed), ULL(longest->longest_turns));
+    if (a->one)
+        printf("trace %016llx\n", ULL(shared->workers[0].trace_hash));
+    else
+        printf("the longest seed: %llu, %llu turns\n", ULL(longest->longest_seed), ULL(longest->longest_turns));
     return good ? 0 : 1;
 }
 
-static int run_one(const struct arguments *a) {
-    struct sim_options options = {a->seed, a->only, a->trace, a->trace_from};
+/* In this process, so that a debugger meets it. */
+static int run_traced(const struct arguments *a) {
     struct sim_tally tally = {0};
     char failure[SIM_FAILURE_MAX];
     uint64_t hash = 0;
     double begin = now_s();
-    bool good = sim_run(&options, &tally, failure, &hash);
-    if (!good) print_failure(a->seed, a->only, failure);
+    bool good = sim_run(&a->sim, &tally, failure, &hash);
+    if (!good) printf("FAILS: %s\n", failure);
     print_report(&tally, now_s() - begin);
     printf("trace %016llx\n", ULL(hash));
     return good ? 0 : 1;
@@ -153,12 +179,26 @@ static int run_one(const struct arguments *a) {
 static void usage(FILE *out) {
     fprintf(out,
         "usage: weir-sim [--seed N] [--seeds N] [--seconds S] [--workers N] [--service NAME] [--trace [--from S]]\n"
+        "                [--without LIST] [--lives N]\n"
         "  --seed N      one seed; with --seeds or --seconds the first of many\n"
         "  --seeds N     that many; --seconds S (default 60): as many as fit\n"
         "  --service W   only this workload:");
     for (const struct sim_workload *const *w = sim_workloads; *w; w++)
         fprintf(out, " %s", (*w)->name);
-    fprintf(out, "\n  --trace       every call and turn of one seed, from second S of its time on\n");
+    fprintf(out, "\n  --trace       every call and turn of one seed, from second S of its time on\n"
+                 "  --without L   faults and workloads of its plan to leave out, as a failure names them; --lives N: "
+                 "at most so many\n");
+}
+
+static bool leave_out(struct arguments *a, const char *list) {
+    while (*list) {
+        size_t size = strcspn(list, ",");
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)size, list);
+        if (!shrink_parse(&a->sim, name)) return false;
+        list += size + (list[size] == ',');
+    }
+    return true;
 }
 
 static bool parse(int argc, char **argv, struct arguments *a) {
@@ -166,13 +206,13 @@ static bool parse(int argc, char **argv, struct arguments *a) {
     for (int i = 1; i < argc; i++) {
         const char *flag = argv[i];
         if (strcmp(flag, "--trace") == 0) {
-            a->trace = true;
+            a->sim.trace = true;
             continue;
         }
         if (i + 1 == argc) return false;
         const char *value = argv[++i];
         if (strcmp(flag, "--seed") == 0)
-            a->seed = strtoull(value, NULL, 10), a->one = true;
+            a->sim.seed = strtoull(value, NULL, 10), a->one = true;
         else if (strcmp(flag, "--seeds") == 0)
             a->seeds = strtoull(value, NULL, 10), many = true;
         else if (strcmp(flag, "--seconds") == 0)
@@ -180,10 +220,12 @@ static bool parse(int argc, char **argv, struct arguments *a) {
         else if (strcmp(flag, "--workers") == 0)
             a->workers = (uint32_t)strtoul(value, NULL, 10);
         else if (strcmp(flag, "--service") == 0)
-            a->only = value;
+            a->sim.only = value;
         else if (strcmp(flag, "--from") == 0)
-            a->trace_from = (uint64_t)(strtod(value, NULL) * 1e9);
-        else
+            a->sim.trace_from = (uint64_t)(strtod(value, NULL) * 1e9);
+        else if (strcmp(flag, "--lives") == 0)
+            a->sim.lives_max = (uint32_t)strtoul(value, NULL, 10);
+        else if (strcmp(flag, "--without") != 0 || !leave_out(a, value))
             return false;
     }
     a->one = a->one && !many;
@@ -192,16 +234,17 @@ static bool parse(int argc, char **argv, struct arguments *a) {
 
 int main(int argc, char **argv) {
     if (sys_linux_new(&machine) != WEIR_OK) return 1;
-    struct arguments a = {
-        .seed = machine->wall_ns(machine) / SYS_NANOS_PER_S * 1000, .seconds = 60, .workers = sys_core_count()};
+    struct arguments a = {.seconds = 60, .workers = sys_core_count()};
+    a.sim.seed = machine->wall_ns(machine) / SYS_NANOS_PER_S * 1000;
     if (a.workers > WORKERS_MAX) a.workers = WORKERS_MAX;
     if (!parse(argc, argv, &a)) {
         usage(stderr);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    if (!a.one) printf("from seed %llu on, %u workers\n", ULL(a.seed), a.workers);
-    int code = a.one ? run_one(&a) : run_many(&a);
+    if (!a.one) printf("from seed %llu on, %u workers\n", ULL(a.sim.seed), a.workers);
+    if (a.one) a.seeds = a.workers = 1;
+    int code = a.sim.trace ? run_traced(&a) : run_many(&a);
     sys_linux_free(machine);
     return code;
 }

@@ -1,5 +1,7 @@
 /* One seed, from an empty disk to the verdict. */
 #include "sim/audit.h"
+#include "sim/mend.h"
+#include "sim/trace.h"
 #include "sim/workload.h"
 
 #include <stdlib.h>
@@ -133,7 +135,7 @@ static bool expected(struct sim *sim, const char *sentence) {
 static bool judge_end(struct sim *sim, const struct life *life) {
     struct node *node = &sim->node;
     const char *message = "";
-    uint64_t errors = disk_errors(sim) - life->errors_before, damages = sys_sim_damages(sim->sys);
+    uint64_t errors = disk_errors(sim) - life->errors_before, damages = sim_damages(sim);
     sim->tally.own_ends++;
     if (sys_sim_process_fatal(sim->sys, node->process, &message)) {
         if (message[0] == 0) sim_fail(sim, "the process ended itself without a word");
@@ -148,7 +150,10 @@ static bool judge_end(struct sim *sim, const struct life *life) {
     if (node->error_text[0] == 0) sim_fail(sim, "a start is refused without a word (%s)", weir_error_name(node->error));
     if (node->error == WEIR_E_LOCKED && life->rival.process) return false;
     if (expected(sim, node->error_text)) return true;
-    if (node->error == WEIR_E_CORRUPT && damages > 0) return false;
+    if (node->error == WEIR_E_CORRUPT && damages > 0) {
+        sim->tally.corruption_named++;
+        return false;
+    }
     if ((node->error == WEIR_E_IO || node->error == WEIR_E_NO_SPACE) && errors > 0) return false;
     if (damages > 0) return false;
     sim_fail(sim, "a start is refused with no fault to blame: %s: %s", weir_error_name(node->error), node->error_text);
@@ -241,7 +246,9 @@ static void live(struct sim *sim) {
             judge_end(sim, life);
         }
     }
+    bool damaged = sim->node.error == WEIR_E_CORRUPT && sim_damages(sim) > 0;
     crash(sim, sim_percent(sim, 40));
+    if (damaged && !sim->failed && sim_percent(sim, 70)) (void)sim_mend(sim);
     free(life);
 }
 
@@ -269,31 +276,20 @@ static bool calm_life(struct sim *sim, struct life *life) {
     return false;
 }
 
-static void say_finding(void *ctx, const struct log_finding *finding) {
-    struct sim *sim = ctx;
-    if (finding->error != WEIR_OK)
-        sim_fail(sim, "after a clean stop `log verify` says of %s byte %llu: %s", finding->path,
-            (unsigned long long)finding->byte, finding->text);
-}
-
-static void verify(struct sim *sim) {
-    if (log_verify(sim->sys, sim->plan.log.folder, say_finding, sim) != WEIR_OK)
-        sim_fail(sim, "after a clean stop `log verify` fails: %s", weir_error_text());
-}
-
 static void come_right(struct sim *sim) {
     struct life *life = calloc(1, sizeof *life);
     WEIR_ASSERT(life != NULL);
-    uint32_t ends = 0;                                        /* a refused upgrade, poison that waits for its operator */
+    uint32_t ends = 0; /* a refused upgrade, poison that waits for its operator, damage, which is repaired then */
     for (int round = 0; round < 2 && !sim->failed; round++) { /* once more from what the first one left */
         if (!calm_life(sim, life)) {
             bool was_expected = !sim->failed && judge_end(sim, life);
             crash(sim, sim_percent(sim, 70));
-            if (was_expected && ends++ < CALM_ENDS_MAX) {
+            bool mended = !sim->failed && sim_damages(sim) > 0 && sim_mend(sim);
+            if ((was_expected || mended) && ends++ < CALM_ENDS_MAX) {
                 round--;
                 continue;
             }
-            if (!sim->failed && sys_sim_damages(sim->sys) == 0)
+            if (!sim->failed && sim_damages(sim) == 0)
                 sim_fail(sim, "no fault happens any more, and still the node ends: %s", sim->node.error_text);
             break;
         }
@@ -303,19 +299,24 @@ static void come_right(struct sim *sim) {
         if (!sim->failed) judge_tail(sim, life);
         sys_sim_crash(sim->sys, sim_percent(sim, 50));
         judge_reports(sim);
-        if (sim->failed || sys_sim_damages(sim->sys) > 0) continue;
-        verify(sim);
-        audit_replays(sim, life->services);
+        if (sim->failed) break;
+        if (sim_damages(sim) == 0)
+            sim_verify(sim);
+        else if (!sim_mend(sim))
+            break;
+        if (!sim->failed && sys_sim_damages(sim->sys) == 0) audit_replays(sim, life->services);
     }
     free(life);
 }
 
 /* ---- the run ------------------------------------------------------------------------------------------------- */
-static void choose_workloads(struct sim *sim, const char *only) {
+static void choose_workloads(struct sim *sim, const char *only, uint32_t off) {
+    bool operated = false;
     for (const struct sim_workload *const *w = sim_workloads; *w; w++) {
         bool chosen = only ? strcmp((*w)->name, only) == 0 : sim_percent(sim, 40);
-        if (*w == &sim_workload_operator) continue; /* is always there */
-        if (!chosen || sim->workload_count == SIM_WORKLOADS_MAX - 1) continue;
+        if (off >> (w - sim_workloads) & 1) continue;
+        operated = operated || *w == &sim_workload_operator; /* in every run, and the last of them */
+        if (!chosen || *w == &sim_workload_operator || sim->workload_count == SIM_WORKLOADS_MAX - 1) continue;
         if (sim->plan.weather == WEATHER_DAMAGE && (*w)->services && !only) continue;
         sim->workloads[sim->workload_count++] = *w;
     }
@@ -323,19 +324,11 @@ static void choose_workloads(struct sim *sim, const char *only) {
         for (int f = SYS_SIM_FAULT_ROT; f <= SYS_SIM_FAULT_WRITE_WRONG; f++)
             sim->plan.rates[f] = 0;
     if (sim->workload_count == 0) sim->workloads[sim->workload_count++] = sim_workloads[0];
-    sim->workloads[sim->workload_count++] = &sim_workload_operator;
-    for (uint32_t i = 0; i < sim->workload_count; i++)
+    if (operated) sim->workloads[sim->workload_count++] = &sim_workload_operator;
+    for (uint32_t i = 0; i < sim->workload_count; i++) {
+        WEIR_ASSERT(sim->workloads[i] != NULL);
         sim->states[i] = sim->workloads[i]->open(sim);
-}
-
-struct tracing {
-    struct sim *sim;
-    uint64_t from;
-};
-
-static void print_trace(void *ctx, const char *line) {
-    const struct tracing *t = ctx;
-    if (sim_now_ns(t->sim) >= t->from) puts(line);
+    }
 }
 
 static void finish(struct sim *sim, struct sim_tally *tally, uint64_t *ret_hash) {
@@ -363,16 +356,21 @@ bool sim_run(const struct sim_options *options, struct sim_tally *tally, char *r
     plan_make(options->seed, &sim->plan);
     enum weir_error e = sys_sim_new(&sim->plan.world, &sim->sys);
     WEIR_ASSERT(e == WEIR_OK);
-    struct tracing tracing = {sim, options->trace_from};
-    if (options->trace) sys_sim_trace(sim->sys, print_trace, &tracing);
+    sim->options = options;
+    trace_begin(sim, options);
     sim->audit = audit_new();
-    choose_workloads(sim, options->only);
+    for (uint32_t f = 0; f < SYS_SIM_FAULT_COUNT; f++)
+        if (options->faults_off >> f & 1) sim->plan.rates[f] = 0;
+    if (options->lives_max > 0 && sim->plan.lives > options->lives_max) sim->plan.lives = options->lives_max;
+    choose_workloads(sim, options->only, options->workloads_off);
     for (uint32_t i = 0; i < sim->plan.lives && !sim->failed; i++)
         live(sim);
     if (!sim->failed) come_right(sim);
+    sys_sim_trace(sim->sys, NULL, NULL);
     finish(sim, tally, ret_hash);
     bool good = !sim->failed;
     snprintf(ret_failure, SIM_FAILURE_MAX, "%s", sim->failure);
+    free(sim->gaps);
     free(sim);
     return good;
 }

@@ -20,6 +20,7 @@
 #define SIM_WORKLOADS_MAX 16
 #define SIM_FAILURE_MAX   2048
 
+struct sim_options;
 struct sim_workload;
 struct audit;
 
@@ -27,13 +28,21 @@ struct audit;
 struct sim_tally {
     uint64_t seeds, lives, recoveries, kills, power_cuts, clean_stops, own_ends, refused_starts, races;
     uint64_t virtual_ns, turns, requests, answered, in_doubt, records_checked, outputs_checked, replays_checked;
-    uint64_t corruption_named, upgrades, upgrades_refused;
+    uint64_t corruption_named, repairs, upgrades, upgrades_refused;
     uint64_t segfaults, snapshots_damaged, tails_checked, states_replayed;
     uint64_t faults[SYS_SIM_FAULT_COUNT];
 };
 
+/* What `log repair` said it gave up of a partition. */
+struct sim_gap {
+    char topic[LOG_TOPIC_NAME_MAX + 1];
+    uint32_t partition;
+    uint64_t from, to; /* inclusive */
+};
+
 struct sim {
     uint64_t seed;
+    const struct sim_options *options;
     struct plan plan;
     struct prng prng;
     struct sys *sys;
@@ -43,6 +52,10 @@ struct sim {
     uint32_t workload_count;
     struct audit *audit;
     struct sim_tally tally;
+    uint64_t damages_mended; /* of sys_sim_damages(): those that were there when `log repair` was done */
+    struct sim_gap *gaps;
+    uint32_t gap_count;
+    bool frames_given_up; /* and journal frames whose content nobody knows: they were the end of their partitions */
     bool calm; /* no faults happen in this life, and everything must come right */
     bool failed;
     char failure[SIM_FAILURE_MAX];
@@ -50,9 +63,13 @@ struct sim {
 
 struct sim_options {
     uint64_t seed;
-    const char *only;    /* a workload's name; NULL: those the seed chooses */
-    bool trace;          /* every call and turn to stdout */
-    uint64_t trace_from; /* elapsed ns */
+    const char *only; /* a workload's name; NULL: those the seed chooses */
+    /* What is left out of the seed's plan, to find the least that still fails: bits of enum sys_sim_fault, bits of
+     * sim_workloads' rows, and how many lives at most (0: as planned). */
+    uint32_t faults_off, workloads_off, lives_max;
+    bool trace;                  /* every call and turn to stdout */
+    uint64_t trace_from;         /* elapsed ns */
+    struct trace_end *trace_end; /* gets the last calls of a run, up to its failure; NULL: nobody wants them */
 };
 /* True: nothing was found wrong. ret_failure (SIM_FAILURE_MAX) gets the sentence otherwise; ret_hash the hash of the
  * whole trace. Adds to the tally. */
@@ -64,6 +81,18 @@ void sim_check_settings(struct sim *sim, struct settings *settings, const struct
 
 /* Something is wrong: the first sentence is kept, the run ends soon after. */
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Damage that may be met: done since the last repair. (What an earlier one cost stays lost: sys_sim_damages().) */
+static inline uint64_t sim_damages(const struct sim *sim) {
+    return sys_sim_damages(sim->sys) - sim->damages_mended;
+}
+static inline bool sim_given_up(const struct sim *sim, const char *topic, uint32_t partition, uint64_t offset) {
+    for (uint32_t i = 0; i < sim->gap_count; i++) {
+        const struct sim_gap *g = &sim->gaps[i];
+        if (g->partition == partition && g->from <= offset && offset <= g->to && strcmp(g->topic, topic) == 0)
+            return true;
+    }
+    return false;
+}
 static inline uint64_t sim_now_ns(const struct sim *sim) {
     return sys_sim_elapsed_ns(sim->sys);
 }

@@ -144,7 +144,8 @@ static bool outboxes_empty(const struct host_lane *lane) {
 static void leave(struct host_lane *lane, uint32_t work) {
     uint32_t phase = atomic_load_explicit(&lane->host->phase, memory_order_acquire);
     if (phase < HOST_DRAINING) return;
-    bool idle = work == 0 && !lane->open && lane->flight_count == 0 && !lane->lagging && outboxes_empty(lane);
+    bool open = lane->open && lane->open->records > 0; /* an empty one is left when the first append is refused */
+    bool idle = work == 0 && !open && lane->flight_count == 0 && !lane->lagging && outboxes_empty(lane);
     drain_say(&lane->drain, idle);
     if (phase < HOST_ENDED || lane->ended) return;
     lane->ended = true;

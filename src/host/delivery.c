@@ -6,7 +6,8 @@ struct delivery_head {
     uint32_t value_size, key_size, text_size; /* text with its NUL; 0: "" */
     uint16_t status, type;
     uint8_t kind, record_kind, repeated, error;
-    uint32_t unused;
+    bool key_null, value_null; /* which is not the same as empty */
+    uint16_t unused;
 };
 _Static_assert(sizeof(struct delivery_head) % 8 == 0, "bytes behind it stay aligned");
 
@@ -40,6 +41,8 @@ void delivery_store(const struct host_delivery *d, void *ret_bytes) {
         .record_kind = d->record.kind,
         .repeated = d->repeated,
         .error = (uint8_t)d->error,
+        .key_null = !key.data,
+        .value_null = !value.data,
     };
     uint8_t *at = (uint8_t *)(head + 1);
     if (head->text_size) memcpy(at, d->text, head->text_size);
@@ -61,6 +64,8 @@ void delivery_load(const void *bytes, struct host_delivery *ret_delivery) {
     };
     struct weir_slice key = weir_slice(at + head->text_size, head->key_size);
     struct weir_slice value = weir_slice(key.data + key.size, head->value_size);
+    if (head->key_null) key.data = NULL;
+    if (head->value_null) value.data = NULL;
     if (d.kind == HOST_RECORD)
         d.record = (struct weir_record){.offset = head->record_offset,
             .time_ns = head->time_ns,

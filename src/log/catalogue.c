@@ -119,7 +119,7 @@ enum weir_error log_catalogue_save(struct log *log) {
     size_t size = 32;
     for (uint32_t i = 0; i < slots; i++) {
         struct topic *t = atomic_load(&log->topics[i]);
-        if (!t) continue;
+        if (!t || t == log->leaving) continue;
         size += 320 + (size_t)t->topic.partition_count * 4;
         count++;
     }
@@ -135,7 +135,7 @@ enum weir_error log_catalogue_save(struct log *log) {
     byte_put_le32(&w, count + (log->coming != NULL));
     for (uint32_t i = 0; i < slots; i++) {
         struct topic *t = atomic_load(&log->topics[i]);
-        if (t) put_topic(&w, t);
+        if (t && t != log->leaving) put_topic(&w, t);
     }
     if (log->coming) put_topic(&w, log->coming);
     byte_put_le32(&w, crc32c(w.data, w.at));

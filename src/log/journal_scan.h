@@ -18,6 +18,7 @@ struct scan_file {
     uint32_t number;
     int file;
     uint64_t size;
+    bool taken; /* by the copy of the tail */
 };
 struct scan_frame {
     uint64_t sequence;

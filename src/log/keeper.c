@@ -296,18 +296,22 @@ static bool oldest_expired(struct partition *p, uint64_t now_ms, uint64_t *ret_n
     return expired;
 }
 
-/* The start moves first, in a checkpoint; then the file goes. A crash between leaves a file that the next start
- * removes. */
+/* The start moves first, in a checkpoint, and is told to readers once that is durable: it never goes back. Then the file
+ * goes; a crash between leaves one that the next start removes. */
 static enum weir_error retain(struct keeper *k, struct partition *p, uint64_t now_ms, uint32_t *work) {
     struct sys *sys = k->log->sys;
     uint64_t next = 0;
     while (oldest_expired(p, now_ms, &next)) {
-        atomic_store_explicit(&p->partition.start, next, memory_order_release);
+        uint64_t start = p->row.start;
         p->row.start = next;
         struct checkpoint c = k->log->checkpoint;
         c.generation++;
         enum weir_error e = log_checkpoint_write(k->log, &c);
-        if (e) return e;
+        if (e) {
+            p->row.start = start;
+            return e;
+        }
+        atomic_store_explicit(&p->partition.start, next, memory_order_release);
         struct segment *s = log_partition_take_oldest(p);
         if (!s) return WEIR_OK;
         uint64_t size = atomic_load(&s->size);

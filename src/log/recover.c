@@ -54,20 +54,51 @@ static enum weir_error judge_entry(struct log *log, const struct journal_scan *s
 
 struct copy {
     struct log *log;
-    const struct journal_scan *scan;
+    struct journal_scan *scan;
     const struct scan_frame *frame; /* being copied */
     size_t at;                      /* end of what is gathered in the journal's frame buffer */
     uint32_t entries;
 };
 
-/* A new file for the copies: those of the old epoch must stay until the new one counts. */
-static enum weir_error use_new_file(struct journal *j) {
+/* A file in which no frame counts, with room for one of that size: it went round, or was made ahead. NULL: none. */
+static struct scan_file *spare_file(const struct copy *c, size_t size) {
+    for (size_t i = 0; i < c->scan->files.count; i++) {
+        struct scan_file *f = &c->scan->files.data[i];
+        bool needed = f->taken || f->size < size;
+        for (size_t k = 0; k < c->scan->frames.count && !needed; k++)
+            needed = c->scan->frames.data[k].file == i;
+        if (!needed) return f;
+    }
+    return NULL;
+}
+
+static enum weir_error open_spare(const struct copy *c, struct scan_file *spare, uint32_t *ret_number, int *ret_file) {
+    struct sys *sys = c->log->sys;
+    struct log_path path;
+    /* The checkpoint by which the file is not needed may be that of a life that was killed before its name was durable:
+     * a power cut would bring back the one before, which needs the file. */
+    enum weir_error e = sys->dir_sync(sys, c->log->folder);
+    log_path(c->log, &path, "journal/" JOURNAL_NAME_FORMAT, spare->number);
+    if (!e) e = sys->file_open(sys, path.text, SYS_OPEN_READ | SYS_OPEN_WRITE, ret_file);
+    if (e) return e;
+    spare->taken = true;
+    *ret_number = spare->number;
+    return WEIR_OK;
+}
+
+/* A file for the copies; those of the old epoch must stay until the new one counts. One that is there already needs no
+ * space: a node that was killed on a full disk starts again on that disk. */
+static enum weir_error use_another_file(const struct copy *c, size_t size) {
+    struct journal *j = &c->log->journal;
+    struct scan_file *spare = spare_file(c, size);
     struct journal_file *f = NULL;
     uint32_t number = 0;
     int file = -1;
-    enum weir_error e = log_journal_file_create(j, &number, &file);
+    uint64_t capacity = j->log->options.journal_file_bytes;
+    enum weir_error e = spare ? open_spare(c, spare, &number, &file) : log_journal_file_create(j, &number, &file);
     if (e) return e;
-    e = log_journal_file_add(j, number, file, j->log->options.journal_file_bytes, &f);
+    if (spare && spare->size < capacity) capacity = spare->size;
+    e = log_journal_file_add(j, number, file, capacity, &f);
     if (e) {
         j->log->sys->file_close(j->log->sys, file);
         return e;
@@ -92,7 +123,7 @@ static enum weir_error flush_copy(struct copy *c) {
     if (!j->current || j->offset + size > j->current->capacity) {
         if (j->current) e = c->log->sys->file_sync(c->log->sys, j->current->file);
         if (j->current) j->current->capacity = j->offset; /* no more than that is written already */
-        if (!e) e = use_new_file(j);
+        if (!e) e = use_another_file(c, size);
     }
     if (!e) e = log_journal_put(j, size);
     if (e) return e;
@@ -229,6 +260,7 @@ static enum weir_error adopt_files(struct log *log, struct journal_scan *scan, b
     struct journal *j = &log->journal;
     for (size_t i = 0; i < scan->files.count; i++) {
         struct scan_file *f = &scan->files.data[i];
+        if (f->taken) continue; /* the copy of the tail is in it */
         struct journal_file *added = NULL;
         struct log_path path;
         int file = -1;

@@ -127,9 +127,10 @@ static enum weir_error keep_segments(struct repair *r, struct partition *p, cons
     }
     if (count > 0 && kept.start < bases[0]) kept.start = bases[0];
     if (e) return e;
-    if (kept.segment_size > 0 && p->row.end > next)
+    uint64_t end = kept.segment_size > 0 ? next : p->row.start;
+    if (p->row.end > end)
         log_tool_report(&r->tool, WEIR_E_CORRUPT, topic_name(p), 0,
-            "%s-%u: offsets %" PRIu64 " to %" PRIu64 " are given up", topic_name(p), p->partition.index, next,
+            "%s-%u: offsets %" PRIu64 " to %" PRIu64 " are given up", topic_name(p), p->partition.index, end,
             p->row.end - 1);
     if (kept.segment_size == 0 && p->row.end > 0) /* nothing is left: the offsets may still not be given twice */
         kept = (struct partition_row){p->row.end, p->row.end, 0, 0};

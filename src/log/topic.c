@@ -258,12 +258,29 @@ enum weir_error log_topic_remove_folder(struct log *log, const char *folder) {
     return e ? e : log->sys->dir_remove(log->sys, path.text);
 }
 
+/* The catalogue could not be replaced by one without the topic. Which of the two is on the disk is not known, but when
+ * there was no room for another; so one with it is put there again, or nothing is acknowledged any more: what is
+ * appended to a topic that the next start does not know is lost. */
+static enum weir_error keep_topic(struct log *log, enum weir_error e) {
+    char reason[512];
+    snprintf(reason, sizeof reason, "%s", weir_error_text());
+    if (e != WEIR_E_NO_SPACE && make_durable(log)) log_fail(log, "the catalogue can't be written");
+    return weir_error_context(e, "%s", reason);
+}
+
 static enum weir_error remove_topic(struct log *log, struct topic *t) {
     enum weir_error e = remember_deleted(log, t);
     if (e) return e;
-    forget(log, t);
+    /* Durable first: forgotten, it would be in no checkpoint, and a start that finds it in the catalogue would take it
+     * for empty and cut its segments. */
+    log->leaving = t;
     e = make_durable(log);
-    if (e) return e; /* gone from this process; a restart may bring it back */
+    log->leaving = NULL;
+    if (e) {
+        log->deleted_count--;
+        return keep_topic(log, e);
+    }
+    forget(log, t);
     for (uint32_t i = 0; i < t->topic.partition_count; i++) {
         struct partition *p = partition_of(t->topic.partitions[i]);
         struct segment *s;

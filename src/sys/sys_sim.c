@@ -288,7 +288,9 @@ enum weir_error sys_sim_new(const struct sys_sim_plan *plan, struct sys **ret_sy
     sim->prng_net = prng_fork(&seed);
     sim->prng_run = prng_fork(&seed);
     sim->prng_given = prng_fork(&seed);
-    sim->prng_fault = prng_fork(&seed);
+    sim->prng_time = prng_fork(&seed);
+    for (size_t i = 0; i < SYS_SIM_FAULT_COUNT; i++)
+        sim->prng_faults[i] = prng_fork(&seed);
     sim->mono_ns = BOOT_NS;
     sim->wall_offset_ns = WALL_START_NS - (int64_t)BOOT_NS;
     sim->handle_next = sim->handle_first = HANDLE_FIRST;

@@ -118,32 +118,26 @@ static bool overlap(const struct sim_change *a, const struct sim_change *b) {
     return a->offset < b->offset + b->size && b->offset < a->offset + a->size;
 }
 
-/* Writing to a page makes all of it dirty again, also bytes that an earlier sync gave up. Returns how many are left. */
-static size_t rescue(struct sim_inode *inode, size_t count, const struct sim_change *newer) {
-    size_t left = 0;
+/* Writing to a page makes all of it dirty again, also bytes that an earlier sync gave up. */
+static void rescue(struct sim_inode *inode, size_t count, const struct sim_change *newer) {
     for (size_t i = 0; i < count; i++) {
+        struct sim_change *older = &inode->changes[i];
+        if (older->given_up && older->number < newer->number && overlap(older, newer)) older->given_up = false;
+    }
+}
+
+void sim_inode_sync(struct sim_inode *inode, uint64_t before) {
+    size_t left = 0;
+    for (size_t i = 0; i < inode->change_count; i++)
+        if (!inode->changes[i].given_up && inode->changes[i].number < before) rescue(inode, i, &inode->changes[i]);
+    for (size_t i = 0; i < inode->change_count; i++) {
         struct sim_change *change = &inode->changes[i];
-        if (!change->given_up || change->number > newer->number || !overlap(change, newer)) {
+        if (change->given_up || change->number >= before) {
             inode->changes[left++] = *change;
             continue;
         }
         apply(inode, change);
         free(change->data);
-    }
-    return left;
-}
-
-void sim_inode_sync(struct sim_inode *inode, uint64_t before) {
-    size_t left = 0;
-    for (size_t i = 0; i < inode->change_count; i++) {
-        struct sim_change change = inode->changes[i];
-        if (change.given_up || change.number >= before) {
-            inode->changes[left++] = change;
-            continue;
-        }
-        left = rescue(inode, left, &change);
-        apply(inode, &change);
-        free(change.data);
     }
     inode->change_count = left;
 }

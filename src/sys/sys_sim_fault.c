@@ -48,7 +48,7 @@ uint64_t sys_sim_damages(struct sys *sys) {
 
 static bool draw(struct sys_sim *sim, enum sys_sim_fault fault) {
     uint32_t rate = sim->rates[fault];
-    return rate > 0 && prng_chance(&sim->prng_fault, rate, MILLION);
+    return rate > 0 && prng_chance(&sim->prng_faults[fault], rate, MILLION);
 }
 
 bool sim_happens(struct sys_sim *sim, enum sys_sim_fault fault) {
@@ -78,10 +78,11 @@ static enum weir_error failure_of(struct sys_sim *sim, enum sys_sim_call call) {
 }
 
 static uint64_t duration_of(struct sys_sim *sim, enum sys_sim_call call) {
-    if (sim_chance(sim, SYS_SIM_FAULT_SLOW)) return prng_between(&sim->prng_fault, SLOW_NS_MIN, SLOW_NS_MAX);
+    if (sim_chance(sim, SYS_SIM_FAULT_SLOW))
+        return prng_between(&sim->prng_faults[SYS_SIM_FAULT_SLOW], SLOW_NS_MIN, SLOW_NS_MAX);
     bool syncs = call == SYS_SIM_SYNC || call == SYS_SIM_DIR_SYNC;
     uint64_t usual = syncs ? sim->plan.sync_ns : sim->plan.write_ns;
-    return prng_between(&sim->prng_fault, usual / 4, usual / 4 * 7);
+    return prng_between(&sim->prng_time, usual / 4, usual / 4 * 7);
 }
 
 enum weir_error sim_fault_rated(struct sys_sim *sim, enum sys_sim_call call, const char *verb, const char *what) {
@@ -98,19 +99,20 @@ enum weir_error sim_fault_rated(struct sys_sim *sim, enum sys_sim_call call, con
 
 /* ---- damage -------------------------------------------------------------------------------------------------- */
 void sim_rot(struct sys_sim *sim) {
+    struct prng *prng = &sim->prng_faults[SYS_SIM_FAULT_ROT];
     uint64_t count = 0;
     struct sim_inode *chosen = NULL;
     for (size_t i = 0; i < sim->inode_count; i++) {
         struct sim_inode *inode = sim->inodes[i];
         if (!inode->linked || inode->is_folder || inode->durable.size == 0) continue;
-        if (prng_below(&sim->prng_fault, ++count) == 0) chosen = inode;
+        if (prng_below(prng, ++count) == 0) chosen = inode;
     }
     if (!chosen) {
         sim->injected[SYS_SIM_FAULT_ROT]--; /* there was nothing to rot */
         return;
     }
-    uint64_t at = prng_below(&sim->prng_fault, chosen->durable.size);
-    uint8_t mask = (uint8_t)(1u << prng_below(&sim->prng_fault, 8)), byte;
+    uint64_t at = prng_below(prng, chosen->durable.size);
+    uint8_t mask = (uint8_t)(1u << prng_below(prng, 8)), byte;
     struct sim_content *contents[] = {&chosen->live, &chosen->durable};
     for (size_t i = 0; i < 2; i++) {
         if (sim_content_read(contents[i], at, &byte, 1) == 0) continue;
@@ -121,11 +123,12 @@ void sim_rot(struct sys_sim *sim) {
 }
 
 void sim_damage_read(struct sys_sim *sim, const struct sim_inode *inode, uint8_t *data, size_t size) {
+    struct prng *prng = &sim->prng_faults[SYS_SIM_FAULT_READ_WRONG];
     if (size == 0 || !sim_chance(sim, SYS_SIM_FAULT_READ_WRONG)) return;
     uint8_t other[SIM_SECTOR_SIZE];
     size_t part = size < sizeof other ? size : sizeof other;
-    uint64_t from = prng_below(&sim->prng_fault, inode->live.size / SIM_SECTOR_SIZE + 1) * SIM_SECTOR_SIZE;
-    size_t to = (size_t)prng_below(&sim->prng_fault, size - part + 1), got;
+    uint64_t from = prng_below(prng, inode->live.size / SIM_SECTOR_SIZE + 1) * SIM_SECTOR_SIZE;
+    size_t to = (size_t)prng_below(prng, size - part + 1), got;
     got = sim_content_read(&inode->live, from, other, part);
     if (got == 0 || memcmp(data + to, other, got) == 0) {
         sim->injected[SYS_SIM_FAULT_READ_WRONG]--; /* the same bytes: no harm */
@@ -136,8 +139,9 @@ void sim_damage_read(struct sys_sim *sim, const struct sim_inode *inode, uint8_t
 }
 
 uint64_t sim_damage_write(struct sys_sim *sim, const struct sim_inode *inode, uint64_t offset, size_t size) {
+    struct prng *prng = &sim->prng_faults[SYS_SIM_FAULT_WRITE_WRONG];
     if (inode->live.size <= size || !sim_chance(sim, SYS_SIM_FAULT_WRITE_WRONG)) return offset;
-    uint64_t to = prng_below(&sim->prng_fault, (inode->live.size - size) / SIM_SECTOR_SIZE + 1) * SIM_SECTOR_SIZE;
+    uint64_t to = prng_below(prng, (inode->live.size - size) / SIM_SECTOR_SIZE + 1) * SIM_SECTOR_SIZE;
     if (to == offset) sim->injected[SYS_SIM_FAULT_WRITE_WRONG]--;
     sim_note(sim, "writes wrong", inode->label, offset, to, WEIR_OK);
     return to;

@@ -206,7 +206,7 @@ static void cut(struct sys_sim *sim, struct sim_socket *stream) {
     struct sim_socket *ends[] = {stream, stream->peer};
     for (size_t i = 0; i < 2; i++) {
         if (!ends[i]) continue;
-        ends[i]->in.size = (size_t)prng_between(&sim->prng_fault, 0, ends[i]->in.size);
+        ends[i]->in.size = (size_t)prng_between(&sim->prng_faults[SYS_SIM_FAULT_CUT], 0, ends[i]->in.size);
         ends[i]->in_ended = ends[i]->out_ended = ends[i]->reset = true;
         ends[i]->peer = NULL;
     }

@@ -3,6 +3,7 @@
  */
 #include "sys/sys_sim_world.h"
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -41,13 +42,14 @@ struct sim_thread {
     void *ctx;
     const char *name;
     int wake_poller;
-    bool stop, ended, waited;
+    bool started, stop, ended, waited;
     uint64_t wake_ns, not_before_ns; /* of the elapsed time; not_before: a stall */
     struct sim_poller *poller;       /* it waits in */
     uint64_t net_seen;               /* no socket of the poller was ready at this version */
     struct sim_thread *joins;        /* it waits for this one's end */
     struct sim_stack *stack;
-    ucontext_t context, back;
+    ucontext_t context; /* where it begins; afterwards a thread is where it jumped from: that costs no system call */
+    jmp_buf here, back; /* back: whoever gave it its turn */
     void *fake_stack, *fake_back; /* AddressSanitizer's */
     const void *back_bottom;
     size_t back_size;
@@ -107,7 +109,7 @@ static void suspend(struct sys_sim *sim) {
     t->waited = true;
     error_text_keep(t->error_text);
     switch_told(&t->fake_stack, t->back_bottom, t->back_size);
-    WEIR_ASSERT(swapcontext(&t->context, &t->back) == 0);
+    if (_setjmp(t->here) == 0) _longjmp(t->back, 1);
     switched_told(t->fake_stack, &t->back_bottom, &t->back_size);
     error_text_restore(t->error_text);
 }
@@ -138,7 +140,7 @@ static void thread_life(unsigned high, unsigned low) {
         t->main(t->ctx);
     t->ended = true;
     switch_told(NULL, t->back_bottom, t->back_size); /* NULL: this stack ends */
-    WEIR_ASSERT(setcontext(&t->back) == 0);
+    _longjmp(t->back, 1);
 }
 
 static struct sim_thread *thread_new(struct sys_sim *sim, struct sim_process *process, const char *name) {
@@ -193,7 +195,11 @@ static void resume(struct sys_sim *sim, struct sim_thread *t) {
     t->poller = NULL;
     void *fake = NULL;
     switch_told(&fake, t->stack, STACK_BYTES - 4096);
-    WEIR_ASSERT(swapcontext(&t->back, &t->context) == 0);
+    if (_setjmp(t->back) == 0) {
+        if (t->started) _longjmp(t->here, 1);
+        t->started = true;
+        WEIR_ASSERT(setcontext(&t->context) == 0);
+    }
     switched_told(fake, NULL, NULL);
     sim->running = NULL;
     if (t->ended) thread_end(sim, t);
@@ -272,8 +278,9 @@ static uint64_t next_due_ns(const struct sys_sim *sim) {
 /* What happens to a machine while its programs run. */
 static void weather(struct sys_sim *sim) {
     if (sim_happens(sim, SYS_SIM_FAULT_CLOCK)) {
-        bool back = prng_chance(&sim->prng_fault, 1, 2);
-        int64_t jump = (int64_t)prng_between(&sim->prng_fault, 1, CLOCK_NS_MAX);
+        struct prng *prng = &sim->prng_faults[SYS_SIM_FAULT_CLOCK];
+        bool back = prng_chance(prng, 1, 2);
+        int64_t jump = (int64_t)prng_between(prng, 1, CLOCK_NS_MAX);
         sim->wall_offset_ns += back ? -jump : jump;
         sim_note(sim, "clock jumps", back ? "back" : "ahead", (uint64_t)jump, 0, WEIR_OK);
     }
@@ -298,7 +305,7 @@ bool sys_sim_turn(struct sys *sys, uint64_t until_ns) {
     }
     weather(sim);
     if (sim_happens(sim, SYS_SIM_FAULT_STALL)) {
-        t->not_before_ns = now + prng_between(&sim->prng_fault, STALL_NS_MIN, STALL_NS_MAX);
+        t->not_before_ns = now + prng_between(&sim->prng_faults[SYS_SIM_FAULT_STALL], STALL_NS_MIN, STALL_NS_MAX);
         sim_note(sim, "stalls", t->name, t->not_before_ns - now, 0, WEIR_OK);
         return true;
     }

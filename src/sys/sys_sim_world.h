@@ -160,7 +160,8 @@ struct sim_fault {
 struct sys_sim {
     struct sys table; /* first: a struct sys * of this implementation is a struct sys_sim * */
     struct sys_sim_plan plan;
-    struct prng prng_disk, prng_net, prng_run, prng_given, prng_fault;
+    struct prng prng_disk, prng_net, prng_run, prng_given, prng_time;
+    struct prng prng_faults[SYS_SIM_FAULT_COUNT]; /* each its own: one that is turned off does not shift the others */
     uint64_t mono_ns, before_boot_ns;
     int64_t wall_offset_ns;        /* wall = mono + this */
     int handle_next, handle_first; /* first: the lowest of this life of the process */

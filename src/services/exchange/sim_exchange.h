@@ -133,6 +133,7 @@ struct ex_binary { /* an account's session in a partition */
     uint32_t account, partition, symbol_count;
     uint32_t symbols[EX_SYMBOLS_MAX]; /* of its partition */
     struct ex_link link, ghost;       /* ghost: the connection another login took the session from */
+    bool rested;                      /* in the calm: was accepted, and perhaps taken over once more */
     struct ex_request *requests;
     uint32_t request_count, user_ref;
     struct ex_heard *heard; /* by sequence number - 1 */

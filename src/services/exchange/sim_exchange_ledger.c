@@ -444,7 +444,7 @@ static bool compare_trade(void *ctx, const struct batch_record *record) {
     return !l->x->sim->failed;
 }
 
-/* Nothing stands behind what the input says. */
+/* All that the input says is there, and nothing behind it. */
 static void compare_end(struct ex_ledger *l, const char *topic, uint64_t count) {
     const struct log_topic *t = log_topic_find(l->x->sim->node.log, topic);
     uint64_t high = atomic_load(&t->partitions[l->partition]->high);
@@ -458,7 +458,11 @@ bool ex_ledger_compare(struct ex_ledger *l, bool whole) {
     if (!sim_read(sim, "exchange.events", l->partition, l->events_next, compare_event, l)) return false;
     if (!sim_read(sim, "exchange.trades", l->partition, l->trades_next, compare_trade, l)) return false;
     if (!whole || sim->failed) return true;
-    compare_end(l, "exchange.events", l->event_count);
+    uint64_t count =
+        l->event_count; /* orders may have expired just now: their timer can be read, its outputs not yet */
+    while (count > l->events_next && l->events[count - 1].event.type == EXCHANGE_EVENT_EXPIRED)
+        count--;
+    compare_end(l, "exchange.events", count);
     compare_end(l, "exchange.trades", l->trade_count);
     return true;
 }
