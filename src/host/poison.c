@@ -77,7 +77,7 @@ enum weir_error poison_open(struct poison *poison, struct sys *sys, const char *
     }
     uint64_t size = 0;
     if (e == WEIR_OK && poison->count) e = rewrite(poison, path, &size);
-    if (e != WEIR_OK || !sys->on_crash) return e;
+    if (e != WEIR_OK) return e;
     e = sys->file_open(sys, path, SYS_OPEN_WRITE | SYS_OPEN_CREATE, &poison->file);
     /* The last words are synced, which does not keep the file's name if it is new, or was when the last life died. */
     if (e == WEIR_OK && size == 0) e = sys->dir_sync(sys, snapshots);
