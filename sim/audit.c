@@ -85,8 +85,7 @@ static bool read_all(struct reading *r, struct log *log, struct log_partition *p
     while (!r->stopped && r->next < atomic_load(&p->high)) {
         size_t size = 0, at = 0, batch = 0;
         enum weir_error e = log_read(log, p, r->next, true, buffer, READ_BYTES, &size);
-        if (e == WEIR_E_CORRUPT && sim_damages(r->sim) > 0)
-            return false; /* refused by name: as it should be */
+        if (e == WEIR_E_CORRUPT && sim_damages(r->sim) > 0) return false; /* refused by name: as it should be */
         if (e != WEIR_OK || size == 0) {
             sim_fail(r->sim, "%s-%u cannot be read at offset %llu of %llu: %s", r->topic, r->partition,
                 (unsigned long long)r->next, (unsigned long long)atomic_load(&p->high), weir_error_text());
@@ -195,8 +194,8 @@ static bool derive(void *ctx, const struct batch_record *record) {
     if (d->fold.applied < d->until) d->error = fold_apply(&d->fold, record, &d->out, &applied);
     const struct fold *f = &d->fold;
     if (d->error == WEIR_OK && f->applied == d->moment && d->audit->moment_count < MOMENTS_MAX)
-        d->audit->moments[d->audit->moment_count++] = (struct moment){
-            f->service->name, f->options.partition, f->applied, f->emission.state, fold_digest(f)};
+        d->audit->moments[d->audit->moment_count++] =
+            (struct moment){f->service->name, f->options.partition, f->applied, f->emission.state, fold_digest(f)};
     return d->error == WEIR_OK && d->fold.applied < d->until;
 }
 
@@ -270,8 +269,7 @@ static enum weir_error put(void *ctx, const void *data, size_t size) {
 static void replay(struct sim *sim, const struct weir_service *service, const struct moment *m) {
     struct dump dump = {0};
     char expected[128];
-    enum weir_error e =
-        host_replay(sim->sys, sim->plan.log.folder, service, m->partition, m->offset, put, &dump);
+    enum weir_error e = host_replay(sim->sys, sim->plan.log.folder, service, m->partition, m->offset, put, &dump);
     snprintf(expected, sizeof expected, "\"emission\":\"%016llx\",\"digest\":\"%016llx\"",
         (unsigned long long)m->emission, (unsigned long long)m->digest);
     if (e != WEIR_OK)

@@ -179,7 +179,7 @@ static const struct weir_emit_row right_emits[] = {{"left", "The next hop."}, {0
 static const struct weir_route left_routes[] = ROUTES("left");
 static const struct weir_route right_routes[] = ROUTES("right");
 
-#define SERVICE(name_, version_, replays_, apply_, output_bytes_)                                                       \
+#define SERVICE(name_, version_, replays_, apply_, output_bytes_)                                                      \
     {                                                                                                                  \
         .abi = WEIR_SERVICE_ABI, .name = #name_, .summary = "Of the simulator.", .version = version_,                  \
         .version_replays = replays_, .partitions_setting = "partitions", .settings = settings,                         \

@@ -128,12 +128,14 @@ static void expect(struct pass *p, uint64_t offset, const struct cycle_output *e
 
 static void expect_wide(struct pass *p, uint64_t offset, const struct cycle_step *step) {
     if (p->wide_next == p->wide.count) return;
-    if (p->wide.sizes[p->wide_next++] != cycle_wide(p->service, step)) fail(p, offset, "the wide output has another size");
+    if (p->wide.sizes[p->wide_next++] != cycle_wide(p->service, step))
+        fail(p, offset, "the wide output has another size");
 }
 
 /* ---- the model --------------------------------------------------------------------------------------------------- */
 static void put(struct pass *p, uint64_t offset, uint32_t kind, const struct cycle_step *step) {
-    struct cycle_output o = {step->id, step->key, p->counters[step->key % CYCLE_COUNTERS], p->seen, kind, step->op, p->label, 0};
+    struct cycle_output o = {
+        step->id, step->key, p->counters[step->key % CYCLE_COUNTERS], p->seen, kind, step->op, p->label, 0};
     expect(p, offset, &o);
 }
 

@@ -3,6 +3,8 @@
 #include "host/settings.h"
 #include "sim/workload.h"
 
+#define HEAD_BYTES 24u /* of a snapshot file */
+
 static const char *const names[] = {"left", "right"};
 
 void cycle_start_init(struct cycle_start *s, struct sim *sim) {
@@ -52,7 +54,9 @@ static void damage_snapshot(struct cycle_start *s) {
     struct weir_slice bytes;
     e = sys_read_all(sys, s->damaged, 16u << 20, &bytes);
     WEIR_ASSERT(e == WEIR_OK && bytes.size > 0);
-    uint64_t at = prng_below(&s->sim->prng, bytes.size);
+    /* Its head is small and has most to say. */
+    uint64_t at =
+        prng_below(&s->sim->prng, bytes.size > HEAD_BYTES && sim_percent(s->sim, 40) ? HEAD_BYTES : bytes.size);
     sys_bytes_free(bytes);
     e = sim_percent(s->sim, 50) ? cut_short(sys, s->damaged, at)
                                 : sys_sim_flip(sys, s->damaged, at, (uint8_t)(1u << sim_pick(s->sim, 8)));
@@ -162,7 +166,7 @@ static bool version_may_be_refused(struct cycle_start *s) {
     if (s->tried == s->version) return false;
     s->sim->tally.upgrades_refused++;
     s->perhaps = s->version; /* nothing was written by it */
-    return s->version == 1; /* 3 replays what 2 wrote */
+    return s->version == 1;  /* 3 replays what 2 wrote */
 }
 
 bool cycle_start_expects(struct cycle_start *s, const char *sentence) {

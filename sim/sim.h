@@ -56,7 +56,7 @@ struct sim {
     struct sim_gap *gaps;
     uint32_t gap_count;
     bool frames_given_up; /* and journal frames whose content nobody knows: they were the end of their partitions */
-    bool calm; /* no faults happen in this life, and everything must come right */
+    bool calm;            /* no faults happen in this life, and everything must come right */
     bool failed;
     char failure[SIM_FAILURE_MAX];
 };

@@ -20,7 +20,7 @@ struct order { /* to pass over a record; answered with done */
     char service[32];
     uint64_t partition, offset;
 };
-struct operator {
+struct operator{
     struct sim *sim;
     struct client client;
     enum question question;
@@ -35,7 +35,7 @@ struct operator {
 };
 
 static void *operator_open(struct sim *sim) {
-    struct operator *o = calloc(1, sizeof *o);
+    struct operator* o = calloc(1, sizeof *o);
     WEIR_ASSERT(o != NULL);
     o->sim = sim;
     client_init(&o->client, sim);
@@ -43,13 +43,13 @@ static void *operator_open(struct sim *sim) {
 }
 
 static void operator_close(void *state) {
-    struct operator *o = state;
+    struct operator* o = state;
     client_done(&o->client);
     free(o);
 }
 
 static void operator_begin(void *state) {
-    struct operator *o = state;
+    struct operator* o = state;
     client_hang_up(&o->client);
     o->seen_count = 0;
     o->calm_look = false;
@@ -57,13 +57,13 @@ static void operator_begin(void *state) {
 }
 
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
-static const struct seen *find_parked(const struct operator *o) {
+static const struct seen *find_parked(const struct operator* o) {
     for (uint32_t i = 0; i < o->seen_count; i++)
         if (o->seen[i].parked) return &o->seen[i];
     return NULL;
 }
 
-static void ask_skip(struct operator *o, const struct seen *parked) {
+static void ask_skip(struct operator* o, const struct seen *parked) {
     char target[128];
     o->question = SKIP;
     o->order = (struct order){.partition = parked->partition, .offset = parked->parked_offset};
@@ -74,7 +74,7 @@ static void ask_skip(struct operator *o, const struct seen *parked) {
 }
 
 /* Of what is not there: refused, and nothing happens. */
-static void ask_wrong(struct operator *o, const char *service) {
+static void ask_wrong(struct operator* o, const char *service) {
     static const struct {
         const char *method, *before, *behind; /* the service's name */
     } forms[] = {
@@ -100,7 +100,7 @@ static void ask_wrong(struct operator *o, const char *service) {
     client_ask(&o->client, forms[form].method, target, NULL, NULL);
 }
 
-static void ask_of(struct operator *o, const struct seen *some) {
+static void ask_of(struct operator* o, const struct seen *some) {
     static const char *const texts[] = {"/metrics", "/v1/errors", "/openapi.json", "/healthz", "/readyz", "/"};
     char target[128];
     uint32_t roll = some ? sim_pick(o->sim, 100) : 100;
@@ -120,7 +120,7 @@ static void ask_of(struct operator *o, const struct seen *some) {
     }
 }
 
-static void ask(struct operator *o, bool calm) {
+static void ask(struct operator* o, bool calm) {
     const struct seen *parked = find_parked(o);
     if (parked && sim_percent(o->sim, calm ? 100 : 30)) {
         ask_skip(o, parked);
@@ -158,7 +158,7 @@ static void take_field(struct json_reader *r, struct seen *s) {
     }
 }
 
-static bool was_ordered(const struct operator *o, const struct seen *s) {
+static bool was_ordered(const struct operator* o, const struct seen *s) {
     for (uint32_t i = 0; i < o->done_count; i++)
         if (strcmp(o->done[i].service, s->service) == 0 && o->done[i].partition == s->partition &&
             o->done[i].offset == s->parked_offset)
@@ -166,7 +166,7 @@ static bool was_ordered(const struct operator *o, const struct seen *s) {
     return false;
 }
 
-static void judge(struct operator *o, const struct seen *now) {
+static void judge(struct operator* o, const struct seen *now) {
     struct seen *then = NULL;
     for (uint32_t i = 0; i < o->seen_count && !then; i++)
         if (o->seen[i].partition == now->partition && strcmp(o->seen[i].service, now->service) == 0) then = &o->seen[i];
@@ -185,7 +185,7 @@ static void judge(struct operator *o, const struct seen *now) {
     if (then) *then = *now;
 }
 
-static void hear_partitions(struct operator *o) {
+static void hear_partitions(struct operator* o) {
     struct json_reader r = json_reader(o->client.body, 0);
     if (json_next(&r) != JSON_OBJECT_OPEN) sim_fail(o->sim, "/v1/node is no object");
     while (json_next(&r) == JSON_KEY) {
@@ -204,7 +204,7 @@ static void hear_partitions(struct operator *o) {
         sim_fail(o->sim, "what the node tells of itself is no JSON: byte %zu", r.offset);
 }
 
-static void hear(struct operator *o) {
+static void hear(struct operator* o) {
     int status = o->client.status;
     if ((o->question == LOOK || o->question == LOOK_SERVICE) && status == 200) hear_partitions(o);
     if (o->question == LOOK && status == 200) o->calm_look = o->sim->calm && o->asked_open && !find_parked(o);
@@ -217,7 +217,7 @@ static void hear(struct operator *o) {
 }
 
 static void operator_step(void *state, bool calm) {
-    struct operator *o = state;
+    struct operator* o = state;
     client_step(&o->client);
     if (o->client.state == CLIENT_WAITS) return;
     if (o->client.state == CLIENT_ANSWERED) hear(o);
@@ -231,7 +231,7 @@ static void operator_step(void *state, bool calm) {
 }
 
 static bool operator_settled(void *state) {
-    const struct operator *o = state;
+    const struct operator* o = state;
     return o->client.state == CLIENT_FREE && o->calm_look;
 }
 

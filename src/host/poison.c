@@ -97,8 +97,8 @@ void poison_close(struct poison *poison) {
 typedef bool (*order_fn)(void *ctx, uint64_t skip);
 
 /* Calls fn for every order to skip, from an offset to the end, until it returns false. */
-static enum weir_error each_order(struct log *log, struct log_partition *partition, uint64_t from, uint8_t *buffer,
-    order_fn fn, void *ctx) {
+static enum weir_error each_order(
+    struct log *log, struct log_partition *partition, uint64_t from, uint8_t *buffer, order_fn fn, void *ctx) {
     bool going = true;
     while (going && from < atomic_load(&partition->high)) {
         size_t size = 0;

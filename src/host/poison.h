@@ -54,8 +54,8 @@ uint64_t poison_next(const struct poison *poison, uint32_t uid, uint64_t from, u
  * the first of the others at or above `from` to ret_park (UINT64_MAX: none). */
 WEIR_MUST enum weir_error poison_judge(const struct poison *poison, struct log *log, struct log_partition *partition,
     uint64_t from, uint64_t *skips, uint32_t max, uint32_t *ret_skip_count, uint64_t *ret_park);
-/* All records that the partition's log orders to pass over, for whoever has no notes: an offline replay. FULL: there are
- * more than max. */
+/* All records that the partition's log orders to pass over, for whoever has no notes: an offline replay. FULL: there
+ * are more than max. */
 WEIR_MUST enum weir_error poison_orders(
     struct log *log, struct log_partition *partition, uint64_t *skips, uint32_t max, uint32_t *ret_count);
 /* The note as the file holds it. */

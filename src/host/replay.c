@@ -19,7 +19,8 @@ struct replay {
     struct log *log;
     struct log_partition *partition;
     struct fold_options options;
-    struct weir_setting_value values[IN_FORCE_ROWS_MAX]; /* the initial ones, capacities as large as the log wants them */
+    struct weir_setting_value
+        values[IN_FORCE_ROWS_MAX]; /* the initial ones, capacities as large as the log wants them */
     struct fold fold;
     struct weir_out out;
     uint8_t *memory; /* reading, then scratch */
@@ -75,8 +76,8 @@ static enum weir_error begin(struct replay *r, uint64_t until) {
     return e == WEIR_OK ? snapshot_open_empty(&r->fold, &r->options, r->log, r->partition) : e;
 }
 
-/* Nobody tells an offline replay what capacities the node has: it learns of larger ones from the record that puts them in
- * force, and begins again with room for them. False: that is not what the record does. */
+/* Nobody tells an offline replay what capacities the node has: it learns of larger ones from the record that puts them
+ * in force, and begins again with room for them. False: that is not what the record does. */
 static bool raise(struct replay *r, const struct batch_record *record) {
     struct in_force in_force;
     bool raised = false;

@@ -7,8 +7,8 @@
  * (in_force.h) | u32 count, timers {u64 at_ns, u64 id} | u32 count, sources {u32 uid, u32 epoch, u64 offset, u32 index}
  *      | u32 count, idempotency entries {u64 time_ns, offset, body hash[2] | u16 status, u16 replied, u32 value size,
  * u16 key size | key, value} | u64 size, the service's state as its save() wrote it Procedure to change: a new format
- * number, the first 24 bytes as they are; readers keep the old one; the two are compared by a test. Written with sys_replace_file: whole or not at all.
- * The newest two are kept; the log may forget input below the older one.
+ * number, the first 24 bytes as they are; readers keep the old one; the two are compared by a test. Written with
+ * sys_replace_file: whole or not at all. The newest two are kept; the log may forget input below the older one.
  */
 #ifndef WEIR_HOST_SNAPSHOT_H
 #define WEIR_HOST_SNAPSHOT_H

@@ -143,7 +143,7 @@ struct sys {
     WEIR_MUST enum weir_error (*agent_start)(
         struct sys *, const struct sys_agent *agent, int wake_poller, int *ret_handle);
     void (*agent_stop)(struct sys *, int handle);
-    uint32_t (*process_id)(struct sys *); /* of this process, for messages to people */
+    uint32_t (*process_id)(struct sys *);      /* of this process, for messages to people */
     uint64_t (*memory_resident)(struct sys *); /* of this process, bytes; 0: not known */
     /* Lets others run for about that long: for a thread that waits for another one's disk write, and has no poller. */
     void (*pause)(struct sys *, uint64_t ns);

@@ -143,9 +143,9 @@ struct sim_last_words { /* note NULL: none */
 };
 struct sim_process {
     int number;
-    bool dead, fatal;      /* by a fault or a kill */
-    bool segfaulted;       /* by its own fault */
-    bool ended;            /* main has returned */
+    bool dead, fatal; /* by a fault or a kill */
+    bool segfaulted;  /* by its own fault */
+    bool ended;       /* main has returned */
     struct sim_last_words last_words;
     uint32_t thread_count; /* main among them */
     char fatal_message[512];
@@ -213,7 +213,7 @@ void sim_thread_start(struct sys_sim *sim, struct sim_agent *agent, int wake_pol
 void sim_thread_join(struct sys_sim *sim, struct sim_agent *agent);
 void sim_process_die(struct sys_sim *sim, const char *fatal); /* that of the running thread; NULL: by a fault */
 void sim_on_crash(struct sys *sys, int file, uint64_t offset, size_t (*note)(void *out));
-void sim_processes_end(struct sys_sim *sim);                  /* all die, and are gone */
+void sim_processes_end(struct sys_sim *sim); /* all die, and are gone */
 void sim_processes_done(struct sys_sim *sim);
 /* What a process that is gone held: files and their locks, sockets, pollers. */
 void sim_files_release(struct sys_sim *sim, int process);
