@@ -29,6 +29,7 @@ struct sim_tally {
     uint64_t seeds, lives, recoveries, kills, power_cuts, clean_stops, own_ends, refused_starts, races;
     uint64_t virtual_ns, turns, requests, answered, in_doubt, records_checked, outputs_checked, replays_checked;
     uint64_t corruption_named, repairs, upgrades, upgrades_refused;
+    uint64_t segfaults, snapshots_damaged, tails_checked, states_replayed;
     uint64_t faults[SYS_SIM_FAULT_COUNT];
 };
 
@@ -74,6 +75,10 @@ struct sim_options {
 /* True: nothing was found wrong. ret_failure (SIM_FAILURE_MAX) gets the sentence otherwise; ret_hash the hash of the
  * whole trace. Adds to the tally. */
 bool sim_run(const struct sim_options *options, struct sim_tally *tally, char *ret_failure, uint64_t *ret_hash);
+
+/* configure.c: what an operator can do with a configuration before a start. Leaves the settings as they are. */
+struct settings;
+void sim_check_settings(struct sim *sim, struct settings *settings, const struct weir_service *const *services);
 
 /* Something is wrong: the first sentence is kept, the run ends soon after. */
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
