@@ -121,9 +121,7 @@ static void tasks_fork_and_join(void **state) {
             submit(world, &group, &fib.task);
             assert_int_equal(wait_for(world, &group), 0);
             assert_int_equal(fib.result, 1597);
-            struct weir_pool_stats stats;
             weir_pool_stop(pool, WEIR_POOL_CANCEL);
-            (void)stats;
         }
     world->sys->poller_close(world->sys, poller);
 }
@@ -243,6 +241,82 @@ static void a_stop_drains_or_cancels(void **state) {
     }
 }
 
+/* ---- load: several threads submit, tasks fork, groups are canceled ------------------------------------------------
+ */
+#define SUBMITTERS 3
+#define ROUNDS     60
+#define BURST      40
+
+struct submitter {
+    struct sys *sys;
+    struct weir_pool *pool;
+    int poller, agent;
+    struct prng prng;
+    struct fib fibs[BURST];
+    uint32_t rounds;
+    _Atomic uint64_t canceled;
+    uint64_t ended;
+    _Atomic bool done;
+};
+
+static void submit_burst(struct submitter *s) {
+    struct weir_group group;
+    uint64_t sum = 0;
+    weir_group_begin(&group, s->pool, (enum weir_pool_class)prng_below(&s->prng, WEIR_POOL_CLASS_COUNT), s->poller);
+    bool cancel = prng_below(&s->prng, 3) == 0;
+    for (int i = 0; i < BURST; i++) {
+        s->fibs[i] = (struct fib){.task.run = fib_run, .n = (uint32_t)prng_below(&s->prng, 9), .result = 1000};
+        while (weir_pool_submit(&group, &s->fibs[i].task) == WEIR_E_FULL)
+            s->sys->pause(s->sys, 1000);
+        if (cancel && i == BURST / 2) weir_group_cancel(&group);
+    }
+    uint64_t canceled = weir_group_wait(&group);
+    for (int i = 0; i < BURST; i++)
+        sum += s->fibs[i].result == 1000;
+    assert_int_equal(sum, canceled);
+    if (!cancel) assert_int_equal(canceled, 0);
+    atomic_fetch_add(&s->canceled, canceled);
+    s->ended += BURST;
+}
+
+static uint32_t submitter_work(void *self, uint64_t block_ns) {
+    struct submitter *s = self;
+    (void)block_ns;
+    if (s->rounds == 0) return 0;
+    submit_burst(s);
+    if (--s->rounds == 0) atomic_store(&s->done, true);
+    return 1;
+}
+
+static void several_threads_submit_fork_and_cancel(void **state) {
+    struct test_world *world = *state;
+    static struct submitter submitters[SUBMITTERS];
+    struct weir_pool *pool = pool_of(world, 3, 32);
+    struct weir_pool_stats stats;
+    uint64_t canceled = 0;
+    for (int i = 0; i < SUBMITTERS; i++) {
+        struct submitter *s = &submitters[i];
+        struct sys_agent agent = {"submitter", submitter_work, s};
+        *s = (struct submitter){.sys = world->sys, .pool = pool, .prng = prng_seed((uint64_t)i + 1), .rounds = ROUNDS};
+        s->poller = poller_of_test(world->sys);
+        assert_ok(world->sys->agent_start(world->sys, &agent, -1, &s->agent));
+    }
+    for (int i = 0; i < SUBMITTERS; i++) {
+        while (!atomic_load(&submitters[i].done)) {
+            weir_pool_read_stats(pool, &stats); /* any thread, any time */
+            assert_true(stats.sleeping <= 3 && stats.queued <= 3 * 32);
+            world->sys->pause(world->sys, 100000);
+        }
+        world->sys->agent_stop(world->sys, submitters[i].agent);
+        assert_int_equal(submitters[i].ended, (uint64_t)ROUNDS * BURST);
+        canceled += submitters[i].canceled;
+    }
+    weir_pool_stop(pool, WEIR_POOL_DRAIN);
+    for (int i = 0; i < SUBMITTERS; i++)
+        world->sys->poller_close(world->sys, submitters[i].poller);
+    assert_true(canceled < (uint64_t)SUBMITTERS * ROUNDS * BURST);
+}
+
 /* ---- limits ------------------------------------------------------------------------------------------------------ */
 static void full_is_an_answer_and_other_classes_go_on(void **state) {
     struct test_world *world = *state;
@@ -330,17 +404,16 @@ static void urgent_tasks_run_first_and_none_waits_for_ever(void **state) {
 /* ---- the simulated world as processes ---------------------------------------------------------------------------- */
 struct process {
     struct sys *sys;
-    uint64_t sum, wait_ns_max;
+    uint64_t sum;
     bool ended;
 };
 
-static void sleeper_run(struct weir_worker *worker, struct weir_task *task) {
+static void forking_run(struct weir_worker *worker, struct weir_task *task) {
     struct job *job = (struct job *)(void *)task;
     struct fib fib = {.task.run = fib_run, .n = 9};
     struct weir_group group;
     weir_worker_begin(worker, &group);
     weir_worker_submit(worker, &group, &fib.task);
-    job->task.queued_ns = 0;
     (void)weir_worker_wait(worker, &group);
     job->value = fib.result;
 }
@@ -350,19 +423,16 @@ static void process_main(void *ctx) {
     struct test_world world = {.sys = process->sys};
     struct weir_pool *pool = pool_of(&world, 3, 64);
     struct weir_group group;
-    struct weir_pool_stats stats;
     static struct job jobs[50];
     int poller = -1;
     if (process->sys->poller_open(process->sys, &poller)) return;
     memset(jobs, 0, sizeof jobs);
     weir_group_begin(&group, pool, WEIR_POOL_NORMAL, poller);
     for (int i = 0; i < 50; i++) {
-        jobs[i].task.run = sleeper_run;
+        jobs[i].task.run = forking_run;
         assert_ok(weir_pool_submit(&group, &jobs[i].task));
     }
     if (!sys_sim_dead(process->sys)) (void)weir_group_wait(&group);
-    weir_pool_read_stats(pool, &stats);
-    process->wait_ns_max = stats.wait_ns_max;
     weir_pool_stop(pool, WEIR_POOL_DRAIN);
     process->sys->poller_close(process->sys, poller);
     for (int i = 0; i < 50; i++)
@@ -399,6 +469,7 @@ int main(void) {
         IN_BOTH(waiting_tasks_do_not_pile_up_on_the_stack),
         IN_BOTH(a_canceled_group_runs_nothing_more_and_says_so),
         IN_BOTH(a_stop_drains_or_cancels),
+        IN_LINUX(several_threads_submit_fork_and_cancel),
         IN_BOTH(full_is_an_answer_and_other_classes_go_on),
         IN_BOTH(options_out_of_range_are_refused),
         IN_SIM(urgent_tasks_run_first_and_none_waits_for_ever),
