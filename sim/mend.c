@@ -84,9 +84,71 @@ static void say_finding(void *ctx, const struct log_finding *finding) {
             (unsigned long long)finding->byte, finding->text);
 }
 
+static void must_be(struct sim *sim, const char *what, enum weir_error e, enum weir_error expected) {
+    if (e != expected) sim_fail(sim, "%s gives %s instead of %s", what, weir_error_name(e), weir_error_name(expected));
+}
+
+static void open_to_read(struct sim *sim) {
+    struct log_options options = sim->plan.log;
+    struct log_topic_config config = {0};
+    struct log_topic *topic = NULL;
+    struct log_writer *writer = NULL;
+    struct log *log = NULL;
+    uint64_t id = 0;
+    options.lanes = 1;
+    options.read_only = true;
+    enum weir_error e = log_open(sim->sys, &options, &log);
+    must_be(sim, "opening only to read", e, WEIR_OK);
+    if (e) return;
+    must_be(sim, "making a topic read-only", log_topic_create(log, "new", 1, &config, &topic), WEIR_E_FORBIDDEN);
+    must_be(sim, "deleting a topic read-only", log_topic_delete(log, "new"), WEIR_E_FORBIDDEN);
+    must_be(sim, "a producer id read-only", log_producer_id_new(log, &id), WEIR_E_FORBIDDEN);
+    must_be(sim, "a writer read-only", log_writer_open(log, 0, -1, &writer), WEIR_E_FORBIDDEN);
+    must_be(sim, "a start read-only", log_start(log), WEIR_E_FORBIDDEN);
+    log_close(log);
+}
+
 void sim_verify(struct sim *sim) {
     if (log_verify(sim->sys, folder_of(sim), say_finding, sim) != WEIR_OK)
         sim_fail(sim, "on a whole disk `log verify` fails: %s", weir_error_text());
+    if (!sim->failed) open_to_read(sim);
+}
+
+void sim_misconfigure(struct sim *sim) {
+    struct log_options o = sim->plan.log;
+    struct log *log = NULL;
+    o.lanes = 1;
+    switch (sim_pick(sim, 9)) {
+    case 0:
+        o.folder = "";
+        break;
+    case 1:
+        o.lanes = 0;
+        break;
+    case 2:
+        o.lanes = LOG_LANES_MAX + 1;
+        break;
+    case 3:
+        o.partitions_max = 0;
+        break;
+    case 4:
+        o.commits_per_lane = 2000;
+        break;
+    case 5:
+        o.batch_bytes_max = o.commit_bytes_max + 1;
+        break;
+    case 6:
+        o.batch_bytes_max = 100;
+        break;
+    case 7:
+        o.journal_file_bytes = 4096;
+        break;
+    default:
+        o.journal_bytes_max = o.journal_file_bytes;
+        break;
+    }
+    must_be(sim, "opening with options that can't work", log_open(sim->sys, &o, &log), WEIR_E_INVALID);
+    log_close(log);
 }
 
 static void ignore_finding(void *ctx, const struct log_finding *finding) {

@@ -10,7 +10,9 @@ void sim_harm(struct sim *sim);
 /* No process runs. True: the folder is whole again, or was all along (reads were lied to), so that a start without
  * faults must succeed. False: not even repair could, and said so by name; or the run has failed. */
 bool sim_mend(struct sim *sim);
-/* After a clean stop and no damage: nothing may be found. */
+/* After a clean stop and no damage: nothing may be found, and who opens the folder only to read may do no more. */
 void sim_verify(struct sim *sim);
+/* No process runs: options that can't work are refused before anything is touched. */
+void sim_misconfigure(struct sim *sim);
 
 #endif

@@ -235,6 +235,7 @@ static void crash(struct sim *sim, bool process_only) {
 static void live(struct sim *sim) {
     struct life *life = calloc(1, sizeof *life);
     WEIR_ASSERT(life != NULL);
+    if (sim_percent(sim, 5)) sim_misconfigure(sim);
     begin(sim, life, false);
     uint32_t steps = (uint32_t)prng_between(&sim->prng, 1, sim->plan.steps_max);
     while (life->steps < steps && !ended(sim) && !sim->failed)

@@ -54,7 +54,10 @@ static void delete (struct topics *t, struct sim_topic *topic) {
 }
 
 static void ask_what_is_refused(struct topics *t) {
-    static const struct {
+    char again[64] = "{}"; /* one that is there; only this client makes and deletes */
+    if (t->operator->topic->state == TOPIC_THERE)
+        snprintf(again, sizeof again, "{\"name\":\"%s\",\"partitions\":2}", t->operator->topic->name);
+    const struct {
         const char *method, *target, *body;
     } rows[] = {
         {"POST", "/v1/topics", "{\"name\":\"sl/ash\"}"},
@@ -66,6 +69,8 @@ static void ask_what_is_refused(struct topics *t) {
         {"POST", "/v1/topics", "{\"name\":\"raw-0\""},
         {"POST", "/v1/topics", "{}"},
         {"DELETE", "/v1/topics/never-made", NULL},
+        {"POST", "/v1/topics", again},
+        {"POST", "/v1/topics", again},
         {"GET", "/v1/topics/never-made", NULL},
         {"GET", "/v1/topics/never-made/records", NULL},
     };
