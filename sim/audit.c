@@ -164,7 +164,7 @@ static struct remembered *remember(struct audit *audit, const struct log_partiti
 }
 
 void audit_records(struct sim *sim) {
-    if (sys_sim_damages(sim->sys) > 0) return; /* the last frame may be cut for torn, and its offsets given anew */
+    if (sim_damages_ever(sim) > 0) return; /* the last frame may be cut for torn, and its offsets given anew */
     for (uint32_t i = 0; i < log_topic_count(sim->node.log) && !sim->failed; i++) {
         const struct log_topic *topic = log_topic_at(sim->node.log, i);
         for (uint32_t k = 0; topic && k < topic->partition_count && !sim->failed; k++) {
@@ -172,7 +172,7 @@ void audit_records(struct sim *sim) {
             if (!sim_read(sim, topic->name, k, 0, compare, &c)) return;
             uint64_t high = atomic_load(&topic->partitions[k]->high);
             /* Outputs come again by replay, which may still run for a partition that is parked or lags. */
-            if (!topic->config.derived && high < c.r->count && sys_sim_damages(sim->sys) == 0)
+            if (!topic->config.derived && high < c.r->count && sim_damages_ever(sim) == 0)
                 sim_fail(sim, "%s-%u ends at offset %llu; records up to %llu could be read before", topic->name, k,
                     (unsigned long long)high, (unsigned long long)c.r->count);
         }

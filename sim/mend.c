@@ -11,6 +11,71 @@ static const char *folder_of(const struct sim *sim) {
     return sim->plan.log.folder;
 }
 
+/* ---- harm ---------------------------------------------------------------------------------------------------- */
+enum harm { HARM_BIT, HARM_ZEROS, HARM_CUT, HARM_REMOVE, HARM_COUNT };
+#define FILES_MAX      512u
+#define HARM_PATH_SIZE 160u
+
+struct files {
+    struct sim *sim;
+    const char *folder;
+    char (*paths)[HARM_PATH_SIZE];
+    uint32_t count;
+};
+
+static bool gather(void *ctx, const char *name, bool is_folder) {
+    struct files *f = ctx;
+    char path[HARM_PATH_SIZE];
+    snprintf(path, sizeof path, "%s/%s", f->folder, name);
+    if (!is_folder) {
+        bool counts = strcmp(name, "LOCK") != 0 && !strstr(path, "/quarantine/") && !strstr(path, "/snapshots/");
+        if (counts && f->count < FILES_MAX) memcpy(f->paths[f->count++], path, sizeof path);
+        return true;
+    }
+    const char *outer = f->folder;
+    f->folder = path;
+    enum weir_error e = f->sim->sys->dir_list(f->sim->sys, path, gather, f);
+    f->folder = outer;
+    return e == WEIR_OK;
+}
+
+static void harm_file(struct sim *sim, const char *path, enum harm harm) {
+    static const uint8_t zeros[512];
+    struct sys *sys = sim->sys;
+    uint64_t size = 0;
+    int file = -1;
+    if (sys->file_open(sys, path, SYS_OPEN_READ | SYS_OPEN_WRITE, &file) != WEIR_OK) return;
+    enum weir_error e = sys->file_size(sys, file, &size);
+    uint64_t at = size > 0 ? prng_below(&sim->prng, size) : 0;
+    if (e == WEIR_OK && size > 0 && harm == HARM_BIT)
+        e = sys_sim_flip(sys, path, at, (uint8_t)(1u << sim_pick(sim, 8)));
+    if (e == WEIR_OK && size > at + sizeof zeros && harm == HARM_ZEROS)
+        e = sys->file_write(sys, file, at, &(struct sys_iovec){(void *)(uintptr_t)zeros, sizeof zeros}, 1);
+    if (e == WEIR_OK && harm == HARM_CUT) e = sys->file_truncate(sys, file, at);
+    if (e == WEIR_OK) e = sys->file_sync(sys, file);
+    sys->file_close(sys, file);
+    if (e == WEIR_OK && harm == HARM_REMOVE) e = sys->path_unlink(sys, path);
+    WEIR_ASSERT(e == WEIR_OK);
+}
+
+void sim_harm(struct sim *sim) {
+    struct files files = {.sim = sim, .folder = folder_of(sim)};
+    files.paths = calloc(FILES_MAX, sizeof *files.paths);
+    WEIR_ASSERT(files.paths != NULL);
+    enum weir_error e = sim->sys->dir_list(sim->sys, folder_of(sim), gather, &files);
+    if (e == WEIR_OK && files.count > 0) {
+        const char *path = files.paths[sim_pick(sim, files.count)];
+        enum harm harm = (enum harm)sim_pick(sim, HARM_COUNT);
+        bool root = strstr(path, "/topics/") == NULL;
+        /* The catalogue alone can't be had back: not often. */
+        if (!strstr(path, "/catalogue") || sim_percent(sim, 20)) {
+            sim->harms++;
+            harm_file(sim, path, root && !strstr(path, "/checkpoint") ? HARM_BIT : harm);
+        }
+    }
+    free(files.paths);
+}
+
 /* ---- verify -------------------------------------------------------------------------------------------------- */
 static void say_finding(void *ctx, const struct log_finding *finding) {
     struct sim *sim = ctx;
@@ -49,7 +114,8 @@ struct repair {
     char text[512];
 };
 
-static void give_up(struct sim *sim, const char *topic, size_t topic_size, uint32_t partition, uint64_t from, uint64_t to) {
+static void give_up(
+    struct sim *sim, const char *topic, size_t topic_size, uint32_t partition, uint64_t from, uint64_t to) {
     if (topic_size > LOG_TOPIC_NAME_MAX) return;
     sim->gaps = realloc(sim->gaps, (sim->gap_count + 1) * sizeof *sim->gaps);
     WEIR_ASSERT(sim->gaps != NULL);
@@ -72,9 +138,11 @@ static const char *split_name(const char *name, size_t *ret_size, uint32_t *ret_
 static void take_finding(void *ctx, const struct log_finding *finding) {
     struct repair *r = ctx;
     const char *at = strstr(finding->text, "offsets ");
-    unsigned long long from = 0, to = 0;
     if (strncmp(finding->text, "frames ", 7) == 0) r->sim->frames_given_up = true;
-    if (!at || !strstr(finding->text, "given up") || sscanf(at, "offsets %llu to %llu", &from, &to) != 2) return;
+    if (!at || !strstr(finding->text, "given up")) return;
+    char *end = NULL;
+    uint64_t from = strtoull(at + strlen("offsets "), &end, 10);
+    uint64_t to = strtoull(end + strlen(" to "), NULL, 10);
     const char *of = strstr(at, " of "), *name = of ? of + 4 : finding->text;
     size_t size = 0;
     uint32_t partition = 0;
@@ -107,7 +175,7 @@ bool sim_mend(struct sim *sim) {
     dump(sim);
     enum weir_error e = log_verify(sim->sys, folder_of(sim), ignore_finding, NULL);
     if (e == WEIR_OK) {
-        sim->damages_mended = sys_sim_damages(sim->sys);
+        sim->damages_mended = sim_damages_ever(sim);
         return true;
     }
     if (weir_error_text()[0] == 0) sim_fail(sim, "`log verify` fails without a word (%s)", weir_error_name(e));
@@ -123,6 +191,6 @@ bool sim_mend(struct sim *sim) {
     }
     sim->tally.repairs++;
     sim_verify(sim);
-    sim->damages_mended = sys_sim_damages(sim->sys);
+    sim->damages_mended = sim_damages_ever(sim);
     return !sim->failed;
 }

@@ -4,6 +4,9 @@
 #define WEIR_SIM_MEND_H
 #include "sim/sim.h"
 
+/* Between two lives, in weather of damage: a file of the log is hurt as no crash does it. Only in ways that must be
+ * found: the end of a journal that is gone without a trace can't be told from one that was never written. */
+void sim_harm(struct sim *sim);
 /* No process runs. True: the folder is whole again, or was all along (reads were lied to), so that a start without
  * faults must succeed. False: not even repair could, and said so by name; or the run has failed. */
 bool sim_mend(struct sim *sim);

@@ -99,5 +99,8 @@ void plan_make(uint64_t seed, struct plan *ret_plan) {
     make_weather(ret_plan, &p);
     make_log(ret_plan, &p);
     ret_plan->lives = (uint32_t)prng_between(&p, 3, 9);
+    static const uint64_t early[] = {0, 10, 40, 70};
+    ret_plan->early_percent = (uint32_t)one_of(&p, early, 4);
+    if (ret_plan->early_percent >= 40) ret_plan->lives *= 2;
     ret_plan->steps_max = (uint32_t)prng_between(&p, 20, 300);
 }

@@ -112,8 +112,11 @@ static void begin(struct sim *sim, struct life *life, bool calm) {
         node_start(&life->rival, sim->sys, &other);
         sim->tally.races++;
     }
-    if (!calm && sim_percent(sim, 30)) /* die at one of the calls to come, each as likely */
-        sys_sim_fail_at(sim->sys, SYS_SIM_ANY, prng_between(&sim->prng, 1, 400), WEIR_E_CLOSED);
+    /* Die at one of the calls to come, each as likely: the early ones are those of recovery. */
+    if (!calm && sim_percent(sim, sim->plan.early_percent))
+        sys_sim_fail_at(sim->sys, SYS_SIM_ANY, prng_between(&sim->prng, 1, 120), WEIR_E_CLOSED);
+    else if (!calm && sim_percent(sim, 20))
+        sys_sim_fail_at(sim->sys, SYS_SIM_ANY, prng_between(&sim->prng, 1, 600), WEIR_E_CLOSED);
     sim->tally.lives++;
 }
 
@@ -249,6 +252,7 @@ static void live(struct sim *sim) {
     bool damaged = sim->node.error == WEIR_E_CORRUPT && sim_damages(sim) > 0;
     crash(sim, sim_percent(sim, 40));
     if (damaged && !sim->failed && sim_percent(sim, 70)) (void)sim_mend(sim);
+    if (sim->plan.weather == WEATHER_DAMAGE && !sim->failed && sim_percent(sim, 20)) sim_harm(sim);
     free(life);
 }
 
@@ -320,9 +324,12 @@ static void choose_workloads(struct sim *sim, const char *only, uint32_t off) {
         if (sim->plan.weather == WEATHER_DAMAGE && (*w)->services && !only) continue;
         sim->workloads[sim->workload_count++] = *w;
     }
-    if (only && sim->workload_count > 0 && sim->workloads[0]->services) /* damage is judged by plain topics alone */
+    bool judges = sim->workload_count == 0 || !sim->workloads[0]->services; /* damage: plain topics alone do */
+    if (sim->plan.weather == WEATHER_DAMAGE && !judges) {
+        sim->plan.weather = WEATHER_CRASHES;
         for (int f = SYS_SIM_FAULT_ROT; f <= SYS_SIM_FAULT_WRITE_WRONG; f++)
             sim->plan.rates[f] = 0;
+    }
     if (sim->workload_count == 0) sim->workloads[sim->workload_count++] = sim_workloads[0];
     if (operated) sim->workloads[sim->workload_count++] = &sim_workload_operator;
     for (uint32_t i = 0; i < sim->workload_count; i++) {

@@ -53,7 +53,7 @@ void shrink(struct sim_options *options) {
         less.faults_off |= 1u << f;
         if (still_fails(&less, &v[0], &v[1])) *options = less;
     }
-    for (uint32_t w = 0; sim_workloads[w]; w++) {
+    for (uint32_t w = 0; sim_workloads[w] && !options->only; w++) {
         struct sim_options less = *options;
         less.workloads_off |= 1u << w;
         if (still_fails(&less, &v[0], &v[1])) *options = less;

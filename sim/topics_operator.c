@@ -45,7 +45,7 @@ static void make(struct topics *t, struct sim_topic *topic) {
     client_ask(&t->operator->client, "POST", "/v1/topics", NULL, t->body);
 }
 
-static void delete(struct topics *t, struct sim_topic *topic) {
+static void delete (struct topics *t, struct sim_topic *topic) {
     char target[64];
     topic_change(topic, TOPIC_DELETING);
     snprintf(target, sizeof target, "/v1/topics/%s", topic->name);
@@ -110,7 +110,7 @@ static void ask(struct topics *t) {
     if (topic->state == TOPIC_ABSENT)
         make(t, topic);
     else if (dice < 4 && topic->state == TOPIC_THERE)
-        delete(t, topic);
+        delete (t, topic);
     else if (dice < 8)
         ask_what_is_refused(t);
     else if (dice < 12 && node_is_open(&t->sim->node) && ask_for_what_is_a_services(t))

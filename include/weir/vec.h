@@ -158,4 +158,65 @@ void *weir_vec_fit(
     }                                                                                                                  \
     struct name /* so that WEIR_VEC(name, T); ends like a declaration */
 
+/* For elements that own something. After WEIR_VEC(name, T); with
+ *     bool copy(const T *from, T *ret)    false: it could not, and nothing was made
+ *     void drop(T *item)                  gives back what it owns
+ * WEIR_VEC_OWNED(name, T, copy, drop); adds the functions below. The plain ones go on moving elements: push takes what
+ * the item owns when it returns true, pop hands it out, and erase and clear forget it. A copy is made aside and moved
+ * in when it is complete, so these too change nothing when they return false, and their arguments may lie inside the
+ * vector. */
+#define WEIR_VEC_OWNED(name, T, copy, drop)                                                                            \
+    /* Drops count elements from index on; false when the range is not inside. */                                      \
+    __attribute__((unused)) static inline bool name##_drop_range(struct name *v, size_t index, size_t count) {         \
+        if (index > v->count || count > v->count - index) return false;                                                \
+        for (size_t i = 0; i < count; i++)                                                                             \
+            drop(&v->data[index + i]);                                                                                 \
+        return name##_erase_range(v, index, count);                                                                    \
+    }                                                                                                                  \
+    /* Drops all and frees. */                                                                                         \
+    __attribute__((unused)) static inline void name##_drop(struct name *v) {                                           \
+        (void)name##_drop_range(v, 0, v->count);                                                                       \
+        name##_done(v);                                                                                                \
+    }                                                                                                                  \
+    WEIR_VEC_UNUSED static inline bool name##_push_copy(struct name *v, const T *item) {                               \
+        T made;                                                                                                        \
+        if (!copy(item, &made)) return false;                                                                          \
+        if (name##_push(v, made)) return true;                                                                         \
+        drop(&made);                                                                                                   \
+        return false;                                                                                                  \
+    }                                                                                                                  \
+    WEIR_VEC_UNUSED static inline bool name##_insert_copy(struct name *v, size_t index, const T *item) {               \
+        T made;                                                                                                        \
+        if (index > v->count || !copy(item, &made)) return false;                                                      \
+        if (name##_insert(v, index, made)) return true;                                                                \
+        drop(&made);                                                                                                   \
+        return false;                                                                                                  \
+    }                                                                                                                  \
+    /* items may point into the vector itself. */                                                                      \
+    WEIR_VEC_UNUSED static inline bool name##_append_copies(struct name *v, const T *items, size_t count) {            \
+        struct name made;                                                                                              \
+        name##_init(&made, v->allocator);                                                                              \
+        bool complete = name##_reserve(&made, count);                                                                  \
+        while (complete && made.count < count) {                                                                       \
+            complete = copy(&items[made.count], &made.data[made.count]);                                               \
+            if (complete) made.count++;                                                                                \
+        }                                                                                                              \
+        complete = complete && name##_append(v, made.data, made.count);                                                \
+        if (complete)                                                                                                  \
+            name##_done(&made);                                                                                        \
+        else                                                                                                           \
+            name##_drop(&made);                                                                                        \
+        return complete;                                                                                               \
+    }                                                                                                                  \
+    /* Copies of from's elements take the place of what v has. */                                                      \
+    WEIR_VEC_UNUSED static inline bool name##_assign_copies(struct name *v, const struct name *from) {                 \
+        struct name made;                                                                                              \
+        name##_init(&made, v->allocator);                                                                              \
+        if (!name##_append_copies(&made, from->data, from->count)) return false;                                       \
+        name##_drop(v);                                                                                                \
+        *v = made;                                                                                                     \
+        return true;                                                                                                   \
+    }                                                                                                                  \
+    struct name /* ends like a declaration */
+
 #endif

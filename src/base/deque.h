@@ -26,30 +26,43 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef DEQUE_SEPARATION /* a benchmark sets it to see what it is good for */
+#define DEQUE_SEPARATION RING_SEPARATION
+#endif
+
 struct deque {
     uint64_t
         *slots;    /* read and written atomically: a thief may read a slot that is being filled again, and then loses */
     uint64_t mask; /* slots - 1 */
-    uint8_t separation[RING_SEPARATION];
+    uint8_t separation[DEQUE_SEPARATION];
     uint64_t bottom;   /* owner: where the next item goes; one lower while a pop is under way */
     uint64_t seen_top; /* owner: its private, possibly old, copy of top */
-    uint8_t separation2[RING_SEPARATION];
+    uint8_t separation2[DEQUE_SEPARATION];
     uint64_t top; /* the oldest item; only grows */
-    uint8_t separation3[RING_SEPARATION];
+    uint8_t separation3[DEQUE_SEPARATION];
 };
 
 /* slots has slot_count (a power of two) of them. Positions are counters that never wrap in practice. */
 void deque_init(struct deque *d, uint64_t *slots, size_t slot_count);
 
+static inline bool deque_is_full(struct deque *d) {
+    if (d->bottom - d->seen_top <= d->mask) return false;
+    d->seen_top = atomics_load(&d->top, ACQUIRE);
+    return d->bottom - d->seen_top > d->mask;
+}
 /* Owner: false when full. */
 static inline bool deque_push(struct deque *d, uint64_t item) {
-    uint64_t bottom = d->bottom;
-    if (bottom - d->seen_top > d->mask) {
-        d->seen_top = atomics_load(&d->top, ACQUIRE);
-        if (bottom - d->seen_top > d->mask) return false;
-    }
-    atomics_store(&d->slots[bottom & d->mask], item, RELAXED);
-    atomics_store(&d->bottom, bottom + 1, RELEASE);
+    if (deque_is_full(d)) return false;
+    atomics_store(&d->slots[d->bottom & d->mask], item, RELAXED);
+    atomics_store(&d->bottom, d->bottom + 1, RELEASE);
+    return true;
+}
+/* Owner: the same for one that looks next whether a thief sleeps (SEQ_CST), where the thief says that it sleeps, then
+ * tries to steal: either the owner sees the sleeper or the thief sees the item. Costs a barrier. */
+static inline bool deque_push_then_look(struct deque *d, uint64_t item) {
+    if (deque_is_full(d)) return false;
+    atomics_store(&d->slots[d->bottom & d->mask], item, RELAXED);
+    atomics_store(&d->bottom, d->bottom + 1, SEQ_CST);
     return true;
 }
 
