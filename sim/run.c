@@ -325,9 +325,12 @@ static void choose_workloads(struct sim *sim, const char *only, uint32_t off) {
         if (sim->plan.weather == WEATHER_DAMAGE && (*w)->services && !only) continue;
         sim->workloads[sim->workload_count++] = *w;
     }
-    if (only && sim->workload_count > 0 && sim->workloads[0]->services) /* damage is judged by plain topics alone */
+    bool judges = sim->workload_count == 0 || !sim->workloads[0]->services; /* damage: plain topics alone do */
+    if (sim->plan.weather == WEATHER_DAMAGE && !judges) {
+        sim->plan.weather = WEATHER_CRASHES;
         for (int f = SYS_SIM_FAULT_ROT; f <= SYS_SIM_FAULT_WRITE_WRONG; f++)
             sim->plan.rates[f] = 0;
+    }
     if (sim->workload_count == 0) sim->workloads[sim->workload_count++] = sim_workloads[0];
     if (operated) sim->workloads[sim->workload_count++] = &sim_workload_operator;
     for (uint32_t i = 0; i < sim->workload_count; i++) {

@@ -18,6 +18,12 @@
 #define TIMER_NS_MAX (2 * SYS_NANOS_PER_S)
 #define CALM_NS      (6 * SYS_NANOS_PER_S) /* by then every timer has fired, every hop was made */
 
+/* A run of its own kind: many clients want one thing of one partition until something is full: the queue of those who
+ * wait, of those who join, the outbox, the table of replies, the room for outputs. */
+enum theme { MIXED, CROWD, CHORUS, FANS, LONG_REPLIES, WIDE_OUTPUTS, THEME_COUNT };
+#define THEME_STEPS 300u
+#define THEME_KEY   3u /* a fan of four */
+
 struct asker {
     struct client client;
     bool busy, twisted; /* twisted: asks for one more with a key that may be in use */
@@ -29,7 +35,8 @@ struct cycle {
     struct asker askers[CLIENTS_MAX];
     struct cycle_asked *asked;
     uint64_t count;
-    uint32_t poisons_left, repeats_percent;
+    enum theme theme;
+    uint32_t poisons_left, repeats_percent, steps_max;
     uint8_t ops[CYCLE_POISON]; /* that this run is made of: few kinds at a time reach what a mixture does not */
     uint32_t op_count;
     bool may_drift, drifted; /* in this run; in this life */
@@ -58,19 +65,41 @@ static void choose_ops(struct cycle *c) {
     if (c->op_count == 0) c->ops[c->op_count++] = CYCLE_FAN;
 }
 
+static void choose_theme(struct cycle *c) {
+    static const uint8_t ops[THEME_COUNT] = {[CROWD] = CYCLE_ADD,
+        [CHORUS] = CYCLE_ADD,
+        [FANS] = CYCLE_FAN,
+        [LONG_REPLIES] = CYCLE_LONG,
+        [WIDE_OUTPUTS] = CYCLE_WIDE};
+    struct sim *sim = c->sim;
+    c->steps_max = STEPS_MAX;
+    c->repeats_percent = 10;
+    c->client_count = (uint32_t)prng_between(&sim->prng, 1, FEW);
+    if (sim_percent(sim, 75)) {
+        choose_ops(c);
+        return;
+    }
+    c->theme = CROWD + sim_pick(sim, THEME_COUNT - CROWD);
+    c->ops[c->op_count++] = ops[c->theme];
+    c->steps_max = THEME_STEPS;
+    c->client_count = CLIENTS_MAX;
+    if (c->theme == CHORUS) c->repeats_percent = 90;
+    c->start.limits.partitions = 1;
+    c->start.waiting_max = 16;
+    if (c->theme == LONG_REPLIES) c->start.limits.keys_max = 64;
+}
+
 static void *cycle_open(struct sim *sim) {
     struct cycle *c = calloc(1, sizeof *c);
     WEIR_ASSERT(c != NULL);
     c->sim = sim;
-    c->client_count = sim_percent(sim, 8) ? CLIENTS_MAX : (uint32_t)prng_between(&sim->prng, 1, FEW);
-    c->repeats_percent = sim_percent(sim, 10) ? 60 : 10;
-    choose_ops(c);
     c->asked = calloc(STEPS_MAX, sizeof *c->asked);
     WEIR_ASSERT(c->asked != NULL);
     c->poisons_left = sim_percent(sim, 30) ? POISONS_MAX : 0;
     c->may_drift = sim_percent(sim, 5);
     c->poison.sim = sim;
     cycle_start_init(&c->start, sim);
+    choose_theme(c);
     c->model = cycle_model_new(sim, &c->start.limits);
     for (uint32_t i = 0; i < c->client_count; i++)
         client_init(&c->askers[i].client, sim);
@@ -132,7 +161,10 @@ static uint32_t choose_op(struct cycle *c) {
 }
 
 static uint64_t choose_amount(struct cycle *c, uint32_t op) {
+    static const uint64_t most[THEME_COUNT] = {
+        [FANS] = CYCLE_FAN_BYTES, [LONG_REPLIES] = CYCLE_LONG_MAX * 2 / 3, [WIDE_OUTPUTS] = CYCLE_WIDE_MAX - 1};
     struct prng *p = &c->sim->prng;
+    if (most[c->theme] && op == c->ops[0]) return most[c->theme] - 1;
     switch (op) {
     case CYCLE_TIMER:
         return prng_between(p, 0, TIMER_NS_MAX);
@@ -148,7 +180,7 @@ static uint64_t choose_amount(struct cycle *c, uint32_t op) {
 }
 
 static void begin_step(struct cycle *c, struct asker *a) {
-    if (c->count == STEPS_MAX) return;
+    if (c->count == c->steps_max) return;
     a->id = c->count++;
     a->busy = true;
     a->twisted = false;
@@ -158,6 +190,11 @@ static void begin_step(struct cycle *c, struct asker *a) {
     s->amount = choose_amount(c, s->op);
     s->hops = sim_pick(c->sim, (s->op == CYCLE_FAN ? FAN_HOPS_MAX : HOPS_MAX) + 1);
     s->key = sim_pick(c->sim, KEYS);
+    if (c->theme != MIXED) {
+        asked->service = 1;
+        s->hops = c->theme == FANS;
+        s->key = THEME_KEY;
+    }
     if (s->op == CYCLE_POISON && sim_percent(c->sim, 30)) { /* the timer's record will be one */
         *s = (struct cycle_step){a->id, CYCLE_TIMER, 0, CYCLE_POISON_TIMER, choose_amount(c, CYCLE_TIMER)};
     }
