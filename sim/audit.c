@@ -9,7 +9,8 @@
 
 #include <stdlib.h>
 
-#define READ_BYTES (1u << 20)
+#define READ_BYTES  (1u << 20)
+#define MOMENTS_MAX 8u
 
 struct remembered { /* of one partition */
     char topic[LOG_TOPIC_NAME_MAX + 1];
@@ -19,8 +20,15 @@ struct remembered { /* of one partition */
     uint64_t count, capacity;
     struct remembered *next;
 };
+struct moment { /* of a fold, at an offset */
+    const char *service;
+    uint32_t partition;
+    uint64_t offset, emission, digest;
+};
 struct audit {
     struct remembered *all;
+    struct moment moments[MOMENTS_MAX];
+    uint32_t moment_count;
 };
 
 struct audit *audit_new(void) {
@@ -77,8 +85,7 @@ static bool read_all(struct reading *r, struct log *log, struct log_partition *p
     while (!r->stopped && r->next < atomic_load(&p->high)) {
         size_t size = 0, at = 0, batch = 0;
         enum weir_error e = log_read(log, p, r->next, true, buffer, READ_BYTES, &size);
-        if (e == WEIR_E_CORRUPT && sim_damages(r->sim) > 0)
-            return false; /* refused by name: as it should be */
+        if (e == WEIR_E_CORRUPT && sim_damages(r->sim) > 0) return false; /* refused by name: as it should be */
         if (e != WEIR_OK || size == 0) {
             sim_fail(r->sim, "%s-%u cannot be read at offset %llu of %llu: %s", r->topic, r->partition,
                 (unsigned long long)r->next, (unsigned long long)atomic_load(&p->high), weir_error_text());
@@ -157,7 +164,7 @@ static struct remembered *remember(struct audit *audit, const struct log_partiti
 }
 
 void audit_records(struct sim *sim) {
-    if (sys_sim_damages(sim->sys) > 0) return; /* the last frame may be cut for torn, and its offsets given anew */
+    if (sim_damages_ever(sim) > 0) return; /* the last frame may be cut for torn, and its offsets given anew */
     for (uint32_t i = 0; i < log_topic_count(sim->node.log) && !sim->failed; i++) {
         const struct log_topic *topic = log_topic_at(sim->node.log, i);
         for (uint32_t k = 0; topic && k < topic->partition_count && !sim->failed; k++) {
@@ -165,7 +172,7 @@ void audit_records(struct sim *sim) {
             if (!sim_read(sim, topic->name, k, 0, compare, &c)) return;
             uint64_t high = atomic_load(&topic->partitions[k]->high);
             /* Outputs come again by replay, which may still run for a partition that is parked or lags. */
-            if (!topic->config.derived && high < c.r->count && sys_sim_damages(sim->sys) == 0)
+            if (!topic->config.derived && high < c.r->count && sim_damages_ever(sim) == 0)
                 sim_fail(sim, "%s-%u ends at offset %llu; records up to %llu could be read before", topic->name, k,
                     (unsigned long long)high, (unsigned long long)c.r->count);
         }
@@ -176,7 +183,8 @@ void audit_records(struct sim *sim) {
 struct deriving {
     struct fold fold;
     struct weir_out out;
-    uint64_t until;
+    struct audit *audit;
+    uint64_t until, moment; /* moment: where to take note of it */
     enum weir_error error;
 };
 
@@ -184,6 +192,10 @@ static bool derive(void *ctx, const struct batch_record *record) {
     struct deriving *d = ctx;
     struct fold_applied applied;
     if (d->fold.applied < d->until) d->error = fold_apply(&d->fold, record, &d->out, &applied);
+    const struct fold *f = &d->fold;
+    if (d->error == WEIR_OK && f->applied == d->moment && d->audit->moment_count < MOMENTS_MAX)
+        d->audit->moments[d->audit->moment_count++] =
+            (struct moment){f->service->name, f->options.partition, f->applied, f->emission.state, fold_digest(f)};
     return d->error == WEIR_OK && d->fold.applied < d->until;
 }
 
@@ -207,7 +219,8 @@ static void compare_folds(struct sim *sim, const struct host_partition *live, co
 }
 
 static void audit_fold(struct sim *sim, struct host_partition *live) {
-    struct deriving d = {.until = live->fold.applied};
+    struct deriving d = {.until = live->fold.applied, .audit = sim->audit};
+    d.moment = prng_between(&sim->prng, 1, d.until + 1);
     struct fold_options options;
     host_fold_options(live, &options);
     if (snapshot_open_empty(&d.fold, &options, sim->node.log, live->log) != WEIR_OK) return; /* of another version */
@@ -237,4 +250,40 @@ void audit_folds(struct sim *sim) {
         }
         if (rests && !live->parked) audit_fold(sim, live);
     }
+}
+
+/* ---- offline, from the folder ------------------------------------------------------------------------------------ */
+struct dump { /* the head of what host_replay writes; the state behind it may be long */
+    char text[512];
+    size_t size;
+};
+
+static enum weir_error put(void *ctx, const void *data, size_t size) {
+    struct dump *dump = ctx;
+    size_t room = sizeof dump->text - 1 - dump->size, part = size < room ? size : room;
+    memcpy(dump->text + dump->size, data, part);
+    dump->size += part;
+    return WEIR_OK;
+}
+
+static void replay(struct sim *sim, const struct weir_service *service, const struct moment *m) {
+    struct dump dump = {0};
+    char expected[128];
+    enum weir_error e = host_replay(sim->sys, sim->plan.log.folder, service, m->partition, m->offset, put, &dump);
+    snprintf(expected, sizeof expected, "\"emission\":\"%016llx\",\"digest\":\"%016llx\"",
+        (unsigned long long)m->emission, (unsigned long long)m->digest);
+    if (e != WEIR_OK)
+        sim_fail(sim, "%s-%u: the offline replay up to offset %llu fails: %s", m->service, m->partition,
+            (unsigned long long)m->offset, weir_error_text());
+    else if (!strstr(dump.text, expected))
+        sim_fail(sim, "%s-%u: the offline replay up to offset %llu gives %.200s, expected is %s", m->service,
+            m->partition, (unsigned long long)m->offset, dump.text, expected);
+    sim->tally.states_replayed++;
+}
+
+void audit_replays(struct sim *sim, const struct weir_service *const *services) {
+    for (uint32_t i = 0; i < sim->audit->moment_count && !sim->failed; i++)
+        for (const struct weir_service *const *s = services; *s; s++)
+            if (strcmp((*s)->name, sim->audit->moments[i].service) == 0) replay(sim, *s, &sim->audit->moments[i]);
+    sim->audit->moment_count = 0;
 }

@@ -11,5 +11,8 @@ void audit_records(struct sim *sim);
 /* Each partition of a service that has come to rest: a fresh fold over its whole input gives its state, its outputs'
  * hash and their number. */
 void audit_folds(struct sim *sim);
+/* Of the folder of a node that has stopped: the offline replay gives what audit_folds() saw at some offsets on its way.
+ * Forgets what it saw. */
+void audit_replays(struct sim *sim, const struct weir_service *const *services);
 
 #endif

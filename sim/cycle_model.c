@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "host/batch.h"
 #include "host/envelope.h"
+#include "host/idempotency.h"
 #include "sim/workload.h"
 
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #define TIMER_IDS 64u
 #define NO_TIMER  UINT64_MAX
 #define UIDS_MAX  256u
+#define SKIPS_MAX 64u
+#define KEY_BYTES 192u /* at most, of an entry of the idempotency table without its reply */
 
 static const char *const names[SERVICES] = {"left", "right"};
 
@@ -19,6 +22,7 @@ static const char *const names[SERVICES] = {"left", "right"};
 struct hop {
     uint32_t source; /* partition, 0 to SOURCES - 1 */
     uint64_t offset; /* of its cause */
+    uint32_t index;  /* among what its cause emits */
     uint32_t target;
     struct cycle_step step;
 };
@@ -31,14 +35,21 @@ struct outputs { /* of one output partition, as read */
     uint64_t *sizes; /* of a wide one: bytes, all of them key */
     size_t count, capacity;
 };
+/* Where the command of an id stood last, and how many keys its partition had remembered by then. */
+struct found {
+    uint32_t times;
+    uint64_t keys, bytes, time_ns;
+};
 struct cycle_model {
     struct sim *sim;
+    struct cycle_limits limits;
     uint32_t partitions;
     const struct cycle_asked *asked;
     uint64_t asked_count;
-    uint8_t *found;                   /* by id: how often its command stands in an input */
+    struct found *found;              /* by id */
     uint32_t source_of_uid[UIDS_MAX]; /* + 1 */
     struct hops due, made;
+    uint64_t read_to[SOURCES]; /* behind the last input record that could be read */
 };
 /* One input partition on its way through the model. */
 struct pass {
@@ -48,15 +59,22 @@ struct pass {
     size_t out_next, wide_next;
     uint64_t counters[CYCLE_COUNTERS], seen, time_ns;
     uint64_t timers[TIMER_IDS];
-    uint64_t highest[SOURCES]; /* offset + 1 of the newest emit taken from each */
-    uint32_t version;
+    struct {
+        uint64_t end; /* offset + 1 of the newest emit taken from each */
+        uint32_t index;
+    } highest[SOURCES];
+    uint32_t version, label;
+    uint64_t scale, keys, key_bytes;
+    uint64_t skips[SKIPS_MAX]; /* offsets that operators ordered to pass over */
+    uint32_t skip_count;
 };
 
-struct cycle_model *cycle_model_new(struct sim *sim, uint32_t partitions) {
+struct cycle_model *cycle_model_new(struct sim *sim, const struct cycle_limits *limits) {
     struct cycle_model *m = calloc(1, sizeof *m);
     WEIR_ASSERT(m != NULL);
     m->sim = sim;
-    m->partitions = partitions;
+    m->limits = *limits;
+    m->partitions = limits->partitions;
     return m;
 }
 
@@ -65,10 +83,6 @@ void cycle_model_free(struct cycle_model *m) {
     free(m->due.data);
     free(m->made.data);
     free(m);
-}
-
-uint32_t cycle_model_partitions(const struct cycle_model *m) {
-    return m->partitions;
 }
 
 static void *grown(void *data, size_t count, size_t *capacity, size_t size) {
@@ -115,12 +129,14 @@ static void expect(struct pass *p, uint64_t offset, const struct cycle_output *e
 
 static void expect_wide(struct pass *p, uint64_t offset, const struct cycle_step *step) {
     if (p->wide_next == p->wide.count) return;
-    if (p->wide.sizes[p->wide_next++] != step->amount) fail(p, offset, "the wide output has another size");
+    if (p->wide.sizes[p->wide_next++] != cycle_wide(p->service, step))
+        fail(p, offset, "the wide output has another size");
 }
 
 /* ---- the model --------------------------------------------------------------------------------------------------- */
 static void put(struct pass *p, uint64_t offset, uint32_t kind, const struct cycle_step *step) {
-    struct cycle_output o = {step->id, step->key, p->counters[step->key % CYCLE_COUNTERS], p->seen, kind, step->op};
+    struct cycle_output o = {
+        step->id, step->key, p->counters[step->key % CYCLE_COUNTERS], p->seen, kind, step->op, p->label, 0};
     expect(p, offset, &o);
 }
 
@@ -130,28 +146,49 @@ static void take_step(struct pass *p, uint64_t offset, uint32_t kind, const stru
     else if (step->op == CYCLE_CANCEL)
         p->timers[step->key] = NO_TIMER;
     else
-        p->counters[step->key % CYCLE_COUNTERS] += cycle_amount(p->version, step);
+        p->counters[step->key % CYCLE_COUNTERS] += cycle_amount(p->version, p->scale, step);
     put(p, offset, kind, step);
     if (step->op == CYCLE_WIDE) expect_wide(p, offset, step);
-    if (step->hops == 0) return;
-    struct cycle_step next = *step;
-    next.hops--;
-    next.key += step->hops;
-    uint8_t key[8];
-    store_be64(key, next.key);
-    uint32_t target = (1 - p->service) * p->model->partitions;
-    target += weir_partition_of(weir_slice(key, sizeof key), p->model->partitions);
-    hop_add(&p->model->due, (struct hop){p->source, offset, target, next});
+    for (uint32_t n = 0; n < cycle_fan(step); n++) {
+        struct cycle_step next = cycle_next(step, n);
+        uint8_t key[8];
+        store_be64(key, next.key);
+        uint32_t target = (1 - p->service) * p->model->partitions;
+        target += weir_partition_of(weir_slice(key, sizeof key), p->model->partitions);
+        hop_add(&p->model->due, (struct hop){p->source, offset, n, target, next});
+    }
+}
+
+static bool was_asked(const struct cycle_asked *asked, struct cycle_step step) {
+    if (memcmp(&step, &asked->step, sizeof step) == 0) return true;
+    step.amount--;
+    return asked->twisted && memcmp(&step, &asked->step, sizeof step) == 0;
+}
+
+/* A key is forgotten when newer ones need its place, or when it is old: then the request counts as a new one. */
+static bool may_be_forgotten(const struct pass *p, const struct found *f) {
+    const struct cycle_limits *l = &p->model->limits;
+    uint64_t ring = 64u << 10, slack = ring / 4; /* for what a wrap wastes */
+    while (ring < (uint64_t)l->keys_max * IDEMPOTENCY_ENTRY_BYTES)
+        ring *= 2;
+    return p->keys - f->keys > l->keys_max || p->key_bytes - f->bytes > ring - slack ||
+           p->time_ns - f->time_ns > l->key_age_ns;
 }
 
 static void take_command(struct pass *p, uint64_t offset, const struct cycle_step *step) {
     struct cycle_model *m = p->model;
-    if (step->id >= m->asked_count || memcmp(step, &m->asked[step->id].step, sizeof *step) != 0)
+    p->keys++;
+    p->key_bytes += KEY_BYTES + (step->op == CYCLE_LONG ? step->amount : 8);
+    if (step->id >= m->asked_count || !was_asked(&m->asked[step->id], *step)) {
         fail(p, offset, "nobody asked");
-    else if (m->asked[step->id].service != p->service)
+        return;
+    }
+    struct found *f = &m->found[step->id];
+    if (m->asked[step->id].service != p->service)
         fail(p, offset, "the command was for the other service");
-    else if (++m->found[step->id] > 1)
+    else if (f->times++ > 0 && !may_be_forgotten(p, f))
         fail(p, offset, "the command was there before: one request was taken twice");
+    *f = (struct found){f->times, p->keys, p->key_bytes, p->time_ns};
 }
 
 /* False: the host passes it over, because it came before. */
@@ -161,43 +198,86 @@ static bool take_emit(struct pass *p, uint64_t offset, const struct envelope *e,
         fail(p, offset, "the emit's source is no partition of ours");
         return false;
     }
-    if (e->source.offset + 1 <= p->highest[source - 1]) return false;
-    p->highest[source - 1] = e->source.offset + 1;
+    uint64_t end = e->source.offset + 1, newest = p->highest[source - 1].end;
+    if (end < newest || (end == newest && e->source.index <= p->highest[source - 1].index)) return false;
+    p->highest[source - 1].end = end;
+    p->highest[source - 1].index = e->source.index;
     uint32_t here = p->service * p->model->partitions + p->partition;
-    hop_add(&p->model->made, (struct hop){source - 1, e->source.offset, here, *step});
+    hop_add(&p->model->made, (struct hop){source - 1, e->source.offset, e->source.index, here, *step});
     return true;
+}
+
+static void take_settings(struct pass *p, uint64_t offset, struct weir_slice value) {
+    struct byte_reader r = byte_reader(value);
+    uint32_t version = byte_get_le32(&r);
+    if (version < p->version) fail(p, offset, "the version is older than that in front of it");
+    p->version = version;
+    (void)byte_get_le32(&r); /* epoch */
+    for (uint16_t left = byte_get_le16(&r); left > 0; left--) {
+        struct weir_slice name = byte_get_slice(&r, byte_get_u8(&r)), text = {0};
+        uint64_t number = 0;
+        if (byte_get_u8(&r) == WEIR_SETTING_TEXT)
+            text = byte_get_slice(&r, byte_get_le16(&r));
+        else
+            number = byte_get_le64(&r);
+        if (weir_slice_equal(name, weir_slice_text("scale"))) p->scale = number;
+        if (weir_slice_equal(name, weir_slice_text("label"))) p->label = cycle_label(text);
+    }
+    if (!byte_reader_finished(&r)) fail(p, offset, "the settings cannot be read");
+}
+
+static bool is_skipped(const struct pass *p, uint64_t offset) {
+    for (uint32_t i = 0; i < p->skip_count; i++)
+        if (p->skips[i] == offset) return true;
+    return false;
+}
+
+static void see(struct pass *p, uint64_t offset, const struct envelope *e, const struct cycle_step *step) {
+    p->seen++;
+    if (e->kind == WEIR_RECORD_TIMER) {
+        const struct cycle_step fired = {.key = e->timer_id};
+        p->counters[fired.key % CYCLE_COUNTERS]++;
+        put(p, offset, e->kind, &fired);
+    } else if (e->kind != WEIR_RECORD_SETTINGS) {
+        take_step(p, offset, e->kind, step);
+    }
 }
 
 static bool take_record(void *ctx, const struct batch_record *record) {
     struct pass *p = ctx;
     struct envelope e;
     struct cycle_step step = {0};
+    const struct sim *sim = p->model->sim;
     p->model->sim->tally.records_checked++;
+    p->model->read_to[p->source] = record->offset + 1;
     if (envelope_load(&record->record, &e) != WEIR_OK) fail(p, record->offset, "the envelope cannot be read");
-    if (p->model->sim->failed) return false;
+    if (sim->failed) return false;
     if (e.time_ns < p->time_ns) fail(p, record->offset, "the time is before that of the record in front of it");
     p->time_ns = e.time_ns;
     struct weir_slice value = record->record.value;
     if (e.kind == WEIR_RECORD_COMMAND || e.kind == WEIR_RECORD_EMIT) {
-        if (value.size != sizeof step) fail(p, record->offset, "the value is no step");
+        if (value.size < sizeof step) fail(p, record->offset, "the value is no step");
         memcpy(&step, value.data, value.size < sizeof step ? value.size : sizeof step);
     }
     if (e.kind == WEIR_RECORD_COMMAND) take_command(p, record->offset, &step);
-    if (e.kind == WEIR_RECORD_EMIT && !take_emit(p, record->offset, &e, &step)) return !p->model->sim->failed;
+    if (e.kind == WEIR_RECORD_EMIT && !take_emit(p, record->offset, &e, &step)) return !sim->failed;
     if (e.kind == WEIR_RECORD_TIMER) {
         if (e.timer_id >= TIMER_IDS || p->timers[e.timer_id] > p->time_ns) return true; /* moved or canceled since */
         p->timers[e.timer_id] = NO_TIMER;
     }
-    p->seen++;
-    if (e.kind == WEIR_RECORD_SETTINGS && value.size >= 4) p->version = load_le32(value.data);
-    if (e.kind == WEIR_RECORD_TIMER) {
-        step.key = e.timer_id;
-        p->counters[step.key % CYCLE_COUNTERS]++;
-        put(p, record->offset, e.kind, &step);
-    } else if (e.kind != WEIR_RECORD_SETTINGS) {
-        take_step(p, record->offset, e.kind, &step);
-    }
-    return !p->model->sim->failed;
+    if (e.kind == WEIR_RECORD_SETTINGS) take_settings(p, record->offset, value);
+    if (e.kind != WEIR_RECORD_SKIP && !is_skipped(p, record->offset)) see(p, record->offset, &e, &step);
+    return !sim->failed;
+}
+
+/* An order stands behind what it passes over, and holds for every replay. */
+static bool note_skip(void *ctx, const struct batch_record *record) {
+    struct pass *p = ctx;
+    struct envelope e;
+    if (envelope_load(&record->record, &e) != WEIR_OK || e.kind != WEIR_RECORD_SKIP) return true;
+    WEIR_ASSERT(p->skip_count < SKIPS_MAX);
+    p->skips[p->skip_count++] = e.skip;
+    return true;
 }
 
 /* ---- a partition ------------------------------------------------------------------------------------------------- */
@@ -224,6 +304,7 @@ static bool check_partition(struct cycle_model *m, uint32_t service, uint32_t pa
     snprintf(topic, sizeof topic, "%s.wide", names[service]);
     read = read && sim_read(m->sim, topic, partition, 0, read_out, &p->wide);
     snprintf(topic, sizeof topic, "%s.in", names[service]);
+    read = read && sim_read(m->sim, topic, partition, 0, note_skip, p);
     read = read && sim_read(m->sim, topic, partition, 0, take_record, p);
     if (read && !m->sim->failed) end_pass(p, whole);
     free(p->out.data);
@@ -239,6 +320,7 @@ static int compare_hops(const void *a, const void *b) {
     const struct hop *x = a, *y = b;
     if (x->source != y->source) return x->source < y->source ? -1 : 1;
     if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
+    if (x->index != y->index) return x->index < y->index ? -1 : 1;
     return 0;
 }
 
@@ -252,13 +334,16 @@ static void match_hops(struct cycle_model *m, bool whole) {
     if (m->due.count > 0) qsort(m->due.data, m->due.count, sizeof(struct hop), compare_hops);
     if (m->made.count > 0) qsort(m->made.data, m->made.count, sizeof(struct hop), compare_hops);
     size_t due = 0;
-    for (size_t i = 0; i < m->made.count && !m->sim->failed; i++, due++) {
+    for (size_t i = 0; i < m->made.count && !m->sim->failed; i++) {
         const struct hop *made = &m->made.data[i];
+        /* An emit leaves when its cause is in the journal, which may be before that can be read. */
+        if (!whole && made->offset >= m->read_to[made->source]) continue;
         while (due < m->due.count && compare_hops(&m->due.data[due], made) < 0 && !whole)
             due++;
         if (due == m->due.count || compare_hops(&m->due.data[due], made) != 0 || !same_hop(&m->due.data[due], made))
             sim_fail(m->sim, "an emit of %s-%u offset %llu is missing, doubled, changed or invented",
                 names[made->source / m->partitions], made->source % m->partitions, (unsigned long long)made->offset);
+        due++;
     }
     if (whole && due < m->due.count && !m->sim->failed) sim_fail(m->sim, "%zu emits never arrived", m->due.count - due);
 }
@@ -278,16 +363,17 @@ bool cycle_model_check(struct cycle_model *m, const struct cycle_asked *asked, u
     m->asked = asked;
     m->asked_count = count;
     free(m->found);
-    m->found = calloc(count + 1, 1);
+    m->found = calloc(count + 1, sizeof *m->found);
     WEIR_ASSERT(m->found != NULL);
     m->due.count = m->made.count = 0;
+    memset(m->read_to, 0, sizeof m->read_to);
     find_sources(m);
     for (uint32_t s = 0; s < SERVICES; s++)
         for (uint32_t i = 0; i < m->partitions && !m->sim->failed; i++)
             if (!check_partition(m, s, i, whole)) return false;
     if (!m->sim->failed) match_hops(m, whole);
     for (uint64_t id = 0; whole && id < count && !m->sim->failed; id++)
-        if (asked[id].acked && m->found[id] == 0)
+        if (asked[id].acked && m->found[id].times == 0)
             sim_fail(m->sim, "step %llu was answered, and is in no input", (unsigned long long)id);
     return true;
 }

@@ -86,6 +86,10 @@ static void print_report(const struct sim_tally *t, double seconds) {
         "%llu\n",
         ULL(t->requests), ULL(t->answered), ULL(t->in_doubt), ULL(t->records_checked), ULL(t->outputs_checked),
         ULL(t->replays_checked));
+    printf(
+        "crashes in a fold %llu, snapshots damaged %llu, clean stops looked at for a tail %llu, states derived offline "
+        "%llu\n",
+        ULL(t->segfaults), ULL(t->snapshots_damaged), ULL(t->tails_checked), ULL(t->states_replayed));
     printf("faults injected:");
     for (int f = 0; f < SYS_SIM_FAULT_COUNT; f++)
         printf("%s %s %llu", f ? "," : "", sys_sim_fault_name((enum sys_sim_fault)f), ULL(t->faults[f]));

@@ -11,6 +11,71 @@ static const char *folder_of(const struct sim *sim) {
     return sim->plan.log.folder;
 }
 
+/* ---- harm ---------------------------------------------------------------------------------------------------- */
+enum harm { HARM_BIT, HARM_ZEROS, HARM_CUT, HARM_REMOVE, HARM_COUNT };
+#define FILES_MAX      512u
+#define HARM_PATH_SIZE 160u
+
+struct files {
+    struct sim *sim;
+    const char *folder;
+    char (*paths)[HARM_PATH_SIZE];
+    uint32_t count;
+};
+
+static bool gather(void *ctx, const char *name, bool is_folder) {
+    struct files *f = ctx;
+    char path[HARM_PATH_SIZE];
+    snprintf(path, sizeof path, "%s/%s", f->folder, name);
+    if (!is_folder) {
+        bool counts = strcmp(name, "LOCK") != 0 && !strstr(path, "/quarantine/") && !strstr(path, "/snapshots/");
+        if (counts && f->count < FILES_MAX) memcpy(f->paths[f->count++], path, sizeof path);
+        return true;
+    }
+    const char *outer = f->folder;
+    f->folder = path;
+    enum weir_error e = f->sim->sys->dir_list(f->sim->sys, path, gather, f);
+    f->folder = outer;
+    return e == WEIR_OK;
+}
+
+static void harm_file(struct sim *sim, const char *path, enum harm harm) {
+    static const uint8_t zeros[512];
+    struct sys *sys = sim->sys;
+    uint64_t size = 0;
+    int file = -1;
+    if (sys->file_open(sys, path, SYS_OPEN_READ | SYS_OPEN_WRITE, &file) != WEIR_OK) return;
+    enum weir_error e = sys->file_size(sys, file, &size);
+    uint64_t at = size > 0 ? prng_below(&sim->prng, size) : 0;
+    if (e == WEIR_OK && size > 0 && harm == HARM_BIT)
+        e = sys_sim_flip(sys, path, at, (uint8_t)(1u << sim_pick(sim, 8)));
+    if (e == WEIR_OK && size > at + sizeof zeros && harm == HARM_ZEROS)
+        e = sys->file_write(sys, file, at, &(struct sys_iovec){(void *)(uintptr_t)zeros, sizeof zeros}, 1);
+    if (e == WEIR_OK && harm == HARM_CUT) e = sys->file_truncate(sys, file, at);
+    if (e == WEIR_OK) e = sys->file_sync(sys, file);
+    sys->file_close(sys, file);
+    if (e == WEIR_OK && harm == HARM_REMOVE) e = sys->path_unlink(sys, path);
+    WEIR_ASSERT(e == WEIR_OK);
+}
+
+void sim_harm(struct sim *sim) {
+    struct files files = {.sim = sim, .folder = folder_of(sim)};
+    files.paths = calloc(FILES_MAX, sizeof *files.paths);
+    WEIR_ASSERT(files.paths != NULL);
+    enum weir_error e = sim->sys->dir_list(sim->sys, folder_of(sim), gather, &files);
+    if (e == WEIR_OK && files.count > 0) {
+        const char *path = files.paths[sim_pick(sim, files.count)];
+        enum harm harm = (enum harm)sim_pick(sim, HARM_COUNT);
+        bool root = strstr(path, "/topics/") == NULL;
+        /* The catalogue alone can't be had back: not often. */
+        if (!strstr(path, "/catalogue") || sim_percent(sim, 20)) {
+            sim->harms++;
+            harm_file(sim, path, root && !strstr(path, "/checkpoint") ? HARM_BIT : harm);
+        }
+    }
+    free(files.paths);
+}
+
 /* ---- verify -------------------------------------------------------------------------------------------------- */
 static void say_finding(void *ctx, const struct log_finding *finding) {
     struct sim *sim = ctx;
@@ -19,9 +84,71 @@ static void say_finding(void *ctx, const struct log_finding *finding) {
             (unsigned long long)finding->byte, finding->text);
 }
 
+static void must_be(struct sim *sim, const char *what, enum weir_error e, enum weir_error expected) {
+    if (e != expected) sim_fail(sim, "%s gives %s instead of %s", what, weir_error_name(e), weir_error_name(expected));
+}
+
+static void open_to_read(struct sim *sim) {
+    struct log_options options = sim->plan.log;
+    struct log_topic_config config = {0};
+    struct log_topic *topic = NULL;
+    struct log_writer *writer = NULL;
+    struct log *log = NULL;
+    uint64_t id = 0;
+    options.lanes = 1;
+    options.read_only = true;
+    enum weir_error e = log_open(sim->sys, &options, &log);
+    must_be(sim, "opening only to read", e, WEIR_OK);
+    if (e) return;
+    must_be(sim, "making a topic read-only", log_topic_create(log, "new", 1, &config, &topic), WEIR_E_FORBIDDEN);
+    must_be(sim, "deleting a topic read-only", log_topic_delete(log, "new"), WEIR_E_FORBIDDEN);
+    must_be(sim, "a producer id read-only", log_producer_id_new(log, &id), WEIR_E_FORBIDDEN);
+    must_be(sim, "a writer read-only", log_writer_open(log, 0, -1, &writer), WEIR_E_FORBIDDEN);
+    must_be(sim, "a start read-only", log_start(log), WEIR_E_FORBIDDEN);
+    log_close(log);
+}
+
 void sim_verify(struct sim *sim) {
     if (log_verify(sim->sys, folder_of(sim), say_finding, sim) != WEIR_OK)
         sim_fail(sim, "on a whole disk `log verify` fails: %s", weir_error_text());
+    if (!sim->failed) open_to_read(sim);
+}
+
+void sim_misconfigure(struct sim *sim) {
+    struct log_options o = sim->plan.log;
+    struct log *log = NULL;
+    o.lanes = 1;
+    switch (sim_pick(sim, 9)) {
+    case 0:
+        o.folder = "";
+        break;
+    case 1:
+        o.lanes = 0;
+        break;
+    case 2:
+        o.lanes = LOG_LANES_MAX + 1;
+        break;
+    case 3:
+        o.partitions_max = 0;
+        break;
+    case 4:
+        o.commits_per_lane = 2000;
+        break;
+    case 5:
+        o.batch_bytes_max = o.commit_bytes_max + 1;
+        break;
+    case 6:
+        o.batch_bytes_max = 100;
+        break;
+    case 7:
+        o.journal_file_bytes = 4096;
+        break;
+    default:
+        o.journal_bytes_max = o.journal_file_bytes;
+        break;
+    }
+    must_be(sim, "opening with options that can't work", log_open(sim->sys, &o, &log), WEIR_E_INVALID);
+    log_close(log);
 }
 
 static void ignore_finding(void *ctx, const struct log_finding *finding) {
@@ -49,7 +176,8 @@ struct repair {
     char text[512];
 };
 
-static void give_up(struct sim *sim, const char *topic, size_t topic_size, uint32_t partition, uint64_t from, uint64_t to) {
+static void give_up(
+    struct sim *sim, const char *topic, size_t topic_size, uint32_t partition, uint64_t from, uint64_t to) {
     if (topic_size > LOG_TOPIC_NAME_MAX) return;
     sim->gaps = realloc(sim->gaps, (sim->gap_count + 1) * sizeof *sim->gaps);
     WEIR_ASSERT(sim->gaps != NULL);
@@ -72,9 +200,11 @@ static const char *split_name(const char *name, size_t *ret_size, uint32_t *ret_
 static void take_finding(void *ctx, const struct log_finding *finding) {
     struct repair *r = ctx;
     const char *at = strstr(finding->text, "offsets ");
-    unsigned long long from = 0, to = 0;
     if (strncmp(finding->text, "frames ", 7) == 0) r->sim->frames_given_up = true;
-    if (!at || !strstr(finding->text, "given up") || sscanf(at, "offsets %llu to %llu", &from, &to) != 2) return;
+    if (!at || !strstr(finding->text, "given up")) return;
+    char *end = NULL;
+    uint64_t from = strtoull(at + strlen("offsets "), &end, 10);
+    uint64_t to = strtoull(end + strlen(" to "), NULL, 10);
     const char *of = strstr(at, " of "), *name = of ? of + 4 : finding->text;
     size_t size = 0;
     uint32_t partition = 0;
@@ -107,7 +237,7 @@ bool sim_mend(struct sim *sim) {
     dump(sim);
     enum weir_error e = log_verify(sim->sys, folder_of(sim), ignore_finding, NULL);
     if (e == WEIR_OK) {
-        sim->damages_mended = sys_sim_damages(sim->sys);
+        sim->damages_mended = sim_damages_ever(sim);
         return true;
     }
     if (weir_error_text()[0] == 0) sim_fail(sim, "`log verify` fails without a word (%s)", weir_error_name(e));
@@ -123,6 +253,6 @@ bool sim_mend(struct sim *sim) {
     }
     sim->tally.repairs++;
     sim_verify(sim);
-    sim->damages_mended = sys_sim_damages(sim->sys);
+    sim->damages_mended = sim_damages_ever(sim);
     return !sim->failed;
 }

@@ -47,6 +47,16 @@ static bool pause_in(struct node *node, int poller, uint64_t ns) {
     return !sys_sim_dead(node->sys);
 }
 
+static uint64_t count_tail(const struct host *host) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < host_partition_count(host); i++) {
+        struct host_partition_facts facts;
+        host_partition_facts(host, i, &facts);
+        if (!facts.parked) sum += facts.high - facts.snapshot;
+    }
+    return sum;
+}
+
 static bool stop(struct node *node, int poller) {
     node->state = NODE_STOPPING;
     edge_drain(node->edge);
@@ -58,6 +68,7 @@ static bool stop(struct node *node, int poller) {
         if (!pause_in(node, poller, LOOK_NS)) return false;
     if (!host_stopped(node->host)) return false;
     host_stop(node->host);
+    node->tail_records = count_tail(node->host);
     log_stop(node->log);
     return !sys_sim_dead(node->sys);
 }

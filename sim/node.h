@@ -29,6 +29,7 @@ struct node {
     struct node_options options;
     enum node_state state;
     bool stop_wanted, stopped_cleanly;
+    uint64_t tail_records; /* after a clean stop: of partitions that are not parked, behind their snapshots */
     enum weir_error error; /* why it did not start */
     char error_text[512];
     struct log *log; /* while it is open: for the observer */

@@ -29,6 +29,7 @@ struct sim_tally {
     uint64_t seeds, lives, recoveries, kills, power_cuts, clean_stops, own_ends, refused_starts, races;
     uint64_t virtual_ns, turns, requests, answered, in_doubt, records_checked, outputs_checked, replays_checked;
     uint64_t corruption_named, repairs, upgrades, upgrades_refused;
+    uint64_t segfaults, snapshots_damaged, tails_checked, states_replayed;
     uint64_t faults[SYS_SIM_FAULT_COUNT];
 };
 
@@ -51,11 +52,12 @@ struct sim {
     uint32_t workload_count;
     struct audit *audit;
     struct sim_tally tally;
-    uint64_t damages_mended; /* of sys_sim_damages(): those that were there when `log repair` was done */
+    uint64_t harms;          /* done to files between two lives (sim_harm()) */
+    uint64_t damages_mended; /* of sim_damages_ever(): those that were there when `log repair` was done */
     struct sim_gap *gaps;
     uint32_t gap_count;
     bool frames_given_up; /* and journal frames whose content nobody knows: they were the end of their partitions */
-    bool calm; /* no faults happen in this life, and everything must come right */
+    bool calm;            /* no faults happen in this life, and everything must come right */
     bool failed;
     char failure[SIM_FAILURE_MAX];
 };
@@ -74,11 +76,18 @@ struct sim_options {
  * whole trace. Adds to the tally. */
 bool sim_run(const struct sim_options *options, struct sim_tally *tally, char *ret_failure, uint64_t *ret_hash);
 
+/* configure.c: what an operator can do with a configuration before a start. Leaves the settings as they are. */
+struct settings;
+void sim_check_settings(struct sim *sim, struct settings *settings, const struct weir_service *const *services);
+
 /* Something is wrong: the first sentence is kept, the run ends soon after. */
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Damage that may be met: done since the last repair. (What an earlier one cost stays lost: sys_sim_damages().) */
+/* All damage so far; and what may still be met, done since the last repair. What damage cost stays lost. */
+static inline uint64_t sim_damages_ever(const struct sim *sim) {
+    return sys_sim_damages(sim->sys) + sim->harms;
+}
 static inline uint64_t sim_damages(const struct sim *sim) {
-    return sys_sim_damages(sim->sys) - sim->damages_mended;
+    return sim_damages_ever(sim) - sim->damages_mended;
 }
 static inline bool sim_given_up(const struct sim *sim, const char *topic, uint32_t partition, uint64_t offset) {
     for (uint32_t i = 0; i < sim->gap_count; i++) {

@@ -21,20 +21,20 @@
 #include "sim/client.h"
 #include "sim/sim.h"
 
-#define TOPICS_MAX            12u
-#define TOPIC_PARTITIONS_MAX  8u
-#define TOPICS_RECORDS_MAX    6000u
-#define TOPICS_BODY_MAX       (200u << 10)
-#define TOPICS_WRITERS_MAX    8u
-#define TOPICS_READERS_MAX    4u
-#define TOPICS_TAILS_MAX      4u
-#define TOPICS_PRODUCERS_MAX  6u
-#define TOPICS_NOT_SEEN       UINT64_MAX
+#define TOPICS_MAX           12u
+#define TOPIC_PARTITIONS_MAX 8u
+#define TOPICS_RECORDS_MAX   6000u
+#define TOPICS_BODY_MAX      (200u << 10)
+#define TOPICS_WRITERS_MAX   24u
+#define TOPICS_READERS_MAX   4u
+#define TOPICS_TAILS_MAX     4u
+#define TOPICS_PRODUCERS_MAX 6u
+#define TOPICS_NOT_SEEN      UINT64_MAX
 
 /* ---- topics ---- */
 enum topic_state {
     TOPIC_ABSENT,
-    TOPIC_MAKING,   /* its creation is on its way */
+    TOPIC_MAKING, /* its creation is on its way */
     TOPIC_THERE,
     TOPIC_DELETING, /* its deletion is on its way */
     TOPIC_UNSURE,   /* one of the two is in doubt: the next life shows */
@@ -44,7 +44,7 @@ struct sim_topic {
     enum topic_state state;
     uint32_t incarnation; /* of the last creation that was sent; the first is 1 */
     uint32_t changes;     /* counts what was asked and answered about it: equal twice means nothing happened between */
-    uint32_t partitions; /* the same in every incarnation */
+    uint32_t partitions;  /* the same in every incarnation */
     uint64_t retention_bytes, retention_ms, segment_bytes;
     uint64_t start[TOPIC_PARTITIONS_MAX]; /* the highest ever seen, of this incarnation */
     uint64_t high[TOPIC_PARTITIONS_MAX];  /* that a reader was told */
@@ -59,14 +59,14 @@ enum record_fate {
 };
 struct sim_record {
     uint8_t fate, topic, partition;
-    bool resent; /* a repetition may be under way, and may meet another incarnation */
-    uint32_t size;            /* of what its value holds beside its number */
-    uint32_t first, last;     /* incarnations it may be in; last UINT32_MAX: not answered yet */
-    uint32_t life;            /* in which it was heard of */
-    uint32_t jumps;           /* of the wall clock before it was sent */
-    uint64_t offset, seen;    /* acknowledged; where the present look found it */
-    uint64_t frame;           /* the newest journal frame when it was heard of */
-    uint64_t sent_ms;         /* wall time */
+    bool resent;           /* a repetition may be under way, and may meet another incarnation */
+    uint32_t size;         /* of what its value holds beside its number */
+    uint32_t first, last;  /* incarnations it may be in; last UINT32_MAX: not answered yet */
+    uint32_t life;         /* in which it was heard of */
+    uint32_t jumps;        /* of the wall clock before it was sent */
+    uint64_t offset, seen; /* acknowledged; where the present look found it */
+    uint64_t frame;        /* the newest journal frame when it was heard of */
+    uint64_t sent_ms;      /* wall time */
 };
 
 struct topics_writer;

@@ -66,6 +66,11 @@ void topics_heard(struct topics *t, uint64_t first, uint32_t count, enum record_
     }
 }
 
+/* A wrong sequence is right where nobody knows the producer: in a topic made anew while the request was under way. */
+static bool arrived_late(const struct sim_record *r, const struct sim_topic *topic) {
+    return r->resent && topic->incarnation > r->first;
+}
+
 bool topics_saw(struct topics *t, uint32_t topic, uint32_t partition, uint64_t offset, uint64_t n) {
     struct sim_record *r = &t->records[n];
     const struct sim_topic *of = &t->topics[topic];
@@ -73,7 +78,7 @@ bool topics_saw(struct topics *t, uint32_t topic, uint32_t partition, uint64_t o
     if (r->topic != topic || r->partition != partition)
         sim_fail(t->sim, "a reader finds record %llu in %s-%u; it was sent to %s-%u", ULL(n), of->name, partition,
             t->topics[r->topic].name, r->partition);
-    else if (r->fate == RECORD_ABSENT)
+    else if (r->fate == RECORD_ABSENT && !arrived_late(r, of))
         sim_fail(t->sim, "a reader finds record %llu, which was refused or never sent, in %s-%u at offset %llu", ULL(n),
             of->name, partition, ULL(offset));
     else if (r->fate != RECORD_DOUBT && r->last == of->incarnation && r->offset != offset)
@@ -120,12 +125,12 @@ static bool judge_place(struct looking *l, uint64_t n, unsigned long long offset
     if (r->topic != l->topic || r->partition != l->partition)
         sim_fail(t->sim, "record %llu was sent to %s-%u and is in %s-%u", ULL(n), t->topics[r->topic].name,
             r->partition, topic->name, l->partition);
-    else if (r->fate == RECORD_ABSENT)
+    else if (r->fate == RECORD_ABSENT && !arrived_late(r, topic))
         sim_fail(t->sim, "record %llu was refused or never sent, and is in %s-%u at offset %llu", ULL(n), topic->name,
             l->partition, offset);
     else if (topic->incarnation < r->first || (topic->incarnation > r->last && !r->resent))
-        sim_fail(t->sim, "record %llu of an earlier %s is in the present one at offset %llu", ULL(n), topic->name,
-            offset);
+        sim_fail(
+            t->sim, "record %llu of an earlier %s is in the present one at offset %llu", ULL(n), topic->name, offset);
     else if (r->seen != TOPICS_NOT_SEEN)
         sim_fail(t->sim, "record %llu is doubled: at offsets %llu and %llu of %s-%u", ULL(n), ULL(r->seen), offset,
             topic->name, l->partition);
@@ -156,7 +161,7 @@ static bool look_at(void *ctx, const struct batch_record *record) {
 /* Starts only rise; whatever is kept by bytes still has as many. */
 static void check_start(struct topics *t, struct sim_topic *topic, uint32_t partition, const struct log_partition *p) {
     uint64_t start = atomic_load(&p->start), bytes = atomic_load(&p->bytes);
-    if (sys_sim_damages(t->sim->sys) > 0) {
+    if (sim_damages_ever(t->sim) > 0) {
         topic->start[partition] = start; /* a repair may have nothing left before it */
         return;
     }
@@ -204,8 +209,7 @@ static bool look_through(struct topics *t, uint32_t i, const struct log_topic *f
 static bool settle(struct topics *t, struct sim_topic *topic, const struct log_topic *found) {
     if (topic->state == TOPIC_ABSENT && found)
         sim_fail(t->sim, "the topic %s was deleted or never made, and is there", topic->name);
-    if (topic->state == TOPIC_THERE && !found)
-        sim_fail(t->sim, "the topic %s was made and is gone", topic->name);
+    if (topic->state == TOPIC_THERE && !found) sim_fail(t->sim, "the topic %s was made and is gone", topic->name);
     bool of_this_life = topic->state == TOPIC_MAKING || topic->state == TOPIC_DELETING;
     if (topic->state == TOPIC_UNSURE && !t->looked) topic_change(topic, found ? TOPIC_THERE : TOPIC_ABSENT);
     return !t->sim->failed && !of_this_life && topic->state == TOPIC_THERE;
@@ -213,12 +217,13 @@ static bool settle(struct topics *t, struct sim_topic *topic, const struct log_t
 
 /* Rot in the last frame can't be told from a torn write, so the log cuts it: that one loss is nobody's fault. */
 static bool may_be_lost(const struct topics *t, const struct sim_record *r) {
-    return sys_sim_damages(t->sim->sys) > 0 && (r->frame >= t->frame_last || t->frame_last == t->frame_ready);
+    return sim_damages_ever(t->sim) > 0 && (r->frame >= t->frame_last || t->frame_last == t->frame_ready);
 }
 
 /* Retention by time alone, and no clock that jumped: then it is known what may not have gone yet. */
 static void check_expired(struct topics *t, const struct sim_topic *topic, const struct sim_record *r, uint64_t n) {
     if (topic->retention_bytes > 0 || topic->retention_ms == 0 || r->jumps != clock_jumps(t)) return;
+    if (sim_damages_ever(t->sim) > 0) return;
     if (topics_wall_ms(t) < r->sent_ms + topic->retention_ms)
         sim_fail(t->sim, "record %llu of %s-%u has gone after %llu ms; it is to be kept for %llu", ULL(n), topic->name,
             r->partition, ULL(topics_wall_ms(t) - r->sent_ms), ULL(topic->retention_ms));

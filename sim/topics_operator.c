@@ -45,7 +45,7 @@ static void make(struct topics *t, struct sim_topic *topic) {
     client_ask(&t->operator->client, "POST", "/v1/topics", NULL, t->body);
 }
 
-static void delete(struct topics *t, struct sim_topic *topic) {
+static void delete (struct topics *t, struct sim_topic *topic) {
     char target[64];
     topic_change(topic, TOPIC_DELETING);
     snprintf(target, sizeof target, "/v1/topics/%s", topic->name);
@@ -54,7 +54,10 @@ static void delete(struct topics *t, struct sim_topic *topic) {
 }
 
 static void ask_what_is_refused(struct topics *t) {
-    static const struct {
+    char again[64] = "{}"; /* one that is there; only this client makes and deletes */
+    if (t->operator->topic->state == TOPIC_THERE)
+        snprintf(again, sizeof again, "{\"name\":\"%s\",\"partitions\":2}", t->operator->topic->name);
+    const struct {
         const char *method, *target, *body;
     } rows[] = {
         {"POST", "/v1/topics", "{\"name\":\"sl/ash\"}"},
@@ -66,6 +69,8 @@ static void ask_what_is_refused(struct topics *t) {
         {"POST", "/v1/topics", "{\"name\":\"raw-0\""},
         {"POST", "/v1/topics", "{}"},
         {"DELETE", "/v1/topics/never-made", NULL},
+        {"POST", "/v1/topics", again},
+        {"POST", "/v1/topics", again},
         {"GET", "/v1/topics/never-made", NULL},
         {"GET", "/v1/topics/never-made/records", NULL},
     };
@@ -110,7 +115,7 @@ static void ask(struct topics *t) {
     if (topic->state == TOPIC_ABSENT)
         make(t, topic);
     else if (dice < 4 && topic->state == TOPIC_THERE)
-        delete(t, topic);
+        delete (t, topic);
     else if (dice < 8)
         ask_what_is_refused(t);
     else if (dice < 12 && node_is_open(&t->sim->node) && ask_for_what_is_a_services(t))

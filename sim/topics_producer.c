@@ -40,13 +40,13 @@ static enum topics_expect begin_batch(struct topics *t, struct topics_producer *
     return EXPECT_STORED;
 }
 
-/* A batch that must be refused whatever the disk went through. */
+/* A batch that must be refused. */
 static enum topics_expect begin_wrong(
     struct topics *t, struct topics_producer *p, uint32_t epoch, uint32_t sequence, struct topics_batch *ret_batch) {
     *ret_batch = (struct topics_batch){.epoch = epoch, .sequence = sequence & SEQUENCE_MASK};
     ret_batch->first = topics_some_records(t, p->topic, p->partition, &ret_batch->count);
     topics_heard(t, ret_batch->first, ret_batch->count, RECORD_ABSENT, 0);
-    return EXPECT_REFUSED;
+    return send_again(t, ret_batch, EXPECT_REFUSED);
 }
 
 static enum topics_expect go_on(struct topics *t, struct topics_producer *p, struct topics_batch *ret_batch) {
@@ -68,7 +68,7 @@ static enum topics_expect go_on(struct topics *t, struct topics_producer *p, str
 }
 
 enum topics_expect topics_producer_next(struct topics *t, struct topics_producer *p, struct topics_batch *ret_batch) {
-    bool damaged = sys_sim_damages(t->sim->sys) > 0; /* what it relies on may have been given up */
+    bool damaged = sim_damages_ever(t->sim) > 0; /* what it relies on may have been given up */
     if (p->id == 0 || p->incarnation != t->topics[p->topic].incarnation || (damaged && p->pending))
         topics_producer_reset(t, p);
     if (p->pending && (t->sim->calm || sim_percent(t->sim, 90))) {

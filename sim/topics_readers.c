@@ -12,8 +12,8 @@ struct topics_reader {
     struct client client;
     uint32_t topic, partition, changes, incarnation;
     uint64_t offset, limit;
-    uint64_t start, high; /* what a reader was told before this one asked */
-    bool named;              /* the offset was, else it is the start or the end */
+    uint64_t start, high;      /* what a reader was told before this one asked */
+    bool named;                /* the offset was, else it is the start or the end */
     uint64_t next[TOPICS_MAX]; /* follows one partition of each topic */
 };
 struct answer {
@@ -117,7 +117,7 @@ static bool take_body(struct topics *t, struct topics_reader *r, struct answer *
 static void judge_numbers(struct topics *t, struct topics_reader *r, const struct answer *a) {
     struct sim_topic *topic = &t->topics[r->topic];
     uint64_t *start = &topic->start[r->partition], *high = &topic->high[r->partition];
-    bool damaged = sys_sim_damages(t->sim->sys) > 0;
+    bool damaged = sim_damages_ever(t->sim) > 0;
     if (a->count > r->limit || (a->count > 0 && a->next != r->offset + a->count) || a->next > a->high ||
         a->start > a->high)
         sim_fail(t->sim, "%s-%u: %llu records from %llu on (at most %llu), next %llu, start %llu, high %llu",
@@ -135,7 +135,7 @@ static void judge_numbers(struct topics *t, struct topics_reader *r, const struc
 static void judge_range(struct topics *t, const struct topics_reader *r) {
     const struct sim_topic *topic = &t->topics[r->topic];
     struct log_topic *found = node_is_open(&t->sim->node) ? log_topic_find(t->sim->node.log, topic->name) : NULL;
-    if (!found || !topic_stands(topic, r->changes) || sys_sim_damages(t->sim->sys) > 0) return;
+    if (!found || !topic_stands(topic, r->changes) || sim_damages_ever(t->sim) > 0) return;
     if (r->offset >= atomic_load(&found->partitions[r->partition]->start) && r->offset <= r->high)
         sim_fail(t->sim, "%s-%u: offset %llu is refused as out of range; a reader was told of %llu", topic->name,
             r->partition, ULL(r->offset), ULL(r->high));

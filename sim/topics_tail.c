@@ -21,7 +21,7 @@ struct topics_tail {
     uint8_t *in;
     size_t in_size;
     uint32_t topic, changes, incarnation;
-    uint32_t partition;                   /* of the one followed; TOPIC_PARTITIONS_MAX: all */
+    uint32_t partition;                  /* of the one followed; TOPIC_PARTITIONS_MAX: all */
     uint64_t next[TOPIC_PARTITIONS_MAX]; /* due; FROM_NOW: whatever comes first */
 };
 
@@ -116,8 +116,7 @@ static void say_something(struct topics *t, struct topics_tail *tail) {
 }
 
 /* ---- hearing ------------------------------------------------------------------------------------------------- */
-static void take_record(
-    struct topics *t, struct topics_tail *tail, uint32_t partition, uint64_t offset, uint64_t n) {
+static void take_record(struct topics *t, struct topics_tail *tail, uint32_t partition, uint64_t offset, uint64_t n) {
     const struct sim_topic *topic = &t->topics[tail->topic];
     uint64_t *next = &tail->next[partition];
     if (*next != FROM_NOW && offset != *next)
@@ -170,8 +169,7 @@ static void take_frames(struct topics *t, struct topics_tail *tail) {
     while (tail->connection >= 0 && !t->sim->failed) {
         struct weir_ws_message message;
         size_t consumed = 0;
-        enum weir_ws_event event =
-            weir_ws_stream_feed(&tail->stream, tail->in, &tail->in_size, &consumed, &message);
+        enum weir_ws_event event = weir_ws_stream_feed(&tail->stream, tail->in, &tail->in_size, &consumed, &message);
         if (event == WEIR_WS_EVENT_MORE) return;
         if (event == WEIR_WS_EVENT_ERROR)
             sim_fail(t->sim, "a follower is sent what is no WebSocket frame: %s", message.reason);

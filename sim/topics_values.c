@@ -1,5 +1,5 @@
-/* What the n-th record holds: a function of n and its size, so that whoever reads it can tell which it is. Its number is
- * in the key or in front of the value. Keys and values are null, empty, text and binary in turn. */
+/* What the n-th record holds: a function of n and its size, so that whoever reads it can tell which it is. Its number
+ * is in the key or in front of the value. Keys and values are null, empty, text and binary in turn. */
 #include "sim/topics.h"
 
 #include "base/encode.h"
@@ -41,7 +41,7 @@ static void content_of(const struct topics *t, uint64_t n, struct content *c) {
 
 /* ---- as JSON ------------------------------------------------------------------------------------------------- */
 static size_t put_text(char *out, const char *name, const char *text, size_t size, bool as_base64) {
-    size_t at = (size_t)sprintf(out, "\"%s%s\":\"", name, as_base64 ? "Base64" : "");
+    size_t at = (size_t)snprintf(out, 24, "\"%s%s\":\"", name, as_base64 ? "Base64" : "");
     if (as_base64) {
         base64_encode(weir_slice(text, size), out + at);
         at += base64_size(size);
@@ -64,7 +64,7 @@ size_t topics_put_record(const struct topics *t, uint64_t n, char *out) {
         out[at++] = ',';
     }
     if (c.value_null)
-        at += (size_t)sprintf(out + at, "\"value\":null");
+        at += (size_t)snprintf(out + at, 24, "\"value\":null");
     else
         at += put_text(out + at, "value", c.value, c.value_size, kind == BINARY || kind == NO_KEY_BASE64);
     out[at++] = '}';

@@ -200,8 +200,9 @@ static void judge_produced(struct topics *t, struct topics_writer *w, uint64_t o
     const struct client *c = &w->client;
     unsigned long long id = w->producer->id;
     if (w->expect == EXPECT_REFUSED && c->status != 409)
-        sim_fail(t->sim, "producer %llu: sequence %u of epoch %u is answered with %d; it must be refused (next is %u of %u)",
-            id, w->batch.sequence, w->batch.epoch, c->status, w->producer->next, w->producer->epoch);
+        sim_fail(t->sim,
+            "producer %llu: sequence %u of epoch %u is answered with %d; it must be refused (next is %u of %u)", id,
+            w->batch.sequence, w->batch.epoch, c->status, w->producer->next, w->producer->epoch);
     if (w->expect != EXPECT_REFUSED && c->status == 409)
         sim_fail(t->sim, "producer %llu: sequence %u of epoch %u is refused: %.*s", id, w->batch.sequence,
             w->batch.epoch, (int)c->body.size, c->body.data);
@@ -218,7 +219,7 @@ static void take_produced(struct topics *t, struct topics_writer *w) {
     if (fate == RECORD_ACKED && !answer_offset(t, c, &offset)) return;
     bool repeated = fate == RECORD_ACKED && memmem(c->body.data, c->body.size, "\"repeated\":true", 15);
     bool stands = topic_stands(&t->topics[w->topic], w->changes);
-    if (c->state == CLIENT_ANSWERED && c->status < 500 && c->status != 404 && stands && sys_sim_damages(t->sim->sys) == 0)
+    if (c->state == CLIENT_ANSWERED && c->status < 500 && c->status != 404 && stands && sim_damages_ever(t->sim) == 0)
         judge_produced(t, w, offset, repeated);
     if (w->expect != EXPECT_STORED) return;
     if (fate == RECORD_ACKED) {
@@ -250,7 +251,7 @@ static void ask_pending(struct topics *t, struct topics_writer *w) {
     for (uint32_t k = 0; k < 2; k++) {
         struct topics_producer *p = &w->producers[k];
         bool same = p->incarnation == t->topics[p->topic].incarnation && t->topics[p->topic].state == TOPIC_THERE;
-        if (!p->pending || !same || sys_sim_damages(t->sim->sys) > 0) continue;
+        if (!p->pending || !same || sim_damages_ever(t->sim) > 0) continue;
         ask_as(t, w, p);
         return;
     }

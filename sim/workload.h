@@ -16,8 +16,9 @@ struct sim_workload {
     const char *name, *summary;
     /* That must run on the node; NULL-terminated; NULL: none. Called at every start, so a version may change. */
     const struct weir_service *const *(*services)(void *state);
-    /* A start was refused, or replay ended, with that error: true if that was to be expected. NULL: never. */
-    bool (*refused)(void *state, enum weir_error error);
+    /* The node says this: why it does not start, its last words, a report. True if it was to be expected. NULL: never.
+     * Called once for each. */
+    bool (*expects)(void *state, const char *sentence);
     void *(*open)(struct sim *sim); /* a new state; the world is empty */
     void (*close)(void *state);
     /* Settings of a start, the same in every life unless the workload wants to change them. NULL: initial values. */
@@ -35,6 +36,7 @@ struct sim_workload {
 };
 
 extern const struct sim_workload *const sim_workloads[]; /* NULL-terminated */
+extern const struct sim_workload sim_workload_operator;  /* one of them, in every run */
 
 /* ---- reading the log, for checks ---- */
 /* Calls fn for every record of a partition from an offset to the high watermark. Fails the run when offsets are not

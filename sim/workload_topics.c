@@ -15,7 +15,7 @@ static void *topics_open(struct sim *sim) {
     bool many = sim_percent(sim, 20); /* enough to be worth a sync of the whole disk */
     t->sim = sim;
     t->topic_count = (uint32_t)prng_between(&sim->prng, 1, many ? TOPICS_MAX : 3);
-    t->writer_count = (uint32_t)prng_between(&sim->prng, 1, TOPICS_WRITERS_MAX);
+    t->writer_count = (uint32_t)prng_between(&sim->prng, 1, many ? TOPICS_WRITERS_MAX : 8);
     t->reader_count = sim_pick(sim, TOPICS_READERS_MAX + 1);
     t->tail_count = sim_pick(sim, TOPICS_TAILS_MAX + 1);
     t->crowd = t->topic_count > 1 && sim_percent(sim, 8);

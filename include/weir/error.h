@@ -37,7 +37,8 @@
     X(PERMISSION, 23, "the system denies access", 500, 24, 0)                                                          \
     X(CONFIG, 24, "the configuration is wrong", 500, 25, 0)                                                            \
     X(DUPLICATE, 25, "it was applied before", 200, 26, 0)                                                              \
-    X(MISMATCH, 26, "two things that must be equal differ", 500, 27, 0)
+    X(MISMATCH, 26, "two things that must be equal differ", 500, 27, 0)                                                \
+    X(SKIPPED, 27, "its record crashed the node, and an operator's order passed over it", 409, 28, 0)
 
 enum weir_error {
 #define WEIR_ERROR_ENUM(name, value, sentence, http, exit, retry) WEIR_E_##name = (value),

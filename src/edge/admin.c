@@ -179,7 +179,7 @@ static void node_get(struct http_call *call) {
     json_put_bool(w, "draining", atomic_load(&edge->draining));
     json_put_u64(w, "startedUnixMs", edge->started_wall_ns / SYS_NANOS_PER_MS);
     json_put_double(w, "uptimeSeconds", (double)(edge->sys->mono_ns(edge->sys) - edge->started_mono_ns) / 1e9);
-    json_put_u64(w, "memoryResidentBytes", sys_memory_resident());
+    json_put_u64(w, "memoryResidentBytes", edge->sys->memory_resident(edge->sys));
     put_listeners(w, edge);
     put_lanes(w, edge);
     json_write_key(w, "services");

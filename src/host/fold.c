@@ -77,8 +77,7 @@ static bool is_skipped(const struct fold *fold, uint64_t offset) {
 }
 
 /* The host's own part of a record, before the service sees it. False: the service must not see it. */
-static bool prepare(struct fold *fold, const struct envelope *envelope, uint64_t offset) {
-    if (WEIR_UNLIKELY(fold->options.skip_count > 0) && is_skipped(fold, offset)) return false;
+static bool prepare(struct fold *fold, const struct envelope *envelope) {
     switch (envelope->kind) {
     case WEIR_RECORD_EMIT:
         if (sources_seen(&fold->sources, &envelope->source)) return false;
@@ -109,14 +108,17 @@ static enum weir_error take_settings(struct fold *fold, struct weir_slice value)
     return WEIR_OK;
 }
 
-static void remember(struct fold *fold, const struct envelope *envelope, uint64_t offset, const struct weir_out *out) {
+static void remember(
+    struct fold *fold, const struct envelope *envelope, uint64_t offset, const struct weir_out *out, bool skipped) {
     struct idempotency_new entry = {
         .key = envelope->key,
         .value = weir_slice(out->reply, out->reply_size),
         .time_ns = fold->time_ns,
         .offset = offset,
         .body_hash = {envelope->body_hash[0], envelope->body_hash[1]},
-        .status = out->replied ? out->reply_status : 0,
+        .status = out->replied ? out->reply_status
+                  : skipped    ? IDEMPOTENCY_SKIPPED
+                               : 0,
         .replied = out->replied,
     };
     idempotency_add(&fold->idempotency, &entry);
@@ -138,7 +140,10 @@ enum weir_error fold_apply(
     if (envelope->time_ns > fold->time_ns) fold->time_ns = envelope->time_ns;
     idempotency_evict(&fold->idempotency, fold->time_ns);
     out_begin(out, record->offset, fold->time_ns);
-    ret_applied->passed_over = !prepare(fold, envelope, record->offset);
+    /* The host does its part of a skipped record too: otherwise its source would send it again, its timer fire again,
+     * and its client's repetition be taken, each of them as poisonous as before. */
+    bool skipped = WEIR_UNLIKELY(fold->options.skip_count > 0) && is_skipped(fold, record->offset);
+    ret_applied->passed_over = !prepare(fold, envelope) || skipped;
     if (!ret_applied->passed_over) {
         struct weir_record r = {.offset = record->offset,
             .time_ns = fold->time_ns,
@@ -150,8 +155,8 @@ enum weir_error fold_apply(
         if (envelope->kind == WEIR_RECORD_SETTINGS) r.value = (struct weir_slice){0}; /* weir_settings() reads it */
         fold->service->apply(fold->state, &r, out);
         out_end(out);
-        if (envelope->key.size) remember(fold, envelope, record->offset, out);
     }
+    if (envelope->key.size) remember(fold, envelope, record->offset, out, skipped);
     fold->applied = record->offset + 1;
     return WEIR_OK;
 }

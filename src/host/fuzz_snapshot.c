@@ -2,7 +2,6 @@
  * through a fold: its snapshot loads, and saves to the same bytes. Input: u8 way; then the snapshot's bytes behind its
  * frame, which is made right, or steps of {u8 kind and op, u8 key, u8 amount, u8 hops and idempotency}.
  * Covers: snapshot.c. */
-#include "base/crc32c.h"
 #include "host/node.h"
 #include "host/out.h"
 #include "host/snapshot.h"
@@ -40,7 +39,7 @@ static void load_any(const uint8_t *data, size_t size) {
     store_le32(bytes + 8, SNAPSHOT_FORMAT);
     store_le64(bytes + 16, size + 24);
     if (size) memcpy(bytes + 24, data, size);
-    store_le32(bytes + 12, crc32c(bytes + 16, size + 8));
+    store_le32(bytes + 12, snapshot_checksum(weir_slice(bytes, size + 24)));
     struct fold fold;
     struct weir_sink sink = {0};
     if (snapshot_load(&fold, &options, weir_slice(bytes, size + 24)) == WEIR_OK) {

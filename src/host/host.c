@@ -173,6 +173,7 @@ static enum weir_error open_partition(
     if (e != WEIR_OK) return e;
     if (last_ns < p->fold.time_ns) last_ns = p->fold.time_ns;
     clock_init(&p->clock, last_ns, host->sys->mono_ns(host->sys), host->sys->wall_ns(host->sys));
+    host_partition_publish(p); /* who looks before the lane's first cycle is told of the snapshot's offset, not of 0 */
     p->lane->partitions[p->lane->partition_count++] = p;
     host_lane_lag(p->lane, p); /* replay, then its settings record */
     return WEIR_OK;

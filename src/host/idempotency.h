@@ -14,6 +14,7 @@
 #include <weir/slice.h>
 
 #define IDEMPOTENCY_ENTRY_BYTES 512u
+#define IDEMPOTENCY_SKIPPED     1u /* status of an entry without a reply: an order passed over its record */
 
 struct idempotency_options {
     uint32_t keys_max;
@@ -25,7 +26,7 @@ struct idempotency_entry { /* in the ring, 8-aligned; key and value bytes follow
     uint32_t size; /* of the whole entry */
     uint32_t value_size;
     uint16_t key_size, status;
-    uint16_t replied; /* the fold answered (status 0 otherwise) */
+    uint16_t replied; /* the fold answered (else status is 0 or IDEMPOTENCY_SKIPPED) */
     uint16_t filler;  /* 1: skips the ring's end */
 };
 struct idempotency {

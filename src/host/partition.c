@@ -93,12 +93,21 @@ static WEIR_COLD void park(struct host_partition *p) {
         p->fold.service->name, p->index, (unsigned long long)p->park_at);
 }
 
+static bool is_skipped(const struct host_partition *p, uint64_t offset) {
+    for (uint32_t i = 0; i < p->skip_count; i++)
+        if (p->skips[i] == offset) return true;
+    return false;
+}
+
 void host_partition_skip(struct host_partition *p, uint64_t offset) {
     if (!p->parked || offset != p->park_at || p->skip_count == FOLD_SKIPS_MAX) return;
     p->skips[p->skip_count] = offset;
     atomic_store_explicit(&p->skip_count, p->skip_count + 1, memory_order_release);
     p->fold.options.skips[p->fold.options.skip_count++] = offset;
-    p->park_at = UINT64_MAX;
+    /* The tail may hold another one; notes beyond it are of records that never were. */
+    do
+        p->park_at = poison_next(p->host->poison, p->log->uid, offset + 1, p->replay_end);
+    while (p->park_at != UINT64_MAX && is_skipped(p, offset = p->park_at));
     p->parked = false;
     p->replaying = p->fold.applied < p->replay_end;
     atomic_store_explicit(&p->facts.parked, false, memory_order_release);
@@ -355,6 +364,10 @@ static bool repeated(struct host_partition *p, const struct host_command *comman
         .value = idempotency_value(entry)};
     if (entry->body_hash[0] != body[0] || entry->body_hash[1] != body[1]) {
         d.error = WEIR_E_KEY_REUSED;
+    } else if (!entry->replied && entry->status == IDEMPOTENCY_SKIPPED) {
+        d.error = WEIR_E_SKIPPED;
+    }
+    if (d.error) {
         d.status = (uint16_t)weir_error_http(d.error);
         d.value = (struct weir_slice){0};
     }

@@ -62,12 +62,12 @@ static enum weir_error rewrite(const struct poison *poison, const char *path, ui
 enum weir_error poison_open(struct poison *poison, struct sys *sys, const char *folder) {
     poison->sys = sys;
     poison->file = -1;
-    char path[1024];
-    struct text_builder t = TEXT_BUILDER(path);
-    text_printf(&t, "%s/snapshots", folder);
-    enum weir_error e = sys_make_folders(sys, path);
+    char snapshots[1024], path[sizeof snapshots + sizeof "/poison"];
+    struct text_builder s = TEXT_BUILDER(snapshots), p = TEXT_BUILDER(path);
+    text_printf(&s, "%s/snapshots", folder);
+    text_printf(&p, "%s/poison", snapshots);
+    enum weir_error e = sys_make_folders(sys, snapshots);
     if (e != WEIR_OK) return e;
-    text_add(&t, "/poison");
     bool exists = false;
     e = sys->path_exists(sys, path, &exists);
     struct weir_slice bytes;
@@ -77,8 +77,10 @@ enum weir_error poison_open(struct poison *poison, struct sys *sys, const char *
     }
     uint64_t size = 0;
     if (e == WEIR_OK && poison->count) e = rewrite(poison, path, &size);
-    if (e != WEIR_OK || !sys->on_crash) return e;
+    if (e != WEIR_OK) return e;
     e = sys->file_open(sys, path, SYS_OPEN_WRITE | SYS_OPEN_CREATE, &poison->file);
+    /* The last words are synced, which does not keep the file's name if it is new, or was when the last life died. */
+    if (e == WEIR_OK && size == 0) e = sys->dir_sync(sys, snapshots);
     if (e == WEIR_OK) sys->on_crash(sys, poison->file, size, last_words);
     return e;
 }
@@ -92,33 +94,87 @@ void poison_close(struct poison *poison) {
 
 /* ---- skips
  * ------------------------------------------------------------------------------------------------------------ */
-static bool orders_skip(const struct batch_record *record, uint64_t offset) {
-    struct envelope envelope;
-    return envelope_load(&record->record, &envelope) == WEIR_OK && envelope.kind == WEIR_RECORD_SKIP &&
-           envelope.skip == offset;
-}
+typedef bool (*order_fn)(void *ctx, uint64_t skip);
 
-static enum weir_error find_skip(
-    struct log *log, struct log_partition *partition, uint64_t offset, uint8_t *buffer, bool *ret_found) {
-    uint64_t at = offset + 1;
-    *ret_found = false;
-    while (at < atomic_load(&partition->high) && !*ret_found) {
+/* Calls fn for every order to skip, from an offset to the end, until it returns false. */
+static enum weir_error each_order(
+    struct log *log, struct log_partition *partition, uint64_t from, uint8_t *buffer, order_fn fn, void *ctx) {
+    bool going = true;
+    while (going && from < atomic_load(&partition->high)) {
         size_t size = 0;
-        enum weir_error e = log_read(log, partition, at, true, buffer, READ_BYTES, &size);
+        enum weir_error e = log_read(log, partition, from, true, buffer, READ_BYTES, &size);
         if (e != WEIR_OK || size == 0) return e;
         for (size_t pos = 0; pos < size;) {
             struct batch_reader reader;
             struct batch_header header;
             struct batch_record record;
+            struct envelope envelope;
             e = batch_open(&reader, weir_slice(buffer + pos, size - pos), &header);
             if (e != WEIR_OK) return e;
-            while (batch_next(&reader, &record))
-                if (orders_skip(&record, offset)) *ret_found = true;
+            while (going && batch_next(&reader, &record))
+                if (record.offset >= from && envelope_load(&record.record, &envelope) == WEIR_OK &&
+                    envelope.kind == WEIR_RECORD_SKIP)
+                    going = fn(ctx, envelope.skip);
             pos += header.size;
-            at = header.next_offset;
+            from = header.next_offset;
         }
     }
     return WEIR_OK;
+}
+
+struct sought {
+    uint64_t offset;
+    bool found;
+};
+static bool is_sought(void *ctx, uint64_t skip) {
+    struct sought *sought = ctx;
+    sought->found = sought->found || skip == sought->offset;
+    return !sought->found;
+}
+
+static enum weir_error find_skip(
+    struct log *log, struct log_partition *partition, uint64_t offset, uint8_t *buffer, bool *ret_found) {
+    struct sought sought = {.offset = offset};
+    enum weir_error e = each_order(log, partition, offset + 1, buffer, is_sought, &sought);
+    *ret_found = sought.found;
+    return e;
+}
+
+struct orders {
+    uint64_t *skips;
+    uint32_t max, count;
+    bool full;
+};
+static bool take_order(void *ctx, uint64_t skip) {
+    struct orders *o = ctx;
+    o->full = o->count == o->max;
+    if (!o->full) o->skips[o->count++] = skip;
+    return !o->full;
+}
+
+enum weir_error poison_orders(
+    struct log *log, struct log_partition *partition, uint64_t *skips, uint32_t max, uint32_t *ret_count) {
+    void *buffer;
+    enum weir_error e = sys_memory_map(READ_BYTES, &buffer);
+    if (e != WEIR_OK) return e;
+    struct orders orders = {.skips = skips, .max = max};
+    e = each_order(log, partition, atomic_load(&partition->start), buffer, take_order, &orders);
+    sys_memory_unmap(buffer, READ_BYTES);
+    if (e == WEIR_OK && orders.full)
+        e = weir_error_context(WEIR_E_FULL, "more than %u records are ordered to be passed over", max);
+    if (e == WEIR_OK) *ret_count = orders.count;
+    return e;
+}
+
+uint64_t poison_next(const struct poison *poison, uint32_t uid, uint64_t from, uint64_t end) {
+    uint64_t next = UINT64_MAX;
+    for (uint32_t i = 0; i < poison->count; i++) {
+        const struct poison_note *note = &poison->notes[i];
+        if (note->uid == uid && note->crashes >= POISON_PARKS && note->offset >= from && note->offset < end &&
+            note->offset < next)
+            next = note->offset;
+    }
+    return next;
 }
 
 bool poison_beyond(const struct poison *poison, const struct log_partition *partition) {

@@ -47,10 +47,17 @@ void poison_close(struct poison *poison);
  * again. */
 bool poison_beyond(const struct poison *poison, const struct log_partition *partition);
 
+/* The first record from an offset to an end that has POISON_PARKS notes; UINT64_MAX: none. */
+uint64_t poison_next(const struct poison *poison, uint32_t uid, uint64_t from, uint64_t end);
+
 /* Records of the partition with POISON_PARKS notes: those that a later record passes over go to skips (at most max),
  * the first of the others at or above `from` to ret_park (UINT64_MAX: none). */
 WEIR_MUST enum weir_error poison_judge(const struct poison *poison, struct log *log, struct log_partition *partition,
     uint64_t from, uint64_t *skips, uint32_t max, uint32_t *ret_skip_count, uint64_t *ret_park);
+/* All records that the partition's log orders to pass over, for whoever has no notes: an offline replay. FULL: there
+ * are more than max. */
+WEIR_MUST enum weir_error poison_orders(
+    struct log *log, struct log_partition *partition, uint64_t *skips, uint32_t max, uint32_t *ret_count);
 /* The note as the file holds it. */
 void poison_store(uint32_t uid, uint64_t offset, uint8_t out[POISON_NOTE_SIZE]);
 #endif

@@ -19,6 +19,8 @@ struct replay {
     struct log *log;
     struct log_partition *partition;
     struct fold_options options;
+    struct weir_setting_value
+        values[IN_FORCE_ROWS_MAX]; /* the initial ones, capacities as large as the log wants them */
     struct fold fold;
     struct weir_out out;
     uint8_t *memory; /* reading, then scratch */
@@ -36,17 +38,26 @@ static enum weir_error find_partition(struct replay *r, uint32_t partition) {
         return weir_error_context(
             WEIR_E_NOT_FOUND, "service %s has %u partitions", r->service->name, topic->partition_count);
     r->partition = topic->partitions[partition];
-    const struct weir_setting_value *values = settings_of(r->settings, r->service->name);
+    const struct weir_setting_value *initial = settings_of(r->settings, r->service->name);
+    memcpy(r->values, initial, in_force_rows(r->service) * sizeof *initial);
     r->options = (struct fold_options){.service = r->service,
-        .values = values,
-        .initial = values,
+        .values = r->values,
+        .initial = initial,
         .uid = r->partition->uid,
         .partition = partition,
         .partition_count = topic->partition_count,
         .idempotency = {.keys_max = (uint32_t)settings_node(r->settings)[NODE_IDEMPOTENCY_KEYS].number,
             .age_ns_max = settings_node(r->settings)[NODE_IDEMPOTENCY_AGE].number,
             .secret = {1, 2}}};
-    return WEIR_OK;
+    return poison_orders(r->log, r->partition, r->options.skips, FOLD_SKIPS_MAX, &r->options.skip_count);
+}
+
+static enum weir_error load(struct replay *r, struct weir_slice bytes, uint64_t until) {
+    struct snapshot_head head;
+    struct byte_reader rest;
+    enum weir_error e = snapshot_check(bytes, &r->options, &head, &rest);
+    if (e == WEIR_OK) e = snapshot_check_versions(r->log, r->partition, &r->options, &head, until);
+    return e == WEIR_OK ? snapshot_load(&r->fold, &r->options, bytes) : e;
 }
 
 static enum weir_error begin(struct replay *r, uint64_t until) {
@@ -58,11 +69,34 @@ static enum weir_error begin(struct replay *r, uint64_t until) {
         if (list.offsets[i] > until || list.offsets[i] > r->partition->next) continue;
         snapshot_path(path, sizeof path, r->folder, r->service->name, r->options.partition, list.offsets[i]);
         if (sys_read_all(r->sys, path, SNAPSHOT_BYTES_MAX, &bytes) != WEIR_OK) continue;
-        enum weir_error loaded = snapshot_load(&r->fold, &r->options, bytes);
+        enum weir_error loaded = load(r, bytes, until < r->partition->next ? until : r->partition->next);
         sys_bytes_free(bytes);
         if (loaded == WEIR_OK || loaded == WEIR_E_VERSION) return loaded;
     }
     return e == WEIR_OK ? snapshot_open_empty(&r->fold, &r->options, r->log, r->partition) : e;
+}
+
+/* Nobody tells an offline replay what capacities the node has: it learns of larger ones from the record that puts them
+ * in force, and begins again with room for them. False: that is not what the record does. */
+static bool raise(struct replay *r, const struct batch_record *record) {
+    struct in_force in_force;
+    bool raised = false;
+    if (in_force_load(&in_force, r->service, r->options.initial, record->record.value) != WEIR_OK) return false;
+    for (uint32_t i = 0; i < in_force_rows(r->service); i++) {
+        const struct weir_setting *row = &r->service->settings[i];
+        if (!row->folded || row->kind == WEIR_SETTING_TEXT || in_force.values[i].number <= r->values[i].number)
+            continue;
+        r->values[i].number = in_force.values[i].number;
+        raised = true;
+    }
+    return raised;
+}
+
+/* AGAIN: from the beginning, with more room. */
+static enum weir_error apply_record(struct replay *r, const struct batch_record *record) {
+    struct fold_applied applied;
+    enum weir_error e = fold_apply(&r->fold, record, &r->out, &applied);
+    return e == WEIR_E_CONFIG && raise(r, record) ? WEIR_E_AGAIN : e;
 }
 
 static enum weir_error apply(struct replay *r, uint64_t until) {
@@ -77,10 +111,9 @@ static enum weir_error apply(struct replay *r, uint64_t until) {
             struct batch_reader reader;
             struct batch_header header;
             struct batch_record record;
-            struct fold_applied applied;
             e = batch_open(&reader, weir_slice(r->memory + at, size - at), &header);
             while (e == WEIR_OK && r->fold.applied < until && batch_next(&reader, &record))
-                if (record.offset >= r->fold.applied) e = fold_apply(&r->fold, &record, &r->out, &applied);
+                if (record.offset >= r->fold.applied) e = apply_record(r, &record);
             at += header.size;
         }
         if (e == WEIR_OK && r->fold.applied == from) break;
@@ -132,8 +165,11 @@ static enum weir_error run(struct replay *r, uint32_t partition, uint64_t until,
     r->memory = memory;
     r->memory_size = READ_BYTES + scratch;
     r->out = (struct weir_out){.scratch = r->memory + READ_BYTES, .scratch_size = scratch, .replaying = true};
-    e = begin(r, until);
-    if (e == WEIR_OK) e = apply(r, until);
+    do {
+        fold_done(&r->fold);
+        e = begin(r, until);
+        if (e == WEIR_OK) e = apply(r, until);
+    } while (e == WEIR_E_AGAIN);
     return e == WEIR_OK ? print(r, out) : e;
 }
 

@@ -149,17 +149,17 @@ enum weir_error snapshot_open_empty(
  */
 /* An older version's state is load()'s matter, if nothing that it wrote has to be replayed: there is no tail, or the
  * tail begins where a later version came into force (which died before it made a snapshot of its own). */
-static enum weir_error check_versions(
-    const struct host_partition *p, const struct fold_options *options, const struct snapshot_head *head) {
+enum weir_error snapshot_check_versions(struct log *log, struct log_partition *partition,
+    const struct fold_options *options, const struct snapshot_head *head, uint64_t end) {
     uint32_t wrote_tail = head->version;
-    if (head->applied < p->log->next) {
+    if (head->applied < end) {
         struct in_force first = {.version = head->version};
-        enum weir_error e = settings_at(p->host->log, p->log, head->applied, options, &first);
+        enum weir_error e = settings_at(log, partition, head->applied, options, &first);
         if (e != WEIR_OK) return e;
         wrote_tail = first.version;
     }
     bool loads = head->version <= options->service->version;
-    if (loads && head->applied == p->log->next) return WEIR_OK;
+    if (loads && head->applied == end) return WEIR_OK;
     return fold_check_version(options->service, loads ? wrote_tail : head->version);
 }
 
@@ -176,7 +176,7 @@ static enum weir_error counts(
             return weir_error_context(WEIR_E_MISMATCH, "topic %s ends at %llu, before the %llu it tells",
                 output->topic->name, (unsigned long long)output->next, (unsigned long long)head->outputs_next[row]);
     }
-    return check_versions(p, options, head);
+    return snapshot_check_versions(p->host->log, p->log, options, head, next);
 }
 
 static enum weir_error try_one(struct host_partition *p, const struct fold_options *options, uint64_t offset) {

@@ -3,7 +3,8 @@
 #include "base/crc32c.h"
 #include "base/text.h"
 
-#define HEAD_SIZE 24u
+#define HEAD_SIZE   24u
+#define CHECKSUM_AT 12u
 
 /* ---- store ---------------------------------------------------------------------------------------------------------
  */
@@ -91,6 +92,11 @@ static enum weir_error put_idempotency(const struct fold *fold, struct weir_sink
     return e;
 }
 
+uint32_t snapshot_checksum(struct weir_slice bytes) {
+    uint32_t crc = crc32c(bytes.data, CHECKSUM_AT);
+    return crc32c_update(crc, bytes.data + CHECKSUM_AT + 4, bytes.size - CHECKSUM_AT - 4);
+}
+
 enum weir_error snapshot_store(const struct fold *fold, struct weir_sink *sink) {
     WEIR_ASSERT(!sink->put && sink->size == 0);
     enum weir_error e = put_head(fold, sink);
@@ -103,7 +109,7 @@ enum weir_error snapshot_store(const struct fold *fold, struct weir_sink *sink) 
     if (e != WEIR_OK) return weir_error_wrap(e, "service %s cannot save its state", fold->service->name);
     store_le64(sink->data + state_at, sink->size - state_at - 8);
     store_le64(sink->data + 16, sink->size);
-    store_le32(sink->data + 12, crc32c(sink->data + 16, sink->size - 16));
+    store_le32(sink->data + CHECKSUM_AT, snapshot_checksum(weir_slice(sink->data, sink->size)));
     return WEIR_OK;
 }
 
@@ -112,14 +118,15 @@ enum weir_error snapshot_store(const struct fold *fold, struct weir_sink *sink) 
 static enum weir_error check_frame(struct weir_slice bytes) {
     if (bytes.size < HEAD_SIZE || memcmp(bytes.data, "WEIRSNAP", 8) != 0)
         return weir_error_context(WEIR_E_CORRUPT, "it is not a snapshot");
-    if (load_le32(bytes.data + 8) != SNAPSHOT_FORMAT)
-        return weir_error_context(
-            WEIR_E_VERSION, "its format is %u and this binary reads %u", load_le32(bytes.data + 8), SNAPSHOT_FORMAT);
     if (load_le64(bytes.data + 16) != bytes.size)
         return weir_error_context(WEIR_E_CORRUPT, "it has %zu bytes and should have %llu", bytes.size,
             (unsigned long long)load_le64(bytes.data + 16));
-    if (load_le32(bytes.data + 12) != crc32c(bytes.data + 16, bytes.size - 16))
+    if (load_le32(bytes.data + CHECKSUM_AT) != snapshot_checksum(bytes))
         return weir_error_context(WEIR_E_CORRUPT, "its checksum is wrong");
+    /* Only now: a format number that has rotted is damage, and an older snapshot will do. */
+    if (load_le32(bytes.data + 8) != SNAPSHOT_FORMAT)
+        return weir_error_context(
+            WEIR_E_VERSION, "its format is %u and this binary reads %u", load_le32(bytes.data + 8), SNAPSHOT_FORMAT);
     return WEIR_OK;
 }
 

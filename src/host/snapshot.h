@@ -1,14 +1,14 @@
 /* host/snapshot.h: a fold at an offset as a file, and how a partition begins from the newest one that counts.
  *
  * File <folder>/snapshots/<service>/<partition>/<next offset to apply, 20 digits>.snap, little-endian:
- *   0  8 magic "WEIRSNAP"   8  4 format, 1   12  4 CRC32C of everything behind   16  8 size of everything
+ *   0  8 magic "WEIRSNAP"   8  4 format, 1   12  4 CRC32C of everything else   16  8 size of everything
  *   24 body: u32 uid, partition, partition count, fold version | u64 applied, time_ns, emission hash, digest
  *      | u16 size, service name | u32 rows, per topic row u64 next output offset | u32 size, settings in force
  * (in_force.h) | u32 count, timers {u64 at_ns, u64 id} | u32 count, sources {u32 uid, u32 epoch, u64 offset, u32 index}
  *      | u32 count, idempotency entries {u64 time_ns, offset, body hash[2] | u16 status, u16 replied, u32 value size,
  * u16 key size | key, value} | u64 size, the service's state as its save() wrote it Procedure to change: a new format
- * number; readers keep the old one; the two are compared by a test. Written with sys_replace_file: whole or not at all.
- * The newest two are kept; the log may forget input below the older one.
+ * number, the first 24 bytes as they are; readers keep the old one; the two are compared by a test. Written with
+ * sys_replace_file: whole or not at all. The newest two are kept; the log may forget input below the older one.
  */
 #ifndef WEIR_HOST_SNAPSHOT_H
 #define WEIR_HOST_SNAPSHOT_H
@@ -34,9 +34,14 @@ struct snapshot_offsets { /* offsets, newest first */
 };
 
 WEIR_MUST enum weir_error snapshot_store(const struct fold *fold, struct weir_sink *sink);
+/* What a snapshot file's checksum must be. */
+uint32_t snapshot_checksum(struct weir_slice bytes);
 /* Checks magic, format, size, CRC and the head. CORRUPT, VERSION (a newer format). */
 WEIR_MUST enum weir_error snapshot_check(struct weir_slice bytes, const struct fold_options *options,
     struct snapshot_head *ret_head, struct byte_reader *ret_rest);
+/* VERSION: this binary does not load that version's state, or does not replay what was written from there to `end`. */
+WEIR_MUST enum weir_error snapshot_check_versions(struct log *log, struct log_partition *partition,
+    const struct fold_options *options, const struct snapshot_head *head, uint64_t end);
 /* Opens `fold` as the snapshot says and loads it. */
 WEIR_MUST enum weir_error snapshot_load(struct fold *fold, const struct fold_options *options, struct weir_slice bytes);
 

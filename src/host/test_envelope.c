@@ -166,6 +166,12 @@ static void a_delivery_survives_the_ring(void **state) {
     assert_int_equal(back.origin.correlation, 5);
     assert_true(weir_slice_equal(back.record.key, d.record.key));
     assert_true(weir_slice_equal(back.record.value, d.record.value));
+    d.record.key = (struct weir_slice){0}; /* null, which is not empty */
+    d.record.value = weir_slice("", 0);
+    delivery_store(&d, bytes);
+    delivery_load(bytes, &back);
+    assert_null(back.record.key.data);
+    assert_non_null(back.record.value.data);
     d = (struct host_delivery){.kind = HOST_REPLY, .value = weir_slice_text("v"), .error = WEIR_E_FULL};
     delivery_store(&d, bytes);
     delivery_load(bytes, &back);

@@ -118,6 +118,27 @@ static void a_batch_on_its_way_to_its_lane_is_refused_when_the_node_stops(void *
     world_done(&w);
 }
 
+/* It was the first of its commit, which stays open and empty. */
+static void a_refused_batch_does_not_keep_the_node_from_stopping(void **state) {
+    (void)state;
+    struct world w;
+    uint8_t bytes[128];
+    world_init(&w, 14);
+    world_open(&w, 1);
+    must(host_work(w.lanes[0], make_plain, NULL, 0, (struct host_origin){.correlation = 1}));
+    world_run(&w);
+    struct weir_slice batch = producer_batch(bytes);
+    must(host_append(w.lanes[0], "plain", 0, batch, (struct host_origin){.correlation = 2}));
+    world_run(&w);
+    store_be32(bytes + 53, 5); /* a sequence that is not the next one */
+    store_be32(bytes + 17, crc32c(bytes + 21, 61 + 8 - 21));
+    enum weir_error e = host_append(w.lanes[0], "plain", 0, batch, (struct host_origin){.correlation = 3});
+    assert_int_equal(e, WEIR_E_OUT_OF_SEQUENCE);
+    world_run(&w);
+    world_stop(&w);
+    world_done(&w);
+}
+
 static void an_emit_leaves_only_when_its_cause_is_durable(void **state) {
     (void)state;
     struct world w;
@@ -241,6 +262,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_subscriber_sees_nothing_that_is_not_durable),
         cmocka_unit_test(a_repeated_batch_is_answered_only_when_the_first_is_durable),
         cmocka_unit_test(a_batch_on_its_way_to_its_lane_is_refused_when_the_node_stops),
+        cmocka_unit_test(a_refused_batch_does_not_keep_the_node_from_stopping),
         cmocka_unit_test(an_emit_leaves_only_when_its_cause_is_durable),
         cmocka_unit_test(a_cycle_whose_outboxes_are_all_full_drains),
         cmocka_unit_test(an_emit_that_finds_no_room_is_sent_again),

@@ -37,6 +37,10 @@ bool host_request_skip(struct host_lane *lane, struct weir_slice message) {
     if (!p->parked || skip->offset != p->park_at)
         d.error = weir_error_context(WEIR_E_CONFLICT, "partition %u of %s is not parked at offset %llu", p->index,
             p->fold.service->name, (unsigned long long)skip->offset);
+    else if (p->skip_count == FOLD_SKIPS_MAX)
+        d.error = weir_error_context(WEIR_E_CONFLICT,
+            "partition %u of %s passes over %u records already, which is as many as it can; correct the service",
+            p->index, p->fold.service->name, FOLD_SKIPS_MAX);
     else
         d.error = host_partition_append(p, &envelope, (struct weir_slice){0}, (struct weir_slice){0}, &d.offset);
     if (d.error == WEIR_E_FULL || d.error == WEIR_E_AGAIN) return false;

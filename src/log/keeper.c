@@ -296,8 +296,8 @@ static bool oldest_expired(struct partition *p, uint64_t now_ms, uint64_t *ret_n
     return expired;
 }
 
-/* The start moves first, in a checkpoint, and is told to readers once that is durable: it never goes back. Then the file
- * goes; a crash between leaves one that the next start removes. */
+/* The start moves first, in a checkpoint, and is told to readers once that is durable: it never goes back. Then the
+ * file goes; a crash between leaves one that the next start removes. */
 static enum weir_error retain(struct keeper *k, struct partition *p, uint64_t now_ms, uint32_t *work) {
     struct sys *sys = k->log->sys;
     uint64_t next = 0;

@@ -23,21 +23,25 @@ static enum weir_error corrupt(const struct cursor *c, const char *what) {
         (unsigned long long)c->byte, what, c->log->folder);
 }
 
+static enum weir_error expired(uint64_t offset) {
+    return weir_error_context(WEIR_E_OUT_OF_RANGE, "offset %llu is not stored any more", (unsigned long long)offset);
+}
+
 /* Opens at the last mark before offset, which is in start..high. */
 static enum weir_error cursor_open(struct cursor *c, struct log *log, struct partition *p, uint64_t offset) {
     struct segment_mark mark;
     c->log = log;
     c->p = p;
     c->s = log_partition_segment_at(p, offset, &mark);
-    if (!c->s)
-        return weir_error_context(
-            WEIR_E_OUT_OF_RANGE, "offset %llu is not stored any more", (unsigned long long)offset);
+    if (!c->s) return expired(offset);
     c->byte = mark.byte;
     c->expected = mark.offset;
     c->limit = atomic_load_explicit(&c->s->size, memory_order_acquire);
     enum weir_error e = log_segment_pin(&log->cache, c->s, false, &c->file);
     if (e) log_segment_drop(&log->cache, c->s);
-    return e;
+    /* Retention may have taken the file since it was found in the table. */
+    bool gone = e == WEIR_E_NOT_FOUND && offset < atomic_load_explicit(&p->partition.start, memory_order_acquire);
+    return gone ? expired(offset) : e;
 }
 
 static void cursor_close(struct cursor *c) {

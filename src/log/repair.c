@@ -113,10 +113,13 @@ static uint64_t segment_limit(const struct repair *r, const struct partition *p,
 
 static enum weir_error keep_segments(struct repair *r, struct partition *p, const uint64_t *bases, uint32_t count) {
     struct partition_row kept = {0};
-    uint64_t next = count > 0 ? bases[0] : 0;
     bool damaged = false;
     enum weir_error e = WEIR_OK;
-    for (uint32_t i = 0; !e && i < count; i++) {
+    uint32_t first = 0;
+    while (first + 1 < count && bases[first + 1] <= p->row.start) /* left behind by a retention that was cut short */
+        first++;
+    uint64_t next = count > 0 ? bases[first] : 0;
+    for (uint32_t i = first; !e && i < count; i++) {
         uint64_t keep = 0, limit = segment_limit(r, p, bases[i]);
         if (limit == 0 && !damaged) continue; /* behind the checkpoint: comes from the journal again */
         bool bad = damaged;
@@ -125,8 +128,9 @@ static enum weir_error keep_segments(struct repair *r, struct partition *p, cons
         damaged = damaged || bad;
         if (keep > 0) kept = (struct partition_row){p->row.start, next, bases[i], keep};
     }
-    if (count > 0 && kept.start < bases[0]) kept.start = bases[0];
+    if (count > 0 && kept.start < bases[first]) kept.start = bases[first];
     if (e) return e;
+    if (kept.end < kept.start) kept = (struct partition_row){0}; /* good are only records that retention has taken */
     uint64_t end = kept.segment_size > 0 ? next : p->row.start;
     if (p->row.end > end)
         log_tool_report(&r->tool, WEIR_E_CORRUPT, topic_name(p), 0,

@@ -151,6 +151,45 @@ static void a_damaged_segment_is_never_served_and_repair_keeps_what_is_before_it
     world_done(&w);
 }
 
+/* A retention that was cut short leaves a file before the start: what is in it counts for nothing, also its damage. */
+static void damage_before_the_start_costs_nothing(void **state) {
+    (void)state;
+    struct world w;
+    struct log_topic_config config = {.retention_bytes = 20 << 10, .segment_bytes = 4 << 10};
+    struct log_topic *t = NULL;
+    world_init(&w, 12);
+    must(world_open(&w));
+    must(log_topic_create(w.log, "kept", 1, &config, &t));
+    for (int i = 0; i < 60; i++) {
+        struct log_commit *c = NULL;
+        uint64_t offset = 0;
+        uint8_t value[600];
+        struct log_partition *p = t->partitions[0];
+        must(log_commit_begin(w.writer, &c));
+        for (int k = 0; k < 8; k++) {
+            struct log_record r = {.time_ms = 1, .value = world_value(p->uid, p->next, value)};
+            must(log_commit_append(c, p, &r, &offset));
+        }
+        log_commit_submit(c);
+        world_run(&w);
+        log_checkpoint_soon(w.log);
+        world_run(&w);
+    }
+    uint64_t start = atomic_load(&t->partitions[0]->start), high = atomic_load(&t->partitions[0]->high);
+    assert_true(start > 0);
+    log_stop(w.log);
+    log_close(w.log);
+    w.log = NULL;
+    must(sys_replace_file(w.sys, "data/topics/kept/0/00000000000000000000.log", weir_slice_text("rubbish")));
+    must(sys_sim_flip(w.sys, "data/FORMAT", 0, 1)); /* something to repair */
+    must(log_repair(w.sys, "data", NULL, NULL));
+    must(world_open(&w));
+    struct log_partition *p = log_topic_find(w.log, "kept")->partitions[0];
+    assert_int_equal(atomic_load(&p->start), start);
+    assert_int_equal(world_check_partition(&w, p), high);
+    world_done(&w);
+}
+
 static void a_damaged_or_missing_checkpoint_is_refused_and_repaired_without_loss(void **state) {
     (void)state;
     for (int missing = 0; missing < 2; missing++) {
@@ -245,6 +284,7 @@ int main(void) {
         cmocka_unit_test(a_flipped_bit_in_the_last_frame_is_cut_as_torn),
         cmocka_unit_test(damage_at_the_start_of_a_file_is_seen_from_the_frames_behind_it),
         cmocka_unit_test(a_damaged_segment_is_never_served_and_repair_keeps_what_is_before_it),
+        cmocka_unit_test(damage_before_the_start_costs_nothing),
         cmocka_unit_test(a_damaged_or_missing_checkpoint_is_refused_and_repaired_without_loss),
         cmocka_unit_test(a_checkpoint_with_two_rows_of_a_partition_is_refused),
         cmocka_unit_test(a_newer_format_a_lost_format_and_a_lock_are_refused_with_a_sentence),

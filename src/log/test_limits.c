@@ -334,6 +334,45 @@ static void topics_come_go_and_come_again_without_mixing(void **state) {
     world_done(&w);
 }
 
+/* Its deletion fails at each call in turn: it is deleted, or it is there with everything; never half. */
+static void a_topic_whose_deletion_fails_loses_nothing(void **state) {
+    (void)state;
+    for (uint64_t n = 1; n < 12; n++) {
+        struct world w;
+        const char *message = NULL;
+        world_init(&w, 33);
+        must(world_open(&w));
+        write_on(&w, 10, 20);
+        sys_sim_fail_at(w.sys, SYS_SIM_ANY, n, WEIR_E_IO);
+        enum weir_error e = log_topic_delete(w.log, "in");
+        sys_sim_fail_at(w.sys, SYS_SIM_ANY, 0, WEIR_E_IO);
+        if (e && !sys_sim_fatal(w.sys, &message)) {
+            assert_ptr_equal(log_topic_find(w.log, "in"), w.in);
+            write_on(&w, 10, 20); /* and a checkpoint or two */
+        }
+        world_crash(&w, false);
+        if (!e) memset(w.inputs, 0, sizeof w.inputs);
+        must(world_open(&w));
+        world_check(&w);
+        world_done(&w);
+    }
+}
+
+/* The store agent may still be about to write for the old one. */
+static void a_topic_made_again_at_once_shares_no_folder_with_the_old_one(void **state) {
+    (void)state;
+    struct world w;
+    struct log_topic_config config = {0};
+    struct log_topic *first = NULL, *second = NULL;
+    world_init(&w, 34);
+    must(world_open(&w));
+    must(log_topic_create(w.log, "again", 1, &config, &first));
+    must(log_topic_delete(w.log, "again"));
+    must(log_topic_create(w.log, "again", 1, &config, &second));
+    assert_string_not_equal(((struct topic *)first)->folder, ((struct topic *)second)->folder);
+    world_done(&w);
+}
+
 static void a_thousand_partitions_in_one_commit_come_back(void **state) {
     (void)state;
     struct world w;
@@ -384,6 +423,8 @@ int main(void) {
         cmocka_unit_test(a_read_with_a_small_buffer_learns_the_size_it_needs),
         cmocka_unit_test(offsets_are_found_by_time),
         cmocka_unit_test(topics_come_go_and_come_again_without_mixing),
+        cmocka_unit_test(a_topic_whose_deletion_fails_loses_nothing),
+        cmocka_unit_test(a_topic_made_again_at_once_shares_no_folder_with_the_old_one),
         cmocka_unit_test(a_thousand_partitions_in_one_commit_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,14 +155,22 @@ static enum weir_error remember_deleted(struct log *log, struct topic *t) {
     return WEIR_OK;
 }
 
-/* A name that was used before gets another folder: what the old one left behind can't be taken for the new one's. */
+/* Of a topic that was deleted in this process: the store agent may still be writing there. */
+static bool folder_was_used(const struct log *log, const char *folder) {
+    for (uint32_t i = 0; i < log->deleted_count; i++)
+        if (strcmp(log->deleted[i]->folder, folder) == 0) return true;
+    return false;
+}
+
+/* A name that was used before gets another folder: what the old one left behind, or a late write brings back, can't be
+ * taken for the new one's. */
 static enum weir_error choose_folder(struct log *log, const char *name, char folder[LOG_TOPIC_NAME_MAX + 16]) {
     struct log_path path;
     bool exists = false;
     log_path(log, &path, "topics/%s", name);
     enum weir_error e = log->sys->path_exists(log->sys, path.text, &exists);
     if (e) return e;
-    if (exists)
+    if (exists || folder_was_used(log, name))
         snprintf(folder, LOG_TOPIC_NAME_MAX + 16, "%s~%u", name, log->next_uid);
     else
         snprintf(folder, LOG_TOPIC_NAME_MAX + 16, "%s", name);

@@ -98,6 +98,12 @@ bool sys_sim_running(struct sys *sys, int process); /* has threads */
 bool sys_sim_died(struct sys *sys, int process);
 bool sys_sim_process_fatal(struct sys *sys, int process, const char **ret_message); /* it called fatal() */
 void sys_sim_kill(struct sys *sys, int process); /* like kill -9; returns when its threads have ended */
+/* The calling thread's process dies of its own fault, as by SIGSEGV: the words that on_crash() asked for are written
+ * and durable first, unless the disk fails just then. The call returns, to a thread of a dead process. False: the
+ * process is dead already, or the observer of processes called, who only looks. */
+bool sys_sim_segfault(struct sys *sys);
+bool sys_sim_segfaulted(struct sys *sys, int process);
+bool sys_sim_in_process(struct sys *sys); /* whoever calls is a thread of a process, not the observer */
 /* The observer acts for that process from now on: what it opens is closed when the process ends. */
 void sys_sim_observe(struct sys *sys, int process);
 /* One thread runs until it waits. When all wait, time moves to what is due next. False: nothing is due before until_ns

@@ -143,7 +143,8 @@ struct sys {
     WEIR_MUST enum weir_error (*agent_start)(
         struct sys *, const struct sys_agent *agent, int wake_poller, int *ret_handle);
     void (*agent_stop)(struct sys *, int handle);
-    uint32_t (*process_id)(struct sys *); /* of this process, for messages to people */
+    uint32_t (*process_id)(struct sys *);      /* of this process, for messages to people */
+    uint64_t (*memory_resident)(struct sys *); /* of this process, bytes; 0: not known */
     /* Lets others run for about that long: for a thread that waits for another one's disk write, and has no poller. */
     void (*pause)(struct sys *, uint64_t ns);
 
@@ -152,7 +153,7 @@ struct sys {
     void (*fatal)(struct sys *, const char *message);
     /* When the process dies of its own fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT), the dying thread asks note()
      * for at most 64 bytes and writes them to file at offset, synced. note() may only do what a signal handler may. One
-     * per process; file -1 takes it off. NULL in the simulator, whose processes die by plan. */
+     * per process; file -1 takes it off. In the simulator a process dies so by sys_sim_segfault(). */
     void (*on_crash)(struct sys *, int file, uint64_t offset, size_t (*note)(void *out));
 };
 
@@ -171,6 +172,5 @@ WEIR_MUST enum weir_error sys_make_folders(struct sys *sys, const char *path); /
 WEIR_MUST enum weir_error sys_memory_map(size_t size, void **ret_memory);
 void sys_memory_unmap(void *memory, size_t size);
 uint32_t sys_core_count(void);
-uint64_t sys_memory_resident(void); /* of this process, bytes */
 
 #endif

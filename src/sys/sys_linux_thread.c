@@ -7,6 +7,7 @@
 #include "sys/sys_linux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -40,6 +41,20 @@ static void linux_pause(struct sys *sys, uint64_t ns) {
 static uint32_t linux_process_id(struct sys *sys) {
     (void)sys;
     return (uint32_t)getpid();
+}
+
+static uint64_t linux_memory_resident(struct sys *sys) {
+    (void)sys;
+    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (file < 0) return 0;
+    char text[128];
+    ssize_t size = read(file, text, sizeof text - 1);
+    close(file);
+    if (size <= 0) return 0;
+    text[size] = 0;
+    char *space = strchr(text, ' '); /* "size resident shared ..." in pages */
+    if (!space) return 0;
+    return strtoull(space + 1, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static void *agent_run(void *arg) {
@@ -138,4 +153,5 @@ void sys_linux_thread_table(struct sys *table) {
     table->agent_stop = linux_agent_stop;
     table->pause = linux_pause;
     table->process_id = linux_process_id;
+    table->memory_resident = linux_memory_resident;
 }

@@ -210,6 +210,12 @@ static uint32_t sim_process_id(struct sys *sys) {
     return (uint32_t)sim_process(sim_of(sys));
 }
 
+/* The machine's own would differ from run to run. */
+static uint64_t sim_memory_resident(struct sys *sys) {
+    (void)sys;
+    return 0;
+}
+
 static void sim_pause(struct sys *sys, uint64_t ns) {
     struct sys_sim *sim = sim_of(sys);
     WEIR_ASSERT(sim->running); /* the observer has nobody to wait for */
@@ -263,6 +269,7 @@ void sys_sim_crash(struct sys *sys, bool process_only) {
     sim_sockets_crash(sim, false);
     sim_files_crash(sim, process_only);
     sim->dead = sim->fatal = false;
+    sim->last_words = (struct sim_last_words){0};
     memset(sim->faults, 0, sizeof sim->faults);
     sim->handle_first = sim->handle_next;
     if (process_only) return;
@@ -298,7 +305,9 @@ enum weir_error sys_sim_new(const struct sys_sim_plan *plan, struct sys **ret_sy
     sim->table.agent_stop = sim_agent_stop;
     sim->table.pause = sim_pause;
     sim->table.process_id = sim_process_id;
+    sim->table.memory_resident = sim_memory_resident;
     sim->table.fatal = sim_fatal;
+    sim->table.on_crash = sim_on_crash;
     sim_file_table(&sim->table);
     sim_path_table(&sim->table);
     sim_poller_table(&sim->table);

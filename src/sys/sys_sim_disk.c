@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PARTS_MAX 1024 /* as on Linux */
+#define PARTS_MAX      1024 /* as on Linux */
+#define LAST_WORDS_MAX 64   /* as sys.h says */
 
 static struct sim_open_file *file_of(struct sys_sim *sim, int file) {
     return sim_find(sim, &sim->files, file);
@@ -241,6 +242,18 @@ static enum weir_error sim_file_lock(struct sys *sys, int file) {
             WEIR_E_LOCKED, "cannot lock %s: another process works here, stop it first", open->path);
     inode->lock_handle = file;
     return WEIR_OK;
+}
+
+/* No thread of the process waits any more, so it takes no time; the disk may fail as ever. */
+void sim_write_last_words(struct sys_sim *sim, const struct sim_last_words *words) {
+    const struct sim_open_file *open = words->note ? file_of(sim, words->file) : NULL;
+    uint8_t bytes[LAST_WORDS_MAX];
+    size_t size = open ? words->note(bytes) : 0;
+    if (size == 0 || sim_chance(sim, SYS_SIM_FAULT_WRITE)) return;
+    WEIR_ASSERT(size <= sizeof bytes);
+    sim_inode_write(open->inode, sim->change_next++, words->offset, bytes, size);
+    sim_note(sim, "last words", open->inode->label, words->offset, size, WEIR_OK);
+    if (!sim_chance(sim, SYS_SIM_FAULT_SYNC)) sim_inode_sync(open->inode, sim->change_next);
 }
 
 void sim_files_crash(struct sys_sim *sim, bool process_only) {

@@ -383,6 +383,33 @@ void sim_process_die(struct sys_sim *sim, const char *fatal) {
     die(sim, p);
 }
 
+void sim_on_crash(struct sys *sys, int file, uint64_t offset, size_t (*note)(void *out)) {
+    struct sys_sim *sim = sim_of(sys);
+    struct sim_last_words *words = sim->running ? &sim->running->process->last_words : &sim->last_words;
+    *words = (struct sim_last_words){file, offset, file < 0 ? NULL : note};
+}
+
+bool sys_sim_segfault(struct sys *sys) {
+    struct sys_sim *sim = sim_of(sys);
+    if (sim_dead(sim) || (!sim->running && sim->processes)) return false;
+    sim_write_last_words(sim, sim->running ? &sim->running->process->last_words : &sim->last_words);
+    if (!sim->running) {
+        sim->dead = true;
+        return true;
+    }
+    sim->running->process->segfaulted = true;
+    sim_process_die(sim, NULL);
+    return true;
+}
+
+bool sys_sim_in_process(struct sys *sys) {
+    return sim_of(sys)->running != NULL;
+}
+
+bool sys_sim_segfaulted(struct sys *sys, int process) {
+    return process_find(sim_of(sys), process)->segfaulted;
+}
+
 /* One after another, because one may wait for what another one holds. */
 static struct sim_thread *next_to_end(const struct sys_sim *sim, const struct sim_process *p, uint32_t turn) {
     uint32_t count = 0;

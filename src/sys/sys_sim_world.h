@@ -136,10 +136,17 @@ struct sim_agent {
     struct sys_agent agent;
     struct sim_thread *thread; /* NULL: run by sys_sim_run */
 };
+struct sim_last_words { /* note NULL: none */
+    int file;
+    uint64_t offset;
+    size_t (*note)(void *out);
+};
 struct sim_process {
     int number;
-    bool dead, fatal;      /* by a fault or a kill */
-    bool ended;            /* main has returned */
+    bool dead, fatal; /* by a fault or a kill */
+    bool segfaulted;  /* by its own fault */
+    bool ended;       /* main has returned */
+    struct sim_last_words last_words;
     uint32_t thread_count; /* main among them */
     char fatal_message[512];
     struct sim_process *next;
@@ -160,6 +167,7 @@ struct sys_sim {
     int handle_next, handle_first; /* first: the lowest of this life of the process */
     bool dead, fatal;
     char fatal_message[512];
+    struct sim_last_words last_words; /* the observer's */
     uint64_t calls[SYS_SIM_CALL_COUNT];
     struct sim_fault faults[SYS_SIM_CALL_COUNT];
     uint32_t rates[SYS_SIM_FAULT_COUNT];
@@ -204,7 +212,8 @@ void sim_threads_wait_poller(struct sys_sim *sim, struct sim_poller *poller, uin
 void sim_thread_start(struct sys_sim *sim, struct sim_agent *agent, int wake_poller);
 void sim_thread_join(struct sys_sim *sim, struct sim_agent *agent);
 void sim_process_die(struct sys_sim *sim, const char *fatal); /* that of the running thread; NULL: by a fault */
-void sim_processes_end(struct sys_sim *sim);                  /* all die, and are gone */
+void sim_on_crash(struct sys *sys, int file, uint64_t offset, size_t (*note)(void *out));
+void sim_processes_end(struct sys_sim *sim); /* all die, and are gone */
 void sim_processes_done(struct sys_sim *sim);
 /* What a process that is gone held: files and their locks, sockets, pollers. */
 void sim_files_release(struct sys_sim *sim, int process);
@@ -239,6 +248,7 @@ bool sim_disk_fits(const struct sys_sim *sim, uint64_t bytes_more);
 
 /* sys_sim_disk.c, sys_sim_net.c, sys_sim_poller.c */
 void sim_files_crash(struct sys_sim *sim, bool process_only);
+void sim_write_last_words(struct sys_sim *sim, const struct sim_last_words *words);
 void sim_sockets_crash(struct sys_sim *sim, bool clients_too);
 void sim_pollers_crash(struct sys_sim *sim);
 void sim_pollers_forget(struct sys_sim *sim, int socket); /* it is closed */

@@ -2,7 +2,6 @@
 #include "sys/sys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,17 +151,4 @@ uint32_t sys_core_count(void) {
     }
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (uint32_t)online : 1;
-}
-
-uint64_t sys_memory_resident(void) {
-    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (file < 0) return 0;
-    char text[128];
-    ssize_t size = read(file, text, sizeof text - 1);
-    close(file);
-    if (size <= 0) return 0;
-    text[size] = 0;
-    char *space = strchr(text, ' '); /* "size resident shared ..." in pages */
-    if (!space) return 0;
-    return strtoull(space + 1, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
