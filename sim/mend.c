@@ -39,6 +39,20 @@ static bool gather(void *ctx, const char *name, bool is_folder) {
     return e == WEIR_OK;
 }
 
+/* Where to: anywhere; in a journal, most of which is stale or empty, mostly into a frame. */
+static uint64_t aim(struct sim *sim, int file, const char *path, uint64_t size) {
+    const uint64_t block = 4096; /* frames begin at multiples of it */
+    if (size == 0) return 0;
+    for (int attempt = 0; attempt < 64 && size > block && strstr(path, "/journal/"); attempt++) {
+        uint32_t first = 0;
+        size_t got = 0;
+        uint64_t at = prng_below(&sim->prng, size / block) * block;
+        enum weir_error e = sim->sys->file_read(sim->sys, file, at, &first, sizeof first, &got);
+        if (e == WEIR_OK && first != 0) return at + prng_below(&sim->prng, 200);
+    }
+    return prng_below(&sim->prng, size);
+}
+
 static void harm_file(struct sim *sim, const char *path, enum harm harm) {
     static const uint8_t zeros[512];
     struct sys *sys = sim->sys;
@@ -46,7 +60,7 @@ static void harm_file(struct sim *sim, const char *path, enum harm harm) {
     int file = -1;
     if (sys->file_open(sys, path, SYS_OPEN_READ | SYS_OPEN_WRITE, &file) != WEIR_OK) return;
     enum weir_error e = sys->file_size(sys, file, &size);
-    uint64_t at = size > 0 ? prng_below(&sim->prng, size) : 0;
+    uint64_t at = aim(sim, file, path, size);
     if (e == WEIR_OK && size > 0 && harm == HARM_BIT)
         e = sys_sim_flip(sys, path, at, (uint8_t)(1u << sim_pick(sim, 8)));
     if (e == WEIR_OK && size > at + sizeof zeros && harm == HARM_ZEROS)

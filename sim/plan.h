@@ -25,7 +25,7 @@ struct plan {
     struct log_options log; /* folder and lanes are set by the run */
     uint32_t lives;
     uint32_t early_percent; /* of lives that die before or soon after they are ready: crashes during recoveries */
-    uint32_t steps_max; /* of clients, in one life */
+    uint32_t steps_max;     /* of clients, in one life */
 };
 void plan_make(uint64_t seed, struct plan *ret_plan);
 

@@ -87,6 +87,8 @@ struct topics {
     uint32_t life;
     bool looked;                      /* at the log in this life */
     uint64_t frame_ready, frame_last; /* of the journal: when this life began to serve; newest known */
+    uint64_t frame_died;              /* the newest of the life before, which rot may take; 0: it may take anything */
+    bool judged;                      /* in this life it was looked for what is lost */
     uint64_t calm_ns;                 /* since when */
     char *body, *scratch;             /* TOPICS_BODY_MAX each: one request, one value */
 };

@@ -217,7 +217,7 @@ static bool settle(struct topics *t, struct sim_topic *topic, const struct log_t
 
 /* Rot in the last frame can't be told from a torn write, so the log cuts it: that one loss is nobody's fault. */
 static bool may_be_lost(const struct topics *t, const struct sim_record *r) {
-    return sim_damages_ever(t->sim) > 0 && (r->frame >= t->frame_last || t->frame_last == t->frame_ready);
+    return sim_damages_ever(t->sim) > 0 && r->frame >= t->frame_died;
 }
 
 /* Retention by time alone, and no clock that jumped: then it is known what may not have gone yet. */
@@ -279,5 +279,6 @@ bool topics_check(struct topics *t, bool whole) {
     }
     t->looked = true;
     if (read) look_for_lost(t, whole);
+    t->judged = t->judged || read;
     return read;
 }

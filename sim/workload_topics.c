@@ -53,6 +53,10 @@ static void topics_begin(void *state) {
     topics_readers_hang_up(t);
     topics_tails_hang_up(t);
     topics_operator_hang_up(t);
+    /* Without a frame of its own a life's newest one is the copy that its recovery made, with any record in it. */
+    uint64_t died = t->frame_ready > 0 && t->frame_last > t->frame_ready ? t->frame_last : 0;
+    if (t->judged || died < t->frame_died) t->frame_died = died; /* what nobody looked for stays excused */
+    t->judged = false;
     t->frame_ready = t->calm_ns = 0;
     t->looked = false;
     t->life++;

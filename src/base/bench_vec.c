@@ -180,9 +180,13 @@ int main(int argc, char **argv) {
         fprintf(stderr, "  %6s %7s %7s ", "ratio", "ns", "std");
     for (unsigned type = 0; type < BENCH_TYPES; type++) {
         fprintf(stderr, "\n%-10s", type_names[type]);
-        for (unsigned op = 0; op < BENCH_OPS; op++)
-            fprintf(stderr, "  %6.2f %7.2f %7.2f ", MEDIAN(CONTENDERS - 1, type, op) / MEDIAN(0, type, op),
-                MEDIAN(0, type, op), MEDIAN(CONTENDERS - 1, type, op));
+        for (unsigned op = 0; op < BENCH_OPS; op++) {
+            double ours = MEDIAN(0, type, op), std = MEDIAN(CONTENDERS - 1, type, op);
+            if (CONTENDERS > 1)
+                fprintf(stderr, "  %6.2f %7.2f %7.2f ", std / ours, ours, std);
+            else
+                fprintf(stderr, "  %6s %7.2f %7s ", "-", ours, "-");
+        }
     }
     fprintf(stderr, "\n");
     return 0;

@@ -10,8 +10,8 @@
 namespace {
 
 // As one writes it: its copy throws, its move cannot.
-struct owner {
-    bench_text own;
+class owner {
+  public:
     owner() : own{nullptr, 0} {}
     explicit owner(const char *text) : own{nullptr, std::strlen(text)} {
         copy(text);
@@ -35,7 +35,13 @@ struct owner {
         std::free(own.text);
     }
 
+    size_t size() const {
+        return own.size;
+    }
+
   private:
+    bench_text own;
+
     void copy(const char *text) {
         own.text = static_cast<char *>(std::malloc(own.size + 1));
         if (!own.text) throw std::bad_alloc();
@@ -125,7 +131,7 @@ template <> owner work<owner>::empty(uint64_t) {
     return {};
 }
 template <> uint64_t work<owner>::value(const owner &x) {
-    return x.own.size;
+    return x.size();
 }
 
 } // namespace

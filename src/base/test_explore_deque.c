@@ -206,7 +206,7 @@ static void every_order_of_the_deque_is_needed(void **state) {
     static const struct explored_spare spare[] = {
         /* A thief must have read a slot before the owner fills it again. Without this order the read could return what
          * is stored later: load buffering, which the explorer's memory does not have. */
-        {"deque_push", "load", "&d->top", __ATOMIC_RELAXED},
+        {"deque_is_full", "load", "&d->top", __ATOMIC_RELAXED},
         /* Release is needed here, the single order is not: the owner sees its own change in any case. Kept as in the
          * paper; it is paid for the last item only. */
         {"deque_pop", "cas", "&d->top", __ATOMIC_ACQ_REL},

@@ -9,8 +9,6 @@
 
 #include <memory>
 
-namespace tbb = oneapi::tbb;
-
 namespace {
 
 std::unique_ptr<tbb::global_control> control;
