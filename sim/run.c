@@ -219,7 +219,7 @@ static bool stop_cleanly(struct sim *sim, struct life *life) {
 /* Whoever stops a node in order to upgrade it counts on the last snapshots. */
 static void judge_tail(struct sim *sim, const struct life *life) {
     bool excused = sim->node.report_count > 0 || disk_errors(sim) > life->errors_before;
-    if (excused || sys_sim_damages(sim->sys) > 0) return;
+    if (excused || sim_damages_ever(sim) > 0) return;
     sim->tally.tails_checked++;
     if (sim->node.tail_records > 0)
         sim_fail(sim, "a clean stop leaves %llu records that no snapshot covers",
@@ -309,7 +309,7 @@ static void come_right(struct sim *sim) {
             sim_verify(sim);
         else if (!sim_mend(sim))
             break;
-        if (!sim->failed && sys_sim_damages(sim->sys) == 0) audit_replays(sim, life->services);
+        if (!sim->failed && sim_damages_ever(sim) == 0) audit_replays(sim, life->services);
     }
     free(life);
 }

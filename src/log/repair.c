@@ -142,6 +142,17 @@ static enum weir_error keep_segments(struct repair *r, struct partition *p, cons
     return WEIR_OK;
 }
 
+/* Without a checkpoint nobody knows which files' names are durable; the new one will count on all of them. */
+static enum weir_error sync_names(struct repair *r, struct partition *p) {
+    struct log_path path;
+    log_partition_folder_path(p, &path);
+    enum weir_error e = r->sys->dir_sync(r->sys, path.text);
+    log_path(r->log, &path, "topics/%s", topic_of(p)->folder);
+    if (!e) e = r->sys->dir_sync(r->sys, path.text);
+    log_path(r->log, &path, "topics");
+    return e ? e : r->sys->dir_sync(r->sys, path.text);
+}
+
 static enum weir_error repair_segments(struct repair *r) {
     uint32_t partitions = atomic_load(&r->log->partition_count);
     enum weir_error e = WEIR_OK;
@@ -151,6 +162,7 @@ static enum weir_error repair_segments(struct repair *r) {
         uint32_t count = 0;
         e = log_partition_list(p, &bases, &count);
         if (!e) e = keep_segments(r, p, bases, count);
+        if (!e && count > 0 && !r->tool.have_checkpoint) e = sync_names(r, p);
         free(bases);
         if (!e) e = log_partition_load(p);
         if (!e) e = log_partition_cut(p, &discarded);

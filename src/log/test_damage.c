@@ -151,6 +151,28 @@ static void a_damaged_segment_is_never_served_and_repair_keeps_what_is_before_it
     world_done(&w);
 }
 
+/* Segments of a process that was killed before it synced their names; then the checkpoint is lost. */
+static void what_repair_counts_on_has_a_durable_name(void **state) {
+    (void)state;
+    for (uint64_t seed = 40; seed < 60; seed++) {
+        struct world w;
+        world_init(&w, seed);
+        w.options.checkpoint_bytes = w.options.journal_bytes_max = 1u << 20; /* none but the first */
+        must(world_open(&w));
+        for (int i = 0; i < 10; i++) {
+            world_commit(&w, 8);
+            world_run(&w);
+        }
+        world_crash(&w, true);
+        must(w.sys->path_unlink(w.sys, "data/checkpoint"));
+        must(log_repair(w.sys, "data", NULL, NULL));
+        world_crash(&w, false);
+        must(world_open(&w));
+        world_check(&w);
+        world_done(&w);
+    }
+}
+
 /* A retention that was cut short leaves a file before the start: what is in it counts for nothing, also its damage. */
 static void damage_before_the_start_costs_nothing(void **state) {
     (void)state;
@@ -284,6 +306,7 @@ int main(void) {
         cmocka_unit_test(a_flipped_bit_in_the_last_frame_is_cut_as_torn),
         cmocka_unit_test(damage_at_the_start_of_a_file_is_seen_from_the_frames_behind_it),
         cmocka_unit_test(a_damaged_segment_is_never_served_and_repair_keeps_what_is_before_it),
+        cmocka_unit_test(what_repair_counts_on_has_a_durable_name),
         cmocka_unit_test(damage_before_the_start_costs_nothing),
         cmocka_unit_test(a_damaged_or_missing_checkpoint_is_refused_and_repaired_without_loss),
         cmocka_unit_test(a_checkpoint_with_two_rows_of_a_partition_is_refused),
