@@ -127,7 +127,7 @@ static void ask(struct topics *t) {
 /* ---- hearing ------------------------------------------------------------------------------------------------- */
 /* Refused for certain: nothing was begun. Other answers from 500 on leave it open. */
 static bool refused(const struct client *c) {
-    bool full = memmem(c->body.data, c->body.size, "\"FULL\"", 6) != NULL;
+    bool full = c->body.size > 0 && memmem(c->body.data, c->body.size, "\"FULL\"", 6) != NULL;
     return c->state == CLIENT_UNSENT || (c->state == CLIENT_ANSWERED && (c->status < 500 || c->status == 507 || full));
 }
 

@@ -86,25 +86,38 @@ static enum weir_error open_spare(const struct copy *c, struct scan_file *spare,
     return WEIR_OK;
 }
 
-/* A file for the copies; those of the old epoch must stay until the new one counts. One that is there already needs no
- * space: a node that was killed on a full disk starts again on that disk. */
-static enum weir_error use_another_file(const struct copy *c, size_t size) {
+static enum weir_error use_file(const struct copy *c, uint32_t number, int file, uint64_t capacity) {
     struct journal *j = &c->log->journal;
-    struct scan_file *spare = spare_file(c, size);
     struct journal_file *f = NULL;
+    enum weir_error e = log_journal_file_add(j, number, file, capacity, &f);
+    if (e)
+        c->log->sys->file_close(c->log->sys, file);
+    else
+        log_journal_file_use(j, f, 0);
+    return e;
+}
+
+/* A new file for the copies: those of the old epoch must stay until the new one counts. */
+static enum weir_error use_new_file(const struct copy *c) {
     uint32_t number = 0;
     int file = -1;
-    uint64_t capacity = j->log->options.journal_file_bytes;
-    enum weir_error e = spare ? open_spare(c, spare, &number, &file) : log_journal_file_create(j, &number, &file);
-    if (e) return e;
-    if (spare && spare->size < capacity) capacity = spare->size;
-    e = log_journal_file_add(j, number, file, capacity, &f);
-    if (e) {
-        j->log->sys->file_close(j->log->sys, file);
-        return e;
-    }
-    log_journal_file_use(j, f, 0);
-    return WEIR_OK;
+    enum weir_error e = log_journal_file_create(&c->log->journal, &number, &file);
+    return e ? e : use_file(c, number, file, c->log->options.journal_file_bytes);
+}
+
+/* There is no space for a new file, or not enough: one that is there already needs none, so that a node which was
+ * killed on a full disk starts again on that disk. */
+static enum weir_error put_in_spare(const struct copy *c, size_t size) {
+    struct journal *j = &c->log->journal;
+    struct scan_file *spare = spare_file(c, size);
+    if (!spare) return WEIR_E_NO_SPACE; /* with the context it came with */
+    uint32_t number = 0;
+    int file = -1;
+    enum weir_error e = j->current ? c->log->sys->file_sync(c->log->sys, j->current->file) : WEIR_OK;
+    if (!e) e = open_spare(c, spare, &number, &file);
+    uint64_t most = c->log->options.journal_file_bytes;
+    if (!e) e = use_file(c, number, file, spare->size < most ? spare->size : most);
+    return e ? e : log_journal_put(j, size);
 }
 
 static enum weir_error flush_copy(struct copy *c) {
@@ -123,9 +136,10 @@ static enum weir_error flush_copy(struct copy *c) {
     if (!j->current || j->offset + size > j->current->capacity) {
         if (j->current) e = c->log->sys->file_sync(c->log->sys, j->current->file);
         if (j->current) j->current->capacity = j->offset; /* no more than that is written already */
-        if (!e) e = use_another_file(c, size);
+        if (!e) e = use_new_file(c);
     }
     if (!e) e = log_journal_put(j, size);
+    if (e == WEIR_E_NO_SPACE) e = put_in_spare(c, size);
     if (e) return e;
     j->next_sequence++;
     j->last_crc = header.crc;
