@@ -169,6 +169,9 @@ static enum weir_error choose_folder(struct log *log, const char *name, char fol
     bool exists = false;
     log_path(log, &path, "topics/%s", name);
     enum weir_error e = log->sys->path_exists(log->sys, path.text, &exists);
+    /* Its removal may be of a life that was killed before that was durable: a power cut would bring it back. */
+    log_path(log, &path, "topics");
+    if (!e && !exists && !log->fresh) e = log->sys->dir_sync(log->sys, path.text);
     if (e) return e;
     if (exists || folder_was_used(log, name))
         snprintf(folder, LOG_TOPIC_NAME_MAX + 16, "%s~%u", name, log->next_uid);
