@@ -107,7 +107,7 @@ static void set(struct settings *settings, const char *key, const char *value) {
 void cycle_start_configure(const struct cycle_start *s, struct settings *settings) {
     static const char *const labels[] = {"", "a", "another label", "d\xc3\xa9j\xc3\xa0 vu"};
     char text[32], key[32];
-    for (uint32_t i = 0; i < 2u - s->left_alone; i++) {
+    for (uint32_t i = 0; i < (s->left_alone ? 1u : 2u); i++) {
         snprintf(key, sizeof key, "%s.partitions", names[i]);
         snprintf(text, sizeof text, "%u", s->limits.partitions + s->wrong_partitions);
         set(settings, key, text);

@@ -60,8 +60,8 @@ static void meet_poison(void *ctx, uint32_t service, uint32_t partition, uint64_
 
 static void choose_ops(struct cycle *c) {
     uint32_t percent = sim_percent(c->sim, 50) ? 100 : 30;
-    for (uint8_t op = CYCLE_ADD; op < CYCLE_POISON; op++)
-        if (sim_percent(c->sim, percent)) c->ops[c->op_count++] = op;
+    for (uint32_t op = CYCLE_ADD; op < CYCLE_POISON; op++)
+        if (sim_percent(c->sim, percent)) c->ops[c->op_count++] = (uint8_t)op;
     if (c->op_count == 0) c->ops[c->op_count++] = CYCLE_FAN;
 }
 

@@ -1,4 +1,5 @@
 #include "host/delivery.h"
+#include "base/assert.h"
 
 struct delivery_head {
     struct host_origin origin;
@@ -45,6 +46,7 @@ void delivery_store(const struct host_delivery *d, void *ret_bytes) {
         .value_null = !value.data,
     };
     uint8_t *at = (uint8_t *)(head + 1);
+    WEIR_ASSERT((key.data || key.size == 0) && (value.data || value.size == 0));
     if (head->text_size) memcpy(at, d->text, head->text_size);
     if (key.size) memcpy(at + head->text_size, key.data, key.size);
     if (value.size) memcpy(at + head->text_size + key.size, value.data, value.size);
