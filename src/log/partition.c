@@ -284,7 +284,9 @@ static enum weir_error active_segment(
     uint64_t limit = p->partition.topic->config.segment_bytes;
     if (limit == 0) limit = log->options.segment_bytes;
     struct segment *s = newest_segment(p);
-    if (s && atomic_load(&s->size) + size > limit) {
+    /* An empty one is used whatever the batch's size: its first write found no space, and another of its base must not
+     * be. */
+    if (s && atomic_load(&s->size) > 0 && atomic_load(&s->size) + size > limit) {
         log_segment_drop(&log->cache, s);
         s = NULL;
     }
