@@ -150,7 +150,7 @@ void cycle_start_step(struct cycle_start *s) {
     if (s->ready) return;
     s->ready = true;
     if (s->tried > s->version) s->sim->tally.upgrades++;
-    s->version = s->perhaps = s->tried; /* that a newer one is not in force is seen by the model */
+    s->version = s->tried; /* a newer one may still be in force behind a poison record */
     if (s->left_alone) sim_fail(s->sim, "the node starts without the service that another one emits to");
     if (s->wrong_partitions) sim_fail(s->sim, "the node starts with another number of partitions than there are");
     if (s->damaged[0] && !was_reported(s->sim, s->damaged))
@@ -166,8 +166,7 @@ static bool version_may_be_refused(struct cycle_start *s) {
     }
     if (s->tried == s->version) return false;
     s->sim->tally.upgrades_refused++;
-    s->perhaps = s->version; /* nothing was written by it */
-    return s->version == 1;  /* 3 replays what 2 wrote */
+    return s->version == 1; /* 3 replays what 2 wrote */
 }
 
 bool cycle_start_expects(struct cycle_start *s, const char *sentence) {

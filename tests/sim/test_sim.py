@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The simulator itself: fresh seeds with the sanitizers on, and the same seed gives the same trace, in this build and in another."""
-import os, subprocess, sys, time
+"""The simulator itself: seeds with the sanitizers on (WEIR_SEED=N: from there on), and the same seed gives the same trace, in this
+build and in another."""
+import os, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from node import Tap
 
@@ -22,9 +23,9 @@ def trace(binary, seed):
     return out.splitlines()[-1] if code == 0 else out + errors
 
 
-first = int(time.time()) * 1000
+first = int(os.environ.get("WEIR_SEED", "1"))
 code, out, errors = run(SIM, "--seed", first, "--seconds", SECONDS)
-tap.ok(code == 0, "fresh seeds from %d on find nothing" % first, out + errors)
+tap.ok(code == 0, "seeds from %d on find nothing" % first, out + errors)
 tap.note(out)
 seeds = [first + i for i in range(COMPARED)]
 ours = [trace(SIM, seed) for seed in seeds]
