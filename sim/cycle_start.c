@@ -92,6 +92,7 @@ void cycle_start_begin(struct cycle_start *s) {
     s->alone = runs_alone(s->sim);
     s->tried = choose_version(s);
     if (s->tried > s->perhaps) s->perhaps = s->tried;
+    if (s->tried < s->version && (s->below == 0 || s->tried < s->below)) s->below = s->tried;
     s->ready = false;
     s->damaged[0] = 0;
     choose_settings(s);
@@ -150,6 +151,7 @@ void cycle_start_step(struct cycle_start *s) {
     if (s->ready) return;
     s->ready = true;
     if (s->tried > s->version) s->sim->tally.upgrades++;
+    s->below = 0;
     s->version = s->tried; /* a newer one may still be in force behind a poison record */
     if (s->left_alone) sim_fail(s->sim, "the node starts without the service that another one emits to");
     if (s->wrong_partitions) sim_fail(s->sim, "the node starts with another number of partitions than there are");
@@ -164,7 +166,8 @@ static bool version_may_be_refused(struct cycle_start *s) {
         if (s->tried == s->version) s->version = s->perhaps;
         return doubt || s->tried < s->version;
     }
-    if (s->tried == s->version) return false;
+    if (s->tried == s->version && s->below == 0) return false;
+    if (s->tried == s->version) s->version = s->below; /* it came into force again before the newer one had written */
     s->sim->tally.upgrades_refused++;
     return s->version == 1; /* 3 replays what 2 wrote */
 }

@@ -8,6 +8,8 @@ struct cycle_start {
     struct sim *sim;
     struct cycle_limits limits;
     /* In force, as far as one knows; highest that may be (its start died before it was ready); of this start. */
+    uint32_t below; /* an older version started since `version` was ready, whose first record may not have been durable;
+                       0: none */
     uint32_t version, perhaps, tried;
     uint32_t scale, label, room_kb, room_kb_max;
     bool topics_made;      /* durably */

@@ -84,8 +84,14 @@ static void count_ready(struct host_partition *p) {
     p->counted = true;
 }
 
+static void count_replayed(struct host_partition *p) {
+    if (!p->replayed) atomic_fetch_add_explicit(&p->host->partitions_replayed, 1, memory_order_acq_rel);
+    p->replayed = true;
+}
+
 static WEIR_COLD void park(struct host_partition *p) {
     p->parked = true;
+    count_replayed(p);
     atomic_store_explicit(&p->facts.parked_offset, p->park_at, memory_order_relaxed);
     atomic_store_explicit(&p->facts.parked, true, memory_order_release);
     count_ready(p);
@@ -197,7 +203,7 @@ bool host_partition_may_catch_up(const struct host_partition *p) {
 static void finish_replay(struct host_partition *p) {
     if (!p->replaying || p->fold.applied < p->replay_end) return;
     p->replaying = false;
-    atomic_store_explicit(&p->facts.replaying, false, memory_order_release);
+    count_replayed(p);
 }
 
 /* From commits that are still in memory. */
@@ -282,7 +288,10 @@ static bool outputs_stored(const struct host_partition *p) {
 
 bool host_partition_announce(struct host_partition *p) {
     finish_replay(p);
-    if (!outputs_stored(p)) {
+    /* Nothing of this version is written before every partition could be replayed by it: else the one that can't, and
+     * those that were announced, would each need another version, and no binary could start any more. */
+    uint32_t replayed = atomic_load_explicit(&p->host->partitions_replayed, memory_order_acquire);
+    if (replayed < p->host->partition_count || !outputs_stored(p)) {
         p->lane->retry = true;
         return false;
     }

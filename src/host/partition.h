@@ -43,6 +43,7 @@ struct host_partition {
     bool replaying; /* has not met replay_end yet */
     bool announced; /* its settings record of this start is appended, if it needs one */
     bool counted;   /* among the ready ones */
+    bool replayed;  /* counted among those that are, or are parked on the way */
     bool lagging, parked;
     /* A record crashed the last life before it was durable, so it can't be parked by its offset. This life applies
      * nothing that is not stored: when it comes again and crashes again, it is in the log, and the next start parks in
