@@ -51,6 +51,39 @@ static bool send(struct host_partition *source, uint64_t position, const struct 
     return true;
 }
 
+/* Before the target has announced itself. A record in front of its settings record is applied by this version, and the
+ * next start takes it for one that the version before wrote: sound only if this binary replays those too. */
+static bool may_precede_settings(const struct host_partition *target) {
+    const struct weir_service *service = target->fold.service;
+    uint32_t version = atomic_load_explicit(&target->facts.version, memory_order_relaxed);
+    bool has_tail = atomic_load_explicit(&target->facts.applied, memory_order_acquire) < target->replay_end;
+    return has_tail || version == 0 || version >= service->version_replays; /* a tail is only there if it replays it */
+}
+
+/* A target that has not announced itself is waited for as long as that is possible: until the node has replayed, half
+ * of the outbox; then the announcement waits for nothing but the disk, as the emit would too. */
+static bool may_send(struct host_partition *source, const struct host_partition *target) {
+    const struct outbox *outbox = &source->outbox;
+    const struct host *host = source->host;
+    if (atomic_load_explicit(&target->facts.takes_emits, memory_order_acquire)) return true;
+    bool patient = outbox->tail - outbox->head <= outbox->size / 2;
+    if (patient || atomic_load_explicit(&host->partitions_replayed, memory_order_acquire) == host->partition_count)
+        return false;
+    if (may_precede_settings(target)) return true;
+    /* The target announces itself when all have replayed, and the source can't go on before the target takes. */
+    bool stuck = !outbox_under_way(outbox) && !outbox_fits(outbox, source->fold.service->emits_max);
+    if (source->replaying && !source->parked && stuck)
+        host_partition_refuse(source,
+            weir_error_context(WEIR_E_VERSION,
+                "service %s, partition %u: what it derives again was meant for version %u of service %s, and this "
+                "binary's version %u replays versions from %u on; start the binary that was stopped, stop it cleanly, "
+                "then start this one",
+                source->fold.service->name, source->index,
+                atomic_load_explicit(&target->facts.version, memory_order_relaxed), target->fold.service->name,
+                target->fold.service->version, target->fold.service->version_replays));
+    return false;
+}
+
 uint32_t host_emits_pump(struct host_partition *source) {
     struct outbox *outbox = &source->outbox;
     uint32_t sent = 0;
@@ -58,12 +91,7 @@ uint32_t host_emits_pump(struct host_partition *source) {
     struct outbox_entry *entry;
     while ((entry = outbox_next(outbox, &position))) {
         const struct host_partition *target = &source->host->partitions[entry->target];
-        bool patient = outbox->tail - outbox->head <= outbox->size / 2;
-        if (patient && atomic_load_explicit(&target->facts.replaying, memory_order_acquire)) {
-            source->lane->retry = true;
-            break;
-        }
-        if (!send(source, position, entry)) {
+        if (!may_send(source, target) || !send(source, position, entry)) {
             source->lane->retry = true;
             break;
         }

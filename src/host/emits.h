@@ -3,8 +3,11 @@
  * Sending keeps the order of each source. Taking always appends (reserved room: it needs no room of the target's own
  * output or queue), unless the target has seen the emit already; the ack leaves once it is durable. So sending frees
  * credits as long as the journal moves, whatever services do: cycles cannot deadlock. At start a source sends again
- * what it derives again; while its target still replays, it waits as long as its outbox is at most half full, because
- * the target can then tell the repeated ones before it appends them.
+ * what it derives again; until its target has replayed and announced its version, it waits as long as its outbox is at
+ * most half full, because the target can then tell the repeated ones before it appends them. Once the whole node has
+ * replayed it waits however full its outbox is: no record may stand in front of the one that says which version applies
+ * it. A fuller one is sent while others still replay, perhaps only because of it, and if this binary could replay the
+ * target's older version too; otherwise the node says so and stops.
  */
 #ifndef WEIR_HOST_EMITS_H
 #define WEIR_HOST_EMITS_H

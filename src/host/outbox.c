@@ -77,6 +77,12 @@ void outbox_acked(struct outbox *outbox, uint64_t position) {
     }
 }
 
+bool outbox_under_way(const struct outbox *outbox) {
+    for (uint64_t at = outbox->head; at < outbox->sent; at += outbox_at(outbox, at)->size)
+        if (!outbox_at(outbox, at)->acked) return true;
+    return false;
+}
+
 uint64_t outbox_acked_below(const struct outbox *outbox, uint64_t applied) {
     for (uint64_t at = outbox->head; at < outbox->tail; at += outbox_at(outbox, at)->size)
         if (outbox_at(outbox, at)->target != FILLER) return outbox_at(outbox, at)->source.offset;

@@ -43,6 +43,7 @@ static inline uint8_t *outbox_value(struct outbox_entry *entry) {
 struct outbox_entry *outbox_next(struct outbox *outbox, uint64_t *ret_position);
 void outbox_sent(struct outbox *outbox);
 void outbox_acked(struct outbox *outbox, uint64_t position);
+bool outbox_under_way(const struct outbox *outbox); /* an ack is to come */
 /* Every emit of records below this offset is durable at its target. `applied` when nothing is outstanding. */
 uint64_t outbox_acked_below(const struct outbox *outbox, uint64_t applied);
 #endif

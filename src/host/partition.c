@@ -69,8 +69,7 @@ static void answer_waiters(struct host_partition *p, struct held *held, uint64_t
     metric_set(&p->lane->metrics.waiting, metric_get(&p->lane->metrics.waiting) - 1);
 }
 
-/* What cannot be replayed must not be guessed: the node stops and says why. */
-static WEIR_COLD void refuse(struct host_partition *p, enum weir_error e) {
+WEIR_COLD void host_partition_refuse(struct host_partition *p, enum weir_error e) {
     (void)e;
     p->host->sys->fatal(p->host->sys, weir_error_text());
     p->parked = true;
@@ -92,6 +91,7 @@ static void count_replayed(struct host_partition *p) {
 static WEIR_COLD void park(struct host_partition *p) {
     p->parked = true;
     count_replayed(p);
+    atomic_store_explicit(&p->facts.takes_emits, true, memory_order_release);
     atomic_store_explicit(&p->facts.parked_offset, p->park_at, memory_order_relaxed);
     atomic_store_explicit(&p->facts.parked, true, memory_order_release);
     count_ready(p);
@@ -127,7 +127,7 @@ static bool apply_one(struct host_partition *p, struct held *held, const struct 
     enum weir_error e = fold_apply(&p->fold, record, out, &applied);
     poison_clear();
     if (WEIR_UNLIKELY(e != WEIR_OK)) {
-        refuse(p, e);
+        host_partition_refuse(p, e);
         return false;
     }
     if (WEIR_UNLIKELY(applied.passed_over)) metric_add(&p->lane->metrics.records_passed_over, 1);
@@ -145,7 +145,7 @@ static bool apply_batch(
     enum weir_error e = batch_open(&reader, batch, &header);
     uint64_t from = p->fold.applied;
     bool going = e == WEIR_OK;
-    if (e != WEIR_OK) refuse(p, e);
+    if (e != WEIR_OK) host_partition_refuse(p, e);
     struct weir_out *out = &p->lane->out;
     out->fold = &p->fold;
     out->sink = &p->sink;
@@ -232,7 +232,8 @@ static uint32_t apply_stored(struct host_partition *p, struct held *held) {
     enum weir_error e =
         log_read(p->host->log, p->log, p->fold.applied, true, lane->read_buffer, LANE_READ_BYTES, &size);
     if (e != WEIR_OK) {
-        refuse(p, weir_error_wrap(e, "service %s, partition %u cannot replay", p->fold.service->name, p->index));
+        host_partition_refuse(
+            p, weir_error_wrap(e, "service %s, partition %u cannot replay", p->fold.service->name, p->index));
         return 0;
     }
     uint32_t applied, total = 0;
@@ -307,6 +308,7 @@ bool host_partition_announce(struct host_partition *p) {
         if (e != WEIR_OK) return false;
     }
     p->announced = true;
+    atomic_store_explicit(&p->facts.takes_emits, true, memory_order_release);
     count_ready(p);
     host_partition_publish(p);
     return true;

@@ -22,6 +22,8 @@ struct partition_facts {
     _Atomic uint64_t parked_offset;
     _Atomic uint32_t version;
     _Atomic bool replaying, parked;
+    _Atomic bool
+        takes_emits; /* its settings record stands, or it is parked: an emit may stand behind its last record */
 };
 struct host_partition {
     struct host *host;
@@ -80,4 +82,6 @@ void host_partition_skip(struct host_partition *partition, uint64_t offset);
 /* The target has made the emit at this place of the outbox durable. */
 void host_partition_acked(struct host_partition *partition, uint64_t position);
 void host_partition_publish(struct host_partition *partition); /* facts */
+/* What cannot be replayed must not be guessed: the node stops and says why, which is the error's context. */
+void host_partition_refuse(struct host_partition *partition, enum weir_error error);
 #endif

@@ -300,6 +300,83 @@ static void a_tail_of_a_version_this_binary_cannot_replay_is_refused(void **stat
     world_done(&w);
 }
 
+/* Behind such a record the tail would begin with what the older version is taken to have written, and end with what
+ * only the newer one can read: no binary could start. */
+static void an_emit_never_stands_in_front_of_the_version_that_will_apply_it(void **state) {
+    (void)state;
+    uint32_t waited = 0;
+    for (uint64_t seed = 0; seed < 8; seed++) { /* who is first, the keeper that looks at the disk or the lane */
+        struct world w;
+        world_init(&w, seed);
+        w.log_options.disk_reserve_bytes = 1u << 20;
+        world_open(&w, 1);
+        world_stop(&w);
+        world_open(&w, 1);
+        for (uint32_t p = 0; p < 2; p++) /* the emits stay with their source */
+            atomic_store(&world_partition(&w, 1, p)->facts.takes_emits, false);
+        for (uint64_t i = 0; i < 8; i++)
+            must(world_send(&w, 0, 0, 0, (struct test_value){OP_ADD, 1, i, 1}, i));
+        world_run(&w);
+        world_crash(&w, true);
+        right_service.version = right_service.version_replays = 2;
+        int filler;
+        must(w.sys->file_open(w.sys, "filler", SYS_OPEN_WRITE | SYS_OPEN_CREATE, &filler));
+        must(w.sys->file_allocate(w.sys, filler, 0, (uint64_t)1 << 40));
+        world_open(&w, 1);
+        world_run(&w);
+        waited += !world_partition(&w, 1, 0)->announced;
+        must(w.sys->file_truncate(w.sys, filler, 0));
+        for (int i = 0; i < 5; i++) {
+            sys_sim_advance(w.sys, SYS_NANOS_PER_S);
+            world_run(&w);
+        }
+        assert_int_equal(world_state(&w, 1, 0)->emits_seen + world_state(&w, 1, 1)->emits_seen, 8);
+        w.sys->file_close(w.sys, filler);
+        world_crash(&w, true);
+        world_open(&w, 1);
+        world_run(&w);
+        assert_int_equal(world_state(&w, 1, 0)->emits_seen + world_state(&w, 1, 1)->emits_seen, 8);
+        world_stop(&w);
+        right_service.version = right_service.version_replays = 1;
+        world_done(&w);
+    }
+    assert_true(waited > 0);
+}
+
+/* A source that can't replay on before the target takes: what it has to say belongs to the time before the upgrade. */
+static void emits_of_a_replay_that_only_the_older_version_may_take_are_refused_with_a_sentence(void **state) {
+    (void)state;
+    struct world w;
+    const char *message = NULL;
+    world_init(&w, 71);
+    must(settings_set(w.settings, "waiting_max", "8192", "test"));
+    world_open(&w, 1);
+    world_stop(&w);
+    world_open(&w, 1);
+    for (uint32_t p = 0; p < 2; p++)
+        atomic_store(&world_partition(&w, 1, p)->facts.takes_emits, false);
+    uint64_t sent = 0;
+    for (const struct outbox *o = &world_partition(&w, 0, 0)->outbox; o->tail < 600u << 10; world_run(&w))
+        for (int i = 0; i < 40; i++, sent++)
+            must(world_send(&w, 0, 0, 0, (struct test_value){OP_ADD, 1, sent, 1}, sent));
+    for (uint32_t replays = 2; replays > 0; replays--) {
+        world_crash(&w, true);
+        right_service.version = 2;
+        right_service.version_replays = replays;
+        must(world_try(&w, 1));
+        world_partition(&w, 0, 0)->outbox.size = 512u << 10;
+        for (int i = 0; i < 40; i++)
+            world_run(&w);
+        assert_int_equal(sys_sim_fatal(w.sys, &message), replays == 2);
+        if (replays == 2) assert_non_null(strstr(message, "was meant for version 1 of service right"));
+    }
+    assert_true(host_ready(w.host));
+    assert_int_equal(world_state(&w, 1, 0)->emits_seen + world_state(&w, 1, 1)->emits_seen, sent);
+    world_stop(&w);
+    right_service.version = right_service.version_replays = 1;
+    world_done(&w);
+}
+
 static void partitions_of_a_service_cannot_be_changed(void **state) {
     (void)state;
     struct world w;
@@ -356,6 +433,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(every_byte_of_a_snapshot_is_guarded),
         cmocka_unit_test(apply_sees_the_settings_in_force_at_its_offset),
         cmocka_unit_test(a_tail_of_a_version_this_binary_cannot_replay_is_refused),
+        cmocka_unit_test(an_emit_never_stands_in_front_of_the_version_that_will_apply_it),
+        cmocka_unit_test(emits_of_a_replay_that_only_the_older_version_may_take_are_refused_with_a_sentence),
         cmocka_unit_test(partitions_of_a_service_cannot_be_changed),
         cmocka_unit_test(the_state_as_of_any_offset_can_be_had_offline),
     };

@@ -362,7 +362,7 @@ static void a_snapshot_waits_for_emits_that_their_target_has_not_taken(void **st
     world_open(&w, 1);
     world_run(&w);
     for (uint32_t p = 0; p < 2; p++) /* while a target replays, sources are patient */
-        atomic_store(&world_partition(&w, 1, p)->facts.replaying, true);
+        atomic_store(&world_partition(&w, 1, p)->facts.takes_emits, false);
     must(world_send(&w, 0, 0, 0, (struct test_value){OP_ADD, 1, 1, 1}, 1));
     world_run(&w);
     w.delivery_count = 0;
@@ -373,7 +373,7 @@ static void a_snapshot_waits_for_emits_that_their_target_has_not_taken(void **st
     must(snapshot_list(w.sys, "data", "left", 0, &list));
     assert_int_equal(list.count, 0);
     for (uint32_t p = 0; p < 2; p++)
-        atomic_store(&world_partition(&w, 1, p)->facts.replaying, false);
+        atomic_store(&world_partition(&w, 1, p)->facts.takes_emits, true);
     for (int i = 0; i < 20 && w.delivery_count == 0; i++)
         world_run(&w);
     must(snapshot_list(w.sys, "data", "left", 0, &list));

@@ -172,7 +172,7 @@ static void a_cycle_whose_outboxes_are_all_full_drains(void **state) {
     world_run(&w);
     for (uint32_t p = 0; p < 4; p++) {
         w.host->partitions[p].outbox.size = 256u << 10;
-        atomic_store(&w.host->partitions[p].facts.replaying, true); /* sources are patient */
+        atomic_store(&w.host->partitions[p].facts.takes_emits, false); /* sources are patient */
     }
     for (bool full = false; !full && sent < 20000;) {
         for (int i = 0; i < 40; i++, sent++) {
@@ -186,7 +186,7 @@ static void a_cycle_whose_outboxes_are_all_full_drains(void **state) {
     }
     for (uint32_t p = 0; p < 4; p++) {
         assert_false(outbox_fits(&w.host->partitions[p].outbox, 1));
-        atomic_store(&w.host->partitions[p].facts.replaying, false);
+        atomic_store(&w.host->partitions[p].facts.takes_emits, true);
     }
     for (int i = 0; i < 100; i++)
         world_run(&w);
