@@ -114,6 +114,7 @@ static enum weir_error put_in_spare(const struct copy *c, size_t size) {
     uint32_t number = 0;
     int file = -1;
     enum weir_error e = j->current ? c->log->sys->file_sync(c->log->sys, j->current->file) : WEIR_OK;
+    if (j->current) j->current->capacity = j->offset; /* the rest found no space: no commit may count on it */
     if (!e) e = open_spare(c, spare, &number, &file);
     uint64_t most = c->log->options.journal_file_bytes;
     if (!e) e = use_file(c, number, file, spare->size < most ? spare->size : most);
