@@ -178,13 +178,13 @@ class Node:
 
     def _wait_group(self):
         """A wrapper (strace) may be gone before what it wrapped: the folder is free when the whole group is."""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
+        def gone():
             try:
                 os.killpg(self.process.pid, 0)
             except ProcessLookupError:
-                return
-            time.sleep(0.002)
+                return True
+            return False
+        self.wait_for(gone, what="the end of all that it started", pause=0.002)
 
     def stop(self, patience=PATIENCE):
         """SIGTERM; the exit code, or None when it had to be killed."""
@@ -248,8 +248,8 @@ class Node:
     def delete(self, path, **more):
         return self.request("DELETE", path, **more)
 
-    def wait_for(self, check, patience=PATIENCE, what="it"):
-        """Calls check() until it is true; RuntimeError when patience ends."""
+    def wait_for(self, check, patience=PATIENCE, what="it", pause=0.02):
+        """Calls check() until it is true, with pauses between; RuntimeError when patience ends."""
         deadline = time.monotonic() + patience
         while True:
             result = check()
@@ -257,7 +257,7 @@ class Node:
                 return result
             if time.monotonic() > deadline:
                 raise RuntimeError("%s did not come true in %g s" % (what, patience))
-            time.sleep(0.02)
+            time.sleep(pause)
 
     def metric(self, name, labels=""):
         """Sum of the samples of a metric whose label text contains `labels`; None when there is none."""

@@ -69,10 +69,11 @@ class World:
             self.disk.tell("cut %d" % seed)
 
     def wait(self, seconds):
-        """Until the power is gone, the node has ended, or so long."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and self.node.alive() and not self.disk.report()["off"]:
-            time.sleep(0.005)
+        """Until the power is gone or the node has ended; or so long, and the cut comes after the load."""
+        try:
+            self.node.wait_for(lambda: not self.node.alive() or self.disk.report()["off"], patience=seconds, pause=0.005)
+        except RuntimeError:
+            pass
 
     def check(self, how):
         """Starts on what the last life left, without a fault, and looks at everything. Problems, as sentences."""
