@@ -1,9 +1,11 @@
-/* weir-sim: runs seeds for a while on all cores, prints what happened, and for a failure the seed that shows it. */
+/* weir-sim: runs seeds for a while on all cores, prints what happened, and for a failure the seed that shows it. Ends
+ * with 0: nothing was found; 1: a seed fails; 2: it could not do what it was asked. */
 #include "sim/shrink.h"
 #include "sim/sim.h"
 #include "sim/trace.h"
 #include "sim/workload.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@ struct arguments {
     struct sim_options sim; /* seed: the first */
     uint64_t seeds;         /* 0: as many as the time allows */
     uint32_t seconds, workers;
-    bool one;
+    bool one, many;
 };
 /* What a worker shares with the process that waits for it. */
 struct worker {
@@ -126,17 +128,22 @@ static void print_failure(const struct sim_options *failed, const char *failure)
 
 static int run_many(const struct arguments *a) {
     struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED) return 1;
+    if (shared == MAP_FAILED) return 2;
     double begin = now_s();
     fflush(stdout);
     for (uint32_t i = 0; i < a->workers; i++) {
         struct worker *worker = &shared->workers[i];
         pid_t pid = fork();
-        if (pid > 0) worker->pid = pid; /* the memory is shared: the child must not write its own idea of it */
         if (pid == 0) {
             work(shared, worker, a, begin + a->seconds);
             exit(0);
         }
+        if (pid < 0) {
+            fprintf(stderr, "weir-sim: a worker cannot be started: %s\n", strerror(errno));
+            atomic_store(&shared->stop, true);
+            return 2; /* those that run end after their seed */
+        }
+        worker->pid = pid; /* the memory is shared: the child must not write its own idea of it */
     }
     struct sim_tally sum = {0};
     bool good = true;
@@ -148,7 +155,10 @@ static int run_many(const struct arguments *a) {
         if (!worker->failed && status == 0) continue;
         good = false;
         char text[64];
-        snprintf(text, sizeof text, "ended by signal %d (its words stand above)", WTERMSIG(status));
+        if (WIFSIGNALED(status))
+            snprintf(text, sizeof text, "ended by signal %d (its words stand above)", WTERMSIG(status));
+        else
+            snprintf(text, sizeof text, "ended with %d (its words stand above)", WEXITSTATUS(status));
         struct sim_options failed = a->sim;
         failed.seed = worker->failed ? worker->failed_seed : worker->seed;
         print_failure(&failed, worker->failed ? worker->failure : text);
@@ -161,6 +171,10 @@ static int run_many(const struct arguments *a) {
         printf("trace %016llx\n", ULL(shared->workers[0].trace_hash));
     else
         printf("the longest seed: %llu, %llu turns\n", ULL(longest->longest_seed), ULL(longest->longest_turns));
+    if (good && sum.seeds == 0) {
+        fprintf(stderr, "weir-sim: no seed was run\n");
+        return 2;
+    }
     return good ? 0 : 1;
 }
 
@@ -202,39 +216,75 @@ static bool leave_out(struct arguments *a, const char *list) {
     return true;
 }
 
+/* False, with a sentence, when it is no number. */
+static bool number(const char *flag, const char *text, uint64_t max, uint64_t *ret) {
+    char *end;
+    errno = 0;
+    uint64_t value = strtoull(text, &end, 10);
+    if (*text >= '0' && *text <= '9' && *end == 0 && errno == 0 && value <= max) {
+        *ret = value;
+        return true;
+    }
+    fprintf(stderr, "weir-sim: %s takes a number up to %llu, not '%s'\n", flag, ULL(max), text);
+    return false;
+}
+
+static bool take_service(struct arguments *a, const char *name) {
+    for (const struct sim_workload *const *w = sim_workloads; *w; w++)
+        if (strcmp((*w)->name, name) == 0) a->sim.only = (*w)->name;
+    if (!a->sim.only) fprintf(stderr, "weir-sim: there is no workload '%s'\n", name);
+    return a->sim.only != NULL;
+}
+
+static bool take(struct arguments *a, const char *flag, const char *value) {
+    uint64_t n = 0;
+    if (strcmp(flag, "--service") == 0) return take_service(a, value);
+    if (strcmp(flag, "--from") == 0) {
+        a->sim.trace_from = (uint64_t)(strtod(value, NULL) * 1e9);
+        return true;
+    }
+    if (strcmp(flag, "--without") == 0) {
+        if (leave_out(a, value)) return true;
+        fprintf(stderr, "weir-sim: '%s' names something that no plan has\n", value);
+        return false;
+    }
+    if (strcmp(flag, "--seed") == 0) return a->one = number(flag, value, UINT64_MAX, &a->sim.seed);
+    if (strcmp(flag, "--seeds") == 0) return a->many = number(flag, value, UINT64_MAX, &a->seeds);
+    if (strcmp(flag, "--seconds") == 0) {
+        a->many = number(flag, value, UINT32_MAX, &n);
+        a->seconds = (uint32_t)n;
+        return a->many;
+    }
+    bool is_workers = strcmp(flag, "--workers") == 0;
+    if (!is_workers && strcmp(flag, "--lives") != 0) {
+        fprintf(stderr, "weir-sim: there is no flag '%s'\n", flag);
+        return false;
+    }
+    bool good = number(flag, value, is_workers ? WORKERS_MAX : UINT32_MAX, &n);
+    *(is_workers ? &a->workers : &a->sim.lives_max) = (uint32_t)n;
+    return good;
+}
+
 static bool parse(int argc, char **argv, struct arguments *a) {
-    bool many = false;
     for (int i = 1; i < argc; i++) {
         const char *flag = argv[i];
         if (strcmp(flag, "--trace") == 0) {
             a->sim.trace = true;
             continue;
         }
-        if (i + 1 == argc) return false;
-        const char *value = argv[++i];
-        if (strcmp(flag, "--seed") == 0)
-            a->sim.seed = strtoull(value, NULL, 10), a->one = true;
-        else if (strcmp(flag, "--seeds") == 0)
-            a->seeds = strtoull(value, NULL, 10), many = true;
-        else if (strcmp(flag, "--seconds") == 0)
-            a->seconds = (uint32_t)strtoul(value, NULL, 10), many = true;
-        else if (strcmp(flag, "--workers") == 0)
-            a->workers = (uint32_t)strtoul(value, NULL, 10);
-        else if (strcmp(flag, "--service") == 0)
-            a->sim.only = value;
-        else if (strcmp(flag, "--from") == 0)
-            a->sim.trace_from = (uint64_t)(strtod(value, NULL) * 1e9);
-        else if (strcmp(flag, "--lives") == 0)
-            a->sim.lives_max = (uint32_t)strtoul(value, NULL, 10);
-        else if (strcmp(flag, "--without") != 0 || !leave_out(a, value))
+        if (i + 1 == argc) {
+            fprintf(stderr, "weir-sim: %s takes a value, or is no flag\n", flag);
             return false;
+        }
+        if (!take(a, flag, argv[++i])) return false;
     }
-    a->one = a->one && !many;
-    return a->workers >= 1 && a->workers <= WORKERS_MAX;
+    a->one = a->one && !a->many;
+    if (a->workers == 0) fprintf(stderr, "weir-sim: --workers takes at least 1\n");
+    return a->workers >= 1;
 }
 
 int main(int argc, char **argv) {
-    if (sys_linux_new(&machine) != WEIR_OK) return 1;
+    if (sys_linux_new(&machine) != WEIR_OK) return 2;
     struct arguments a = {.seconds = 60, .workers = sys_core_count()};
     a.sim.seed = machine->wall_ns(machine) / SYS_NANOS_PER_S * 1000;
     if (a.workers > WORKERS_MAX) a.workers = WORKERS_MAX;

@@ -9,26 +9,12 @@
 #include "base/decimal.h"
 #include "base/json.h"
 #include "base/prng.h"
+#include "base/test_jansson.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* jansson, the oracle, names its types as we name tokens. Its json_is_... macros must not be used below. */
-#define JSON_STRING  JANSSON_STRING
-#define JSON_INTEGER JANSSON_INTEGER
-#define JSON_REAL    JANSSON_REAL
-#define JSON_TRUE    JANSSON_TRUE
-#define JSON_FALSE   JANSSON_FALSE
-#define JSON_NULL    JANSSON_NULL
-#include <jansson.h>
-#undef JSON_STRING
-#undef JSON_INTEGER
-#undef JSON_REAL
-#undef JSON_TRUE
-#undef JSON_FALSE
-#undef JSON_NULL
 
 /* Walks the whole text in a copy of exactly its size, so that a sanitizer sees a read behind it. */
 static bool accepts(const char *text, size_t size, unsigned depth) {

@@ -9,22 +9,9 @@
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "base/test_jansson.h"
 
 #include <stdlib.h>
-
-#define JSON_STRING  JANSSON_STRING
-#define JSON_INTEGER JANSSON_INTEGER
-#define JSON_REAL    JANSSON_REAL
-#define JSON_TRUE    JANSSON_TRUE
-#define JSON_FALSE   JANSSON_FALSE
-#define JSON_NULL    JANSSON_NULL
-#include <jansson.h>
-#undef JSON_STRING
-#undef JSON_INTEGER
-#undef JSON_REAL
-#undef JSON_TRUE
-#undef JSON_FALSE
-#undef JSON_NULL
 
 struct rule {
     const char *name;

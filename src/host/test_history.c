@@ -1,6 +1,6 @@
 /* Snapshots, settings and versions as history: what was saved at any point and replayed gives the same bytes; what does
  * not is refused with a sentence. */
-#include "host/test_world.h"
+#include "host/test_dump.h"
 
 #define STEPS 120u
 
@@ -392,15 +392,6 @@ static void partitions_of_a_service_cannot_be_changed(void **state) {
 /* ---- offline
  * --------------------------------------------------------------------------------------------------------------------
  */
-static char dump_text[65536];
-static enum weir_error put_text(void *ctx, const void *data, size_t size) {
-    size_t *at = ctx;
-    assert_true(*at + size < sizeof dump_text);
-    memcpy(dump_text + *at, data, size);
-    *at += size;
-    dump_text[*at] = 0;
-    return WEIR_OK;
-}
 static void the_state_as_of_any_offset_can_be_had_offline(void **state) {
     (void)state;
     struct world w;
@@ -409,17 +400,15 @@ static void the_state_as_of_any_offset_can_be_had_offline(void **state) {
     send_steps(&w, 0, 30);
     uint64_t end = world_partition(&w, 0, 0)->fold.applied, emission = world_partition(&w, 0, 0)->fold.emission.state;
     world_stop(&w);
-    size_t at = 0;
-    must(host_replay(w.sys, "data", &left_service, 0, UINT64_MAX, put_text, &at));
+    const char *text = world_replay(&w, &left_service, 0, UINT64_MAX);
     char expected[128];
     snprintf(expected, sizeof expected, "\"applied\":%llu,", (unsigned long long)end);
-    assert_non_null(strstr(dump_text, expected));
+    assert_non_null(strstr(text, expected));
     snprintf(expected, sizeof expected, "\"emission\":\"%016llx\"", (unsigned long long)emission);
-    assert_non_null(strstr(dump_text, expected));
-    at = 0;
-    must(host_replay(w.sys, "data", &left_service, 0, 5, put_text, &at));
-    assert_non_null(strstr(dump_text, "\"applied\":5,"));
-    assert_int_equal(host_replay(w.sys, "data", &left_service, 9, 5, put_text, &at), WEIR_E_NOT_FOUND);
+    assert_non_null(strstr(text, expected));
+    assert_non_null(strstr(world_replay(&w, &left_service, 0, 5), "\"applied\":5,"));
+    struct world_dump none = {.size = 0};
+    assert_int_equal(host_replay(w.sys, "data", &left_service, 9, 5, dump_put, &none), WEIR_E_NOT_FOUND);
     world_done(&w);
 }
 

@@ -12,13 +12,6 @@ __attribute__((unused)) static void strict_init(struct world *w, uint64_t seed) 
     must(sys_sim_new(&plan, &w->sys));
 }
 
-__attribute__((unused)) static void write_on(struct world *w, int commits, uint32_t records) {
-    for (int i = 0; i < commits; i++) {
-        world_commit(w, records);
-        world_run(w);
-    }
-}
-
 /* One commit with records of one partition. */
 __attribute__((unused)) static void commit_one(struct world *w, uint32_t index, uint32_t records) {
     struct log_commit *c = NULL;

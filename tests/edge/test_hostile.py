@@ -51,7 +51,7 @@ def one_client(node, name, draw):
         sock.sendall(data[at:at + size])
         at += size
         if draw.random() < 0.1:
-            time.sleep(0.001)
+            time.sleep(0.001)  # that is the client: it dawdles, so that a request comes in pieces
     if draw.random() < 0.4:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
     elif draw.random() < 0.5:

@@ -4,11 +4,10 @@ import base64
 import json
 import os
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from node import Node, Tap
+from node import PATIENCE, Node, Tap, read_replies
 from ws import CLOSE, PING, TEXT, WebSocket
 
 tap = Tap()
@@ -53,17 +52,27 @@ def append_and_read(node):
         tap.equal(node.post(path + "?partition=0", body).status, 400, "refused: " + body)
 
 
+def arrives_with(node, sock, request):
+    """Sends it and returns when the node has read it, by its own count; to ask for that is a request of a constant size."""
+    def received():
+        nonlocal asked
+        asked += 1
+        return node.metric("weir_edge_received_bytes_total")
+    asked, first = 0, node.metric("weir_edge_received_bytes_total")
+    cost = received() - first
+    sock.sendall(request)
+    node.wait_for(lambda: received() - first - cost * asked >= len(request), what="the node's reading of the request")
+
+
 def waiting(node):
     path = "/v1/topics/events/records?partition=1"
     high = node.get("/v1/topics/events").json()["offsets"][1]["high"]
-    found = []
-    reader = threading.Thread(target=lambda: found.append(node.get("%s&offset=%d&wait=20s" % (path, high))))
-    reader.start()
-    time.sleep(0.3)
+    reader = node.connect()
+    arrives_with(node, reader, ("GET %s&offset=%d&wait=20s HTTP/1.1\r\nHost: a\r\n\r\n" % (path, high)).encode())
     started = time.monotonic()
     node.post(path, [{"value": "awaited"}])
-    reader.join()
-    tap.ok([r["value"] for r in found[0].json()["records"]] == ["awaited"], "a waiting read gets the record", found)
+    found = read_replies(reader, 1)
+    tap.ok(found and [r["value"] for r in found[0].json()["records"]] == ["awaited"], "a waiting read gets the record", found)
     tap.ok(time.monotonic() - started < 10, "when it comes and not when the wait ends")
     empty = node.get("%s&offset=%d&wait=200ms" % (path, high + 1))
     tap.ok(empty.status == 200 and empty.json()["records"] == [], "and a wait without a record ends empty", empty)
@@ -80,16 +89,34 @@ def idempotent(node):
               "half a producer is refused")
 
 
+def hear(node, live):
+    """From which record on a tail from now hears is not told, so records are appended until it hears one: (the last one heard, the
+    value of the last one appended), which must be the same."""
+    appended = []
+
+    def heard():
+        appended.append("now %d" % len(appended))
+        node.post("/v1/topics/events/records?partition=1", [{"value": appended[-1]}])
+        try:
+            return json.loads(live.receive()[1])
+        except TimeoutError:
+            return None
+    live.sock.settimeout(1)
+    got = node.wait_for(heard, what="a record on the tail")
+    live.sock.settimeout(PATIENCE)
+    while got["record"]["value"] in appended[:-1]:
+        got = json.loads(live.receive()[1])
+    return got, appended[-1]
+
+
 def tail(node):
     ws = WebSocket(node, "/v1/topics/events/tail?partition=0&from=0")
     first = json.loads(ws.receive()[1])
     tap.ok(first["record"]["offset"] == 0 and first["record"]["value"] == "v \u00e9", "a tail from 0 begins with the first record",
            first)
     live = WebSocket(node, "/v1/topics/events/tail")
-    time.sleep(0.2)
-    node.post("/v1/topics/events/records?partition=1", [{"value": "now"}])
-    got = json.loads(live.receive()[1])
-    tap.ok(got.get("partition") == 1 and got["record"]["value"] == "now", "a tail of all partitions hears a new record", got)
+    got, posted = hear(node, live)
+    tap.ok(got.get("partition") == 1 and got["record"]["value"] == posted, "a tail of all partitions hears a new record", got)
     live.frame(PING, b"hi")
     tap.equal(live.receive(), ("pong", b"hi"), "a ping is answered")
     live.frame(TEXT, b"frag", final=False)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The WebSocket feed as its user meets it: snapshot and increments without a gap, also over lost connections and kill -9."""
-import json, os, random, sys, threading, time
+import json, os, random, sys, threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from node import Node, Tap
 from ws import WebSocket
@@ -39,12 +39,12 @@ class Mirror:
         self.node, self.symbol = node, symbol
         self.sides, self.sequence, self.offset = {"BUY": {}, "SELL": {}}, None, None
         self.problems, self.resumed, self.snapshots = [], 0, 0
-        self.stopping, self.feed = False, None
+        self.stopping, self.feed = threading.Event(), None
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def run(self):
-        while not self.stopping:
+        while not self.stopping.wait(0.02):  # a pause before it connects again
             try:
                 self.feed = Feed(self.node)
                 more = {} if self.offset is None else {"offset": self.offset + 1}
@@ -52,7 +52,7 @@ class Mirror:
                 while True:
                     self.take(self.feed.next())
             except (OSError, RuntimeError, ValueError, LookupError):
-                time.sleep(0.02)
+                pass
 
     def take(self, m):
         if m["type"] == "snapshot":
@@ -158,7 +158,7 @@ def mirrored():
                 order("BBB", dice.choice(("BUY", "SELL")), dice.randrange(90, 111), dice.randrange(1, 20), dice.randrange(1, 5))
                 entered[0] += 1
             except OSError:
-                time.sleep(0.01)
+                stop.wait(0.01)  # the node is down: a pause before the next try
     threads = [threading.Thread(target=load, daemon=True) for _ in range(3)]
     for t in threads:
         t.start()
@@ -180,7 +180,7 @@ def mirrored():
         node.wait_for(lambda: mirror.sequence == sequence, patience=15, what="the mirror")
     except RuntimeError as e:
         tap.note("%s: %s of %d" % (e, mirror.sequence, sequence))
-    mirror.stopping = True
+    mirror.stopping.set()
     tap.equal(mirror.book(), want, "a book rebuilt from the feed equals the engine's, over cut connections and kill -9")
     tap.equal(mirror.problems, [], "no sequence was missed or repeated")
     tap.ok(mirror.resumed >= 4 and mirror.snapshots == 1, "it resumed and needed no second snapshot", (mirror.resumed, mirror.snapshots))

@@ -87,7 +87,7 @@ class Node:
         self.data = os.path.join(self.folder, "data")
         self.args, self.listen, self.wrapper = list(args), listen, list(wrapper)
         self.env = dict(os.environ, **(env or {}))
-        self.process, self.addresses, self.stderr, self.ready_line = None, {}, [], ""
+        self.process, self.listener, self.addresses, self.stderr, self.ready_line = None, None, {}, [], ""
         if config is not None:
             path = os.path.join(self.folder, "weir.yaml")
             with open(path, "w") as file:
@@ -110,7 +110,8 @@ class Node:
                                         start_new_session=True)
         _alive.append(self.process)
         self.stderr = []
-        threading.Thread(target=self._read_stderr, args=(self.process, self.stderr), daemon=True).start()
+        self.listener = threading.Thread(target=self._read_stderr, args=(self.process, self.stderr), daemon=True)
+        self.listener.start()
 
     @staticmethod
     def _read_stderr(process, lines):
@@ -126,7 +127,7 @@ class Node:
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, left))
             chunk = os.read(self.process.stdout.fileno(), 65536) if ready else b""
             if not chunk:
-                code = self.process.poll() if left <= 0 else self.process.wait(PATIENCE)
+                code = self.process.poll() if left <= 0 else self.wait_end()
                 self.kill()
                 raise RuntimeError("the node did not get ready (exit %s): %s" % (code, "\n".join(self.stderr[-20:])))
             text += chunk
@@ -145,13 +146,20 @@ class Node:
     def run_to_exit(self, extra=(), patience=PATIENCE):
         """For starts that must be refused: (exit code, everything it printed)."""
         self.spawn(extra)
+        code = self.wait_end(patience)
+        if code is None:
+            self.kill()
+            return None, "still running after %g s" % patience
+        return code, "\n".join(self.stderr) + "\n" + (self.process.stdout.read() or b"").decode("utf-8", "replace")
+
+    def wait_end(self, patience=PATIENCE):
+        """Until it has ended by itself and all its words are in stderr: the exit code; None when it still runs."""
         try:
             code = self.process.wait(patience)
         except subprocess.TimeoutExpired:
-            self.kill()
-            return None, "still running after %g s" % patience
-        time.sleep(0.05)
-        return code, "\n".join(self.stderr) + "\n" + (self.process.stdout.read() or b"").decode("utf-8", "replace")
+            return None
+        self.listener.join(patience)
+        return code
 
     def signal(self, number):
         try:
@@ -170,13 +178,13 @@ class Node:
 
     def _wait_group(self):
         """A wrapper (strace) may be gone before what it wrapped: the folder is free when the whole group is."""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
+        def gone():
             try:
                 os.killpg(self.process.pid, 0)
             except ProcessLookupError:
-                return
-            time.sleep(0.002)
+                return True
+            return False
+        self.wait_for(gone, what="the end of all that it started", pause=0.002)
 
     def stop(self, patience=PATIENCE):
         """SIGTERM; the exit code, or None when it had to be killed."""
@@ -240,8 +248,8 @@ class Node:
     def delete(self, path, **more):
         return self.request("DELETE", path, **more)
 
-    def wait_for(self, check, patience=PATIENCE, what="it"):
-        """Calls check() until it is true; RuntimeError when patience ends."""
+    def wait_for(self, check, patience=PATIENCE, what="it", pause=0.02):
+        """Calls check() until it is true, with pauses between; RuntimeError when patience ends."""
         deadline = time.monotonic() + patience
         while True:
             result = check()
@@ -249,7 +257,7 @@ class Node:
                 return result
             if time.monotonic() > deadline:
                 raise RuntimeError("%s did not come true in %g s" % (what, patience))
-            time.sleep(0.02)
+            time.sleep(pause)
 
     def metric(self, name, labels=""):
         """Sum of the samples of a metric whose label text contains `labels`; None when there is none."""

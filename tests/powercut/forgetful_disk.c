@@ -269,6 +269,7 @@ int disk_sync(struct disk *disk, struct node *node) {
     }
     if (node->error_owed) {
         node->error_owed = false;
+        disk->tally.errors_told++;
         return EIO;
     }
     if (disk->lie_kinds & kind) return 0;

@@ -67,6 +67,7 @@ struct node {
 struct tally {
     uint64_t calls; /* that change or sync something */
     uint64_t syncs, syncs_failed, disk_syncs, writes_given_up;
+    uint64_t errors_told; /* of a failed sync of the disk, by a later sync of a file it hurt (error_owed) */
     uint64_t writes_short, no_space;
     uint64_t cuts, writes_kept, writes_torn, writes_lost, names_kept, names_undone;
 };

@@ -128,8 +128,10 @@ def failures(disk, root):
     disk.tell("fail-sync disk 1")
     file = os.open(path, os.O_RDWR)
     os.pwrite(file, b"new", 0)
+    before = disk.report()["errors_told"]
     tap.equal([errno_of(fcntl.ioctl, file, SYNC_ALL), errno_of(os.fsync, file), errno_of(os.fsync, file)], [errno.EIO, errno.EIO, 0],
               "a failed sync of the disk is told again by the next sync of a file it hurt, once")
+    tap.equal(disk.report()["errors_told"], before + 1, "and it counts that")
     os.close(file)
     tap.equal(errno_of(disk.tell, "explode"), errno.EINVAL, "an unknown command is refused")
 

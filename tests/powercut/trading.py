@@ -83,9 +83,11 @@ class Trading:
         for trader in range(self.traders):
             for number in range(max(0, self.numbers[trader] - 3), self.numbers[trader] + 1):
                 status, body = self._order(connection, trader, number)
+                if status != 201:
+                    raise RuntimeError("order %d-%d is answered with %d %r" % (trader, number, status, body))
                 before = self.replies.setdefault((trader, number), body)
-                if status != 201 or before != body:
-                    problems.append("order %d-%d: %d %r, acknowledged was %r" % (trader, number, status, body, before))
+                if before != body:
+                    problems.append("order %d-%d: %r, acknowledged was %r" % (trader, number, body, before))
             self.numbers[trader] += 1
         orders = int(self.node.get(V1 + "/stats").json()["orders"])
         if orders != len(self.replies):
@@ -103,7 +105,7 @@ class Trading:
                 break
             now += [self._told(r) for r in page]
         changed = next((i for i, told in enumerate(seen) if i >= len(now) or now[i] != told), None)
-        self.outputs[topic] = now
         if changed is None:
+            self.outputs[topic] = now
             return []
         return ["%s offset %d changed under a reader: %s, it was %s" % (topic, changed, now[changed:changed + 1], seen[changed])]
