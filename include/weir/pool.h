@@ -15,7 +15,8 @@
  *
  * Memory. All of it is taken by weir_pool_start; nothing is allocated for a task. A task belongs to the pool from its
  * submission until its run or canceled function begins, and is the caller's again from then on: that function may free
- * it or submit it anew. A group belongs to who began it, until it is done and was waited for.
+ * it or submit it anew. A group is used by who began it and by its tasks, and belongs to the pool until
+ * weir_group_wait or weir_worker_wait returned, or weir_group_is_done or weir_group_wake_me said that it is done.
  *
  * Threads. "Outside" is any thread that is not in a task; there, use weir_pool_submit and weir_group_wait. A task was
  * given its worker and uses weir_worker_submit and weir_worker_wait with it. weir_group_cancel, _is_canceled and
@@ -23,8 +24,8 @@
  * nothing here depends on threads.
  *
  * A task that waits runs other tasks meanwhile, on its own stack: those of its group first, then stolen ones up to a
- * depth of WEIR_POOL_DEPTH_MAX. So it must not hold a lock that other tasks take. It may wait only for groups that it
- * began itself.
+ * depth of WEIR_POOL_DEPTH_MAX (beyond it one more for each 100 ms in which its group was not done). So it must not
+ * hold a lock that other tasks take. It may wait only for groups that it began itself.
  */
 #ifndef WEIR_POOL_H
 #define WEIR_POOL_H
@@ -86,7 +87,8 @@ enum weir_pool_stop {
     WEIR_POOL_CANCEL, /* running tasks end, the others are canceled */
 };
 /* From outside, once. Refuses submissions from outside from here on (CLOSED); returns when all groups are done and the
- * threads have ended. Groups may be waited for after that. */
+ * threads have ended. Then the pool is gone: of its functions only weir_group_wait and weir_group_is_done may be
+ * called, for its groups, and no other thread may still be inside a call. */
 void weir_pool_stop(struct weir_pool *pool, enum weir_pool_stop how);
 
 struct weir_pool_stats {
@@ -108,13 +110,13 @@ void weir_pool_read_stats(struct weir_pool *pool, struct weir_pool_stats *ret_st
 void weir_group_begin(struct weir_group *group, struct weir_pool *pool, enum weir_pool_class class_, int poller);
 /* FULL: the class's queue is. CLOSED: the pool is being stopped. The task is then as it was. */
 WEIR_MUST enum weir_error weir_pool_submit(struct weir_group *group, struct weir_task *task);
-/* Sleeps in the group's poller until it is done; events of sockets stay there for the next wait. Returns how many tasks
- * were canceled. The group may be used again from its beginning. */
+/* Sleeps in the group's poller until it is done, not at all when it is already; events of sockets stay there for the
+ * next wait. Returns how many tasks were canceled. The group may be used again from its beginning. */
 uint64_t weir_group_wait(struct weir_group *group);
 /* Every task submitted so far has ended: seen by who submitted them; others see it too, a little later. Does not wake
  * the poller unless somebody waits or asked by weir_group_wake_me. */
 bool weir_group_is_done(struct weir_group *group);
-/* The poller is woken when the group is done. True when it is already: then it is not. */
+/* The group's poller, which it must have, is woken when the group is done. True when it is already: then it is not. */
 bool weir_group_wake_me(struct weir_group *group);
 
 /* ---- from a task ---- */

@@ -6,8 +6,8 @@
  *
  *   bounded      the memory is the caller's and never grows; full is an answer
  *   no fences    the paper orders pop's store of bottom before its load of top by a fence; ThreadSanitizer does not
- *                understand fences, so here the two accesses, and the thief's load of bottom, are sequentially
- * consistent. On x86 that is the same full barrier (xchg for mov + mfence); bench_base measures both.
+ *                understand fences, so here the two accesses, and the thief's load of bottom, are SEQ_CST. On x86 that
+ *                is the same full barrier (xchg for mov + mfence); bench_base measures both.
  *
  * Why no item is taken twice: pop lowers bottom before it looks at top, a thief looks at top before it looks at bottom.
  * In the single order of these accesses one of them comes second and sees the other; only for the last item do they
@@ -31,9 +31,8 @@
 #endif
 
 struct deque {
-    uint64_t
-        *slots;    /* read and written atomically: a thief may read a slot that is being filled again, and then loses */
-    uint64_t mask; /* slots - 1 */
+    uint64_t *slots; /* all accesses are atomic: a thief may read a slot that is being filled again, and then loses */
+    uint64_t mask;   /* slots - 1 */
     uint8_t separation[DEQUE_SEPARATION];
     uint64_t bottom;   /* owner: where the next item goes; one lower while a pop is under way */
     uint64_t seen_top; /* owner: its private, possibly old, copy of top */
@@ -75,7 +74,7 @@ enum deque_answer {
     DEQUE_LOST, /* another one took the item meanwhile; there may be more */
 };
 
-/* Any thread but the owner: the oldest item. */
+/* Any thread, the owner between its own operations too: the oldest item. */
 enum deque_answer deque_steal(struct deque *d, uint64_t *ret_item);
 
 /* Any thread: items, approximate while others run. For metrics and for choosing whom to steal from. */

@@ -163,9 +163,9 @@ enum weir_error weir_pool_submit(struct weir_group *group, struct weir_task *tas
 }
 
 uint64_t weir_group_wait(struct weir_group *group) {
-    struct sys *sys = group->pool->sys;
     struct sys_poll_event none;
-    while (!countdown_is_done(&group->running)) {
+    while (!countdown_is_done(&group->running)) { /* else the pool may be gone already */
+        struct sys *sys = group->pool->sys;
         WEIR_ASSERT(group->poller >= 0);
         if (!countdown_fall_asleep(&group->running)) (void)sys->poller_wait(sys, group->poller, &none, 1, ASLEEP_NS);
     }
@@ -178,6 +178,7 @@ bool weir_group_is_done(struct weir_group *group) {
 }
 
 bool weir_group_wake_me(struct weir_group *group) {
+    WEIR_ASSERT(group->poller >= 0);
     return countdown_fall_asleep(&group->running);
 }
 

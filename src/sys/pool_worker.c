@@ -131,8 +131,7 @@ uint32_t weir_worker_index(const struct weir_worker *w) {
 /* ---- sleeping ---------------------------------------------------------------------------------------------------- */
 /* Who wants work: an idle worker (group NULL) takes any; a task that waits for its group takes what others' deques
  * have, and nothing from outside, which is wanted no sooner for lying on top of this; and a stack that is deep takes
- * nothing.
- */
+ * nothing. */
 struct want {
     struct weir_group *group;
     bool deep;
@@ -178,8 +177,7 @@ static void wait_for_others(struct weir_worker *w, struct weir_group *group) {
     if (!task && countdown_is_done(&group->running)) return;
     if (!task) task = park(w, &want, WAIT_NS);
     if (!task && want.deep && !countdown_is_done(&group->running)) {
-        /* When nobody else works on it, as in a process that is simulated to have died, then the depth does not count.
-         */
+        /* Nobody else may be working on it, as in a process simulated to have died: depth does not count then. */
         task = steal(w);
     }
     if (!task) return;

@@ -363,7 +363,8 @@ static void sweep(struct disk *disk) {
 }
 
 void disk_cut(struct disk *disk, uint64_t seed) {
-    /* Most cuts lose everything or nothing of what was not synced; the mixtures find the orders nobody thought of. */
+    /* A third of the cuts lose everything or nothing of what was not synced; the mixtures find the orders nobody
+     * thought of. */
     static const struct weather weathers[] = {{0, 0}, {100, 0}, {0, 50}, {50, 25}, {90, 5}, {10, 80}};
     struct tally before = disk->tally, *t = &disk->tally;
     disk->random = seed;
