@@ -362,7 +362,7 @@ static void service_skip(struct http_call *call) {
 const struct route_built_in admin_routes[] = {
     {"GET", "/", "node", "A page that shows this node, for a browser", page_get, .content_type = "text/html"},
     {"GET", "/healthz", "node", "200 while the process serves", healthz, .content_type = "text/plain"},
-    {"GET", "/readyz", "node", "200 once every partition has replayed its log", readyz, .content_type = "text/plain"},
+    {"GET", "/readyz", "node", "200 once every partition has replayed its log and its outputs can be read", readyz, .content_type = "text/plain"},
     {"GET", "/metrics", "node", "Every metric in Prometheus' text format", metrics, .content_type = "text/plain"},
     {"GET", "/openapi.json", "node", "This API as OpenAPI 3.1", openapi},
     {"GET", "/v1/node", "node", "Build, lanes, services, partitions, offsets, lag, disk, memory, recovery", node_get},
