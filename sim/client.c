@@ -14,7 +14,8 @@ void client_init(struct client *c, struct sim *sim) {
 void client_hang_up(struct client *c) {
     if (c->connection >= 0) sys_sim_client_close(c->sim->sys, c->connection);
     c->connection = -1;
-    if (c->state == CLIENT_WAITS) c->state = c->out_sent > 0 ? CLIENT_DOUBT : CLIENT_UNSENT;
+    if (c->state != CLIENT_WAITS) return;
+    c->state = c->status > 0 ? CLIENT_ANSWERED : c->out_sent > 0 ? CLIENT_DOUBT : CLIENT_UNSENT;
 }
 
 void client_done(struct client *c) {
@@ -28,19 +29,35 @@ void client_done_with(struct client *c) {
     c->state = CLIENT_FREE;
 }
 
+static void put_request(struct client *c, const char *method, const char *target, const char *key, const char *body) {
+    size_t size = body ? strlen(body) : 0, room = CLIENT_BYTES_MAX - c->out_size;
+    int n = snprintf((char *)c->out + c->out_size, room,
+        "%s %s HTTP/1.1\r\nHost: sim\r\nX-Request-Id: %llu\r\n%s%s%sContent-Type: application/json\r\n"
+        "Content-Length: %zu\r\n\r\n",
+        method, target, (unsigned long long)++c->number, key ? "Idempotency-Key: " : "", key ? key : "",
+        key ? "\r\n" : "", size);
+    WEIR_ASSERT(n > 0 && (size_t)n + size < room);
+    c->out_size += (size_t)n;
+    if (size) memcpy(c->out + c->out_size, body, size);
+    c->out_size += size;
+    c->sim->tally.requests++;
+}
+
+void client_ask_behind(struct client *c, const char *method, const char *target, const char *key, const char *body) {
+    WEIR_ASSERT(c->state == CLIENT_WAITS && c->out_sent == 0 && !c->has_behind);
+    put_request(c, method, target, key, body);
+    c->has_behind = true;
+}
+
 void client_ask(struct client *c, const char *method, const char *target, const char *key, const char *body) {
     WEIR_ASSERT(c->state == CLIENT_FREE);
-    size_t size = body ? strlen(body) : 0;
-    int n = snprintf((char *)c->out, CLIENT_BYTES_MAX,
-        "%s %s HTTP/1.1\r\nHost: sim\r\n%s%s%sContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", method,
-        target, key ? "Idempotency-Key: " : "", key ? key : "", key ? "\r\n" : "", size);
-    WEIR_ASSERT(n > 0 && (size_t)n + size < CLIENT_BYTES_MAX);
-    if (size) memcpy(c->out + n, body, size);
-    c->out_size = (size_t)n + size;
-    c->out_sent = c->in_size = 0;
+    c->out_size = c->out_sent = c->in_size = 0;
+    c->has_behind = false;
+    c->behind = (struct client_answer){0};
+    c->status = 0;
+    put_request(c, method, target, key, body);
     c->deadline_ns = sim_now_ns(c->sim) + prng_between(&c->sim->prng, SYS_NANOS_PER_S / 10, PATIENCE_NS_MAX);
     c->state = CLIENT_WAITS;
-    c->sim->tally.requests++;
 }
 
 static void send_some(struct client *c) {
@@ -59,21 +76,38 @@ static const char *header_of(const uint8_t *head, size_t size, const char *name)
     return at ? at + strlen(name) : NULL;
 }
 
-/* True when the answer is whole. */
-static bool parse(struct client *c) {
-    const uint8_t *end = memmem(c->in, c->in_size, "\r\n\r\n", 4);
-    if (!end) return false;
-    size_t head = (size_t)(end - c->in) + 4;
-    if (head < 16 || memcmp(c->in, "HTTP/1.1 ", 9) != 0) {
-        sim_fail(c->sim, "an answer is not HTTP: %.60s", (const char *)c->in);
-        return false;
+/* Bytes of the answer at `at`, which must be that to request `number`; 0 when it is not whole yet. */
+static size_t parse(struct client *c, size_t at, uint64_t number, struct client_answer *ret_answer, bool *ret_closes) {
+    const uint8_t *in = c->in + at, *end = memmem(in, c->in_size - at, "\r\n\r\n", 4);
+    if (!end) return 0;
+    size_t head = (size_t)(end - in) + 4;
+    if (head < 16 || memcmp(in, "HTTP/1.1 ", 9) != 0) {
+        sim_fail(c->sim, "an answer is not HTTP: %.60s", (const char *)in);
+        return 0;
     }
-    const char *length = header_of(c->in, head, "Content-Length: ");
+    const char *length = header_of(in, head, "Content-Length: ");
     size_t size = length ? (size_t)strtoull(length, NULL, 10) : 0;
-    if (c->in_size < head + size) return false;
-    c->status = (int)strtol((const char *)c->in + 9, NULL, 10);
-    c->body = weir_slice(c->in + head, size);
-    if (header_of(c->in, head, "Connection: close")) client_hang_up(c);
+    if (c->in_size - at < head + size) return 0;
+    const char *id = header_of(in, head, "X-Request-Id: ");
+    bool turned_away = !id && strncmp((const char *)in + 9, "503", 3) == 0; /* one connection too many: not heard */
+    if (!turned_away && (!id || strtoull(id, NULL, 10) != number))
+        sim_fail(c->sim, "request %llu of a connection gets the answer to another: %.*s", (unsigned long long)number,
+            (int)head, (const char *)in);
+    *ret_answer = (struct client_answer){(int)strtol((const char *)in + 9, NULL, 10), weir_slice(in + head, size)};
+    *ret_closes = header_of(in, head, "Connection: close") != NULL;
+    return head + size;
+}
+
+/* True when everything asked is answered, or will never be. */
+static bool parse_all(struct client *c) {
+    struct client_answer first;
+    bool closes = false;
+    size_t size = parse(c, 0, c->number - c->has_behind, &first, &closes);
+    if (size == 0) return false;
+    c->status = first.status;
+    c->body = first.body;
+    if (c->has_behind && !closes && parse(c, size, c->number, &c->behind, &closes) == 0) return false;
+    if (closes) client_hang_up(c);
     return true;
 }
 
@@ -82,7 +116,7 @@ static void receive_some(struct client *c) {
     size_t got = sys_sim_client_receive(c->sim->sys, c->connection, c->in + c->in_size, room);
     c->in_size += got;
     c->in[c->in_size] = 0;
-    if (got > 0 && parse(c)) {
+    if (got > 0 && parse_all(c)) {
         c->state = CLIENT_ANSWERED;
         c->sim->tally.answered++;
     }

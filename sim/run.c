@@ -84,12 +84,13 @@ struct life {
     struct node rival; /* a second process that was started on the same folder */
     uint64_t errors_before;
     bool checked;
+    bool began_calm; /* with settings that can replay everything there ever was */
     uint32_t steps;
 };
 
 static void begin(struct sim *sim, struct life *life, bool calm) {
     static const uint32_t lanes[] = {1, 2, 4};
-    *life = (struct life){.errors_before = disk_errors(sim)};
+    *life = (struct life){.errors_before = disk_errors(sim), .began_calm = calm};
     sim->calm = calm;
     for (uint32_t i = 0; i < sim->workload_count; i++)
         if (sim->workloads[i]->begin) sim->workloads[i]->begin(sim->states[i]);
@@ -258,58 +259,92 @@ static void live(struct sim *sim) {
 }
 
 /* ---- faults have stopped: everything must come right --------------------------------------------------------- */
-static bool settled(const struct sim *sim) {
+/* NULL: none. */
+static const struct sim_workload *unsettled(const struct sim *sim) {
     for (uint32_t i = 0; i < sim->workload_count; i++)
-        if (!sim->workloads[i]->settled(sim->states[i])) return false;
-    return true;
+        if (!sim->workloads[i]->settled(sim->states[i])) return sim->workloads[i];
+    return NULL;
 }
 
-static bool calm_life(struct sim *sim, struct life *life) {
-    begin(sim, life, true);
+/* Until everything has come right, in a life that has begun. */
+static bool settle(struct sim *sim, struct life *life) {
     uint64_t until = sim_now_ns(sim) + CALM_NS_MAX, turns_until = sim->tally.turns + CALM_TURNS_MAX, rest = 0;
     while (!sim->failed && !ended(sim)) {
         go_on(sim, life);
-        if (sim->node.state == NODE_READY && settled(sim)) {
+        const struct sim_workload *waits = unsettled(sim);
+        if (sim->node.state == NODE_READY && !waits) {
             if (rest == 0) rest = sim_now_ns(sim) + SETTLE_NS;
             if (sim_now_ns(sim) >= rest) return true;
         }
         if (sim_now_ns(sim) > until || sim->tally.turns > turns_until) {
-            sim_fail(sim, "no fault happens any more, and still %s",
-                sim->node.state == NODE_READY ? "some requests get no answer" : "the node does not get ready");
+            if (sim->node.state == NODE_READY)
+                sim_fail(sim, "no fault happens any more, and still some requests of %s get no good answer",
+                    waits ? waits->name : "nobody");
+            else
+                sim_fail(sim, "no fault happens any more, and still the node does not get ready");
         }
     }
     return false;
+}
+
+/* The weather clears up over a node that has lived through some of it, and nobody starts it anew: what it met may not
+ * have left it unable to go on. False: it ended, and whether it had reason to is judged. */
+static bool clear_up(struct sim *sim, struct life *life) {
+    begin(sim, life, false);
+    uint32_t steps = (uint32_t)prng_between(&sim->prng, 1, sim->plan.steps_max);
+    while (life->steps < steps && !ended(sim) && !sim->failed)
+        go_on(sim, life);
+    sys_sim_rates(sim->sys, NULL);
+    sys_sim_fail_at(sim->sys, SYS_SIM_ANY, 0, WEIR_OK);
+    sim->calm = true;
+    return settle(sim, life);
+}
+
+/* Everything has come right: it is looked at, the node is stopped, and its folder is looked at. */
+static void look_and_stop(struct sim *sim, struct life *life) {
+    look(sim, true);
+    if (!sim->failed && life->began_calm) audit_folds(sim);
+    if (!sim->failed && !stop_cleanly(sim, life)) sim_fail(sim, "a stop in calm weather is not clean");
+    if (!sim->failed) judge_tail(sim, life);
+    sys_sim_crash(sim->sys, sim_percent(sim, 50));
+    judge_reports(sim);
+    if (sim->failed) return;
+    if (sim_damages(sim) == 0)
+        sim_verify(sim);
+    else if (!sim_mend(sim))
+        return;
+    if (!sim->failed && sim_damages_ever(sim) == 0) audit_replays(sim, life->services);
 }
 
 static void come_right(struct sim *sim) {
     struct life *life = calloc(1, sizeof *life);
     WEIR_ASSERT(life != NULL);
     uint32_t ends = 0; /* a refused upgrade, poison that waits for its operator, damage, which is repaired then */
-    for (int round = 0; round < 2 && !sim->failed; round++) { /* once more from what the first one left */
-        if (!calm_life(sim, life)) {
-            bool was_expected = !sim->failed && judge_end(sim, life);
+    if (sim->plan.weather != WEATHER_DAMAGE && sim_percent(sim, 50)) {
+        if (clear_up(sim, life)) {
+            look_and_stop(sim, life);
+        } else {
+            if (!sim->failed) judge_end(sim, life);
             crash(sim, sim_percent(sim, 70));
-            bool mended = !sim->failed && sim_damages(sim) > 0 && sim_mend(sim);
-            if ((was_expected || mended) && ends++ < CALM_ENDS_MAX) {
-                round--;
-                continue;
-            }
-            if (!sim->failed && sim_damages(sim) == 0)
-                sim_fail(sim, "no fault happens any more, and still the node ends: %s", sim->node.error_text);
-            break;
         }
-        look(sim, true);
-        if (!sim->failed) audit_folds(sim);
-        if (!sim->failed && !stop_cleanly(sim, life)) sim_fail(sim, "a stop in calm weather is not clean");
-        if (!sim->failed) judge_tail(sim, life);
-        sys_sim_crash(sim->sys, sim_percent(sim, 50));
-        judge_reports(sim);
-        if (sim->failed) break;
-        if (sim_damages(sim) == 0)
-            sim_verify(sim);
-        else if (!sim_mend(sim))
-            break;
-        if (!sim->failed && sim_damages_ever(sim) == 0) audit_replays(sim, life->services);
+    }
+    for (int round = 0; round < 2 && !sim->failed; round++) { /* once more from what the first one left */
+        begin(sim, life, true);
+        if (settle(sim, life)) {
+            look_and_stop(sim, life);
+            if (sim_damages(sim) > 0) break;
+            continue;
+        }
+        bool was_expected = !sim->failed && judge_end(sim, life);
+        crash(sim, sim_percent(sim, 70));
+        bool mended = !sim->failed && sim_damages(sim) > 0 && sim_mend(sim);
+        if ((was_expected || mended) && ends++ < CALM_ENDS_MAX) {
+            round--;
+            continue;
+        }
+        if (!sim->failed && sim_damages(sim) == 0)
+            sim_fail(sim, "no fault happens any more, and still the node ends: %s", sim->node.error_text);
+        break;
     }
     free(life);
 }

@@ -107,5 +107,11 @@ static inline uint32_t sim_pick(struct sim *sim, uint32_t count) {
 static inline bool sim_percent(struct sim *sim, uint32_t percent) {
     return prng_below(&sim->prng, 100) < percent;
 }
+/* Of each workload, in the calm: how many new requests it begins and carries through. Now and then more than the node
+ * has room for at once: room that is not given back is missed then. */
+#define SIM_CALM_REQUESTS_MAX 200u
+static inline uint32_t sim_calm_requests(struct sim *sim) {
+    return sim_percent(sim, 10) ? SIM_CALM_REQUESTS_MAX : 1 + sim_pick(sim, 8);
+}
 
 #endif

@@ -24,6 +24,7 @@
 #define TOPICS_MAX           12u
 #define TOPIC_PARTITIONS_MAX 8u
 #define TOPICS_RECORDS_MAX   6000u
+#define TOPICS_CALM_RECORDS  4000u /* beside them */
 #define TOPICS_BODY_MAX      (200u << 10)
 #define TOPICS_WRITERS_MAX   24u
 #define TOPICS_READERS_MAX   4u
@@ -89,7 +90,8 @@ struct topics {
     uint64_t frame_ready, frame_last; /* of the journal: when this life began to serve; newest known */
     uint64_t frame_died;              /* the newest of the life before, which rot may take; 0: it may take anything */
     bool judged;                      /* in this life it was looked for what is lost */
-    uint64_t calm_ns;                 /* since when */
+    uint32_t calm_left;               /* appends to be done yet in the calm */
+    uint64_t calm_ns;                 /* since when, and nothing new is begun */
     char *body, *scratch;             /* TOPICS_BODY_MAX each: one request, one value */
 };
 
@@ -105,7 +107,7 @@ void topic_change(struct sim_topic *topic, enum topic_state state);
 /* A new record for a partition; its number. The caller has checked the room: topics_room(). */
 uint64_t topics_record(struct topics *t, uint32_t topic, uint32_t partition, uint32_t size);
 static inline bool topics_room(const struct topics *t, uint32_t records) {
-    return t->count + records <= TOPICS_RECORDS_MAX;
+    return t->count + records <= TOPICS_RECORDS_MAX + (t->sim->calm ? TOPICS_CALM_RECORDS : 0);
 }
 /* 1 to 5 new records of usual sizes; *ret_count. */
 #define TOPICS_BATCH_MAX 5u

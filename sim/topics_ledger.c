@@ -22,7 +22,7 @@ void topic_change(struct sim_topic *topic, enum topic_state state) {
 
 /* ---- what was asked and heard -------------------------------------------------------------------------------- */
 uint64_t topics_record(struct topics *t, uint32_t topic, uint32_t partition, uint32_t size) {
-    WEIR_ASSERT(t->count < TOPICS_RECORDS_MAX);
+    WEIR_ASSERT(topics_room(t, 1));
     t->records[t->count] = (struct sim_record){.fate = RECORD_DOUBT,
         .topic = (uint8_t)topic,
         .partition = (uint8_t)partition,

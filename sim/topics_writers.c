@@ -183,6 +183,7 @@ static void take_plain(struct topics *t, struct topics_writer *w) {
     uint64_t offset = 0;
     enum record_fate fate = fate_of(&w->client);
     if (fate == RECORD_ACKED && !answer_offset(t, &w->client, &offset)) return;
+    if (fate == RECORD_ACKED && t->sim->calm && t->calm_left > 0) t->calm_left--;
     topics_heard(t, w->first, w->count, fate, offset);
     if (w->client.state == CLIENT_ANSWERED && (w->client.status == 400 || w->client.status == 413))
         sim_fail(t->sim, "a good append is refused: %.*s", (int)w->client.body.size, w->client.body.data);
@@ -246,8 +247,8 @@ static void take_answer(struct topics *t, struct topics_writer *w) {
         take_produced(t, w);
 }
 
-/* In calm weather only what is still in doubt is asked, until it is answered. */
-static void ask_pending(struct topics *t, struct topics_writer *w) {
+/* In calm weather what is still in doubt is asked, until it is answered; then as much that is new as must succeed. */
+static void ask_in_the_calm(struct topics *t, struct topics_writer *w) {
     for (uint32_t k = 0; k < 2; k++) {
         struct topics_producer *p = &w->producers[k];
         bool same = p->incarnation == t->topics[p->topic].incarnation && t->topics[p->topic].state == TOPIC_THERE;
@@ -255,6 +256,21 @@ static void ask_pending(struct topics *t, struct topics_writer *w) {
         ask_as(t, w, p);
         return;
     }
+    uint32_t topic = sim_pick(t->sim, t->topic_count);
+    bool there = node_is_open(&t->sim->node) && t->topics[topic].state == TOPIC_THERE;
+    if (t->calm_left == 0 || !there || !topics_room(t, TOPICS_BATCH_MAX)) return;
+    if (sim_percent(t->sim, 10))
+        ask_large(t, w, topic);
+    else
+        ask_plain(t, w, topic);
+}
+
+/* Some of what is new has not succeeded, and could: a topic is there, on a disk without damage. */
+static bool misses_some(const struct topics *t) {
+    if (t->calm_left == 0 || sim_damages_ever(t->sim) > 0) return false;
+    for (uint32_t i = 0; i < t->topic_count; i++)
+        if (t->topics[i].state == TOPIC_THERE) return true;
+    return false;
 }
 
 void topics_writers_step(struct topics *t, bool calm) {
@@ -266,7 +282,7 @@ void topics_writers_step(struct topics *t, bool calm) {
         if (asked) take_answer(t, w);
         client_done_with(&w->client);
         if (calm)
-            ask_pending(t, w);
+            ask_in_the_calm(t, w);
         else if (sim_percent(t->sim, 60))
             ask(t, w);
     }
@@ -275,5 +291,5 @@ void topics_writers_step(struct topics *t, bool calm) {
 bool topics_writers_settled(const struct topics *t) {
     for (uint32_t i = 0; i < t->writer_count; i++)
         if (t->writers[i].client.state != CLIENT_FREE) return false;
-    return true;
+    return !misses_some(t);
 }

@@ -26,9 +26,9 @@ struct sim_workload {
     /* A process is about to be started, its disk as it is: clients of the last life are cut. NULL: nothing. */
     void (*begin)(void *state);
     /* Moves its clients on: sends, receives, gives up. Called often while the node lives, also while it is starting.
-     * calm: no faults happen any more, and nothing new is to be begun. */
+     * calm: no faults happen any more; begin sim_calm_requests() new ones and ask until each has succeeded. */
     void (*step)(void *state, bool calm);
-    /* Everything that was begun has its answer (or was given up). */
+    /* Everything that was begun has its answer (or was given up), and what was begun in the calm has succeeded. */
     bool (*settled)(void *state);
     /* The node is ready. Whatever was acknowledged must be there: sim_fail() if not. whole: look at everything, else
      * what is new since the last look will do. Returns false when the disk's damage kept it from looking (CORRUPT). */

@@ -11,6 +11,7 @@
 #define FEW          5u
 #define CLIENTS_MAX  48u /* more than may wait for one partition */
 #define STEPS_MAX    1500u
+#define CALM_STEPS   1000u /* beside them */
 #define HOPS_MAX     4u
 #define FAN_HOPS_MAX 2u
 #define KEYS         24u
@@ -37,10 +38,11 @@ struct cycle {
     uint64_t count;
     enum theme theme;
     uint32_t poisons_left, repeats_percent, steps_max;
+    uint32_t calm_left;        /* in the calm: to be begun yet */
     uint8_t ops[CYCLE_POISON]; /* that this run is made of: few kinds at a time reach what a mixture does not */
     uint32_t op_count;
     bool may_drift, drifted; /* in this run; in this life */
-    uint64_t calm_ns;        /* since when nothing has been begun, and nothing has been parked */
+    uint64_t calm_ns;        /* since when nothing has been asked, and nothing has been parked */
     struct cycle_start start;
     struct cycle_poison poison;
     struct cycle_model *model;
@@ -93,7 +95,7 @@ static void *cycle_open(struct sim *sim) {
     struct cycle *c = calloc(1, sizeof *c);
     WEIR_ASSERT(c != NULL);
     c->sim = sim;
-    c->asked = calloc(STEPS_MAX, sizeof *c->asked);
+    c->asked = calloc(STEPS_MAX + CALM_STEPS, sizeof *c->asked);
     WEIR_ASSERT(c->asked != NULL);
     c->poisons_left = sim_percent(sim, 30) ? POISONS_MAX : 0;
     c->may_drift = sim_percent(sim, 5);
@@ -127,6 +129,7 @@ static void cycle_begin(void *state) {
     for (uint32_t i = 0; i < c->client_count; i++)
         client_hang_up(&c->askers[i].client);
     c->calm_ns = 0;
+    c->calm_left = sim_calm_requests(c->sim);
     c->drifted = false;
     cycle_start_begin(&c->start);
 }
@@ -155,7 +158,7 @@ static void send_step(struct cycle *c, struct asker *a) {
 }
 
 static uint32_t choose_op(struct cycle *c) {
-    if (c->poisons_left == 0 || !sim_percent(c->sim, 3)) return c->ops[sim_pick(c->sim, c->op_count)];
+    if (c->poisons_left == 0 || c->sim->calm || !sim_percent(c->sim, 3)) return c->ops[sim_pick(c->sim, c->op_count)];
     c->poisons_left--;
     return CYCLE_POISON;
 }
@@ -180,7 +183,7 @@ static uint64_t choose_amount(struct cycle *c, uint32_t op) {
 }
 
 static void begin_step(struct cycle *c, struct asker *a) {
-    if (c->count == c->steps_max) return;
+    if (c->count >= c->steps_max + (c->sim->calm ? CALM_STEPS : 0)) return;
     a->id = c->count++;
     a->busy = true;
     a->twisted = false;
@@ -229,27 +232,33 @@ static void step_asker(struct cycle *c, struct asker *a, bool calm) {
         return;
     }
     a->busy = false; /* gives up: it may have been taken or not */
-    if (calm || !sim_percent(c->sim, 50)) return;
-    if (c->count > 0 && sim_percent(c->sim, c->repeats_percent))
+    if (!sim_percent(c->sim, 50) || (calm && c->calm_left == 0)) return;
+    c->calm_left -= calm;
+    if (!calm && c->count > 0 && sim_percent(c->sim, c->repeats_percent))
         repeat_step(c, a);
     else
         begin_step(c, a);
+}
+
+/* Whatever was begun has its answer, and nothing more is to be begun in the calm. */
+static bool clients_rest(const struct cycle *c) {
+    for (uint32_t i = 0; i < c->client_count; i++)
+        if (c->askers[i].busy || c->askers[i].client.state != CLIENT_FREE) return false;
+    return c->calm_left == 0;
 }
 
 static void cycle_step(void *state, bool calm) {
     struct cycle *c = state;
     cycle_start_step(&c->start);
     bool open = node_is_open(&c->sim->node), parked = open && cycle_poison_parks(&c->poison);
-    if (calm && (c->calm_ns == 0 || !open || parked)) c->calm_ns = sim_now_ns(c->sim);
+    if (calm && (c->calm_ns == 0 || !clients_rest(c) || !open || parked)) c->calm_ns = sim_now_ns(c->sim);
     for (uint32_t i = 0; i < c->client_count; i++)
         step_asker(c, &c->askers[i], calm);
 }
 
 static bool cycle_settled(void *state) {
     const struct cycle *c = state;
-    for (uint32_t i = 0; i < c->client_count; i++)
-        if (c->askers[i].busy || c->askers[i].client.state != CLIENT_FREE) return false;
-    return c->calm_ns > 0 && sim_now_ns(c->sim) > c->calm_ns + CALM_NS;
+    return clients_rest(c) && c->calm_ns > 0 && sim_now_ns(c->sim) > c->calm_ns + CALM_NS;
 }
 
 static bool cycle_check(void *state, bool whole) {

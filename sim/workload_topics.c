@@ -19,7 +19,7 @@ static void *topics_open(struct sim *sim) {
     t->reader_count = sim_pick(sim, TOPICS_READERS_MAX + 1);
     t->tail_count = sim_pick(sim, TOPICS_TAILS_MAX + 1);
     t->crowd = t->topic_count > 1 && sim_percent(sim, 8);
-    t->records = calloc(TOPICS_RECORDS_MAX, sizeof *t->records);
+    t->records = calloc(TOPICS_RECORDS_MAX + TOPICS_CALM_RECORDS, sizeof *t->records);
     t->body = malloc(TOPICS_BODY_MAX);
     t->scratch = malloc(TOPICS_BODY_MAX);
     WEIR_ASSERT(t->records && t->body && t->scratch);
@@ -58,6 +58,8 @@ static void topics_begin(void *state) {
     if (t->judged || died < t->frame_died) t->frame_died = died; /* what nobody looked for stays excused */
     t->judged = false;
     t->frame_ready = t->calm_ns = 0;
+    t->calm_left = sim_calm_requests(t->sim);
+    if (t->count + 2 * t->calm_left * TOPICS_BATCH_MAX > TOPICS_RECORDS_MAX + TOPICS_CALM_RECORDS) t->calm_left = 0;
     t->looked = false;
     t->life++;
 }
@@ -68,7 +70,7 @@ static void topics_step(void *state, bool calm) {
         t->frame_last = sim_newest_frame(t->sim->node.log);
         if (t->frame_ready == 0) t->frame_ready = t->frame_last;
     }
-    if (calm && t->calm_ns == 0) t->calm_ns = sim_now_ns(t->sim);
+    if (calm && (t->calm_ns == 0 || !topics_writers_settled(t))) t->calm_ns = sim_now_ns(t->sim);
     topics_operator_step(t, calm);
     topics_writers_step(t, calm);
     topics_readers_step(t, calm);

@@ -15,6 +15,7 @@ extern const struct weir_service weir_service_counter;
 #define NAMES          6u
 #define PARTITIONS_MAX 3u
 #define OPS_MAX        1500u
+#define CALM_OPS_MAX   1000u /* beside them */
 #define NOWHERE        UINT64_MAX
 
 enum question { ASK_ADD, ASK_REPEAT, ASK_OTHER_BODY, ASK_READ };
@@ -29,9 +30,10 @@ struct op {
 struct asker {
     struct client client;
     enum question question;
-    bool busy;      /* has an op to bring to its end */
-    uint64_t op;    /* or the name read */
-    uint64_t floor; /* of that name, when it was asked for */
+    bool busy;       /* has an op to bring to its end */
+    uint64_t op;     /* or the name read */
+    uint64_t floor;  /* of that name, when it was asked for */
+    uint64_t behind; /* an op that has its answer and is asked again on the same connection, behind the other one */
 };
 struct counting {
     struct sim *sim;
@@ -42,6 +44,7 @@ struct counting {
     uint64_t floor[NAMES];     /* a value somebody has read: it can't become less */
     uint64_t by_log[NAMES];    /* sums, as of the last look */
     uint64_t asked_sum[NAMES]; /* of all adds ever begun */
+    uint32_t adds_left;        /* calm: to be begun yet */
     uint32_t reads_left;       /* calm: names whose final value was not read yet */
 };
 
@@ -57,7 +60,7 @@ static void *counting_open(struct sim *sim) {
     c->sim = sim;
     c->client_count = (uint32_t)prng_between(&sim->prng, 1, CLIENTS_MAX);
     c->partition_count = (uint32_t)prng_between(&sim->prng, 1, PARTITIONS_MAX);
-    c->ops = calloc(OPS_MAX, sizeof *c->ops);
+    c->ops = calloc(OPS_MAX + CALM_OPS_MAX, sizeof *c->ops);
     WEIR_ASSERT(c->ops != NULL);
     for (uint32_t i = 0; i < c->client_count; i++)
         client_init(&c->askers[i].client, sim);
@@ -85,16 +88,28 @@ static void counting_begin(void *state) {
     struct counting *c = state;
     for (uint32_t i = 0; i < c->client_count; i++)
         client_hang_up(&c->askers[i].client);
+    c->adds_left = sim_calm_requests(c->sim);
     c->reads_left = NAMES;
 }
 
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
+static void put_add(
+    const struct counting *c, uint64_t n, uint64_t amount, char target[64], char key[32], char body[64]) {
+    snprintf(target, 64, "/v1/counter/name-%u/add", c->ops[n].name);
+    snprintf(key, 32, "op-%llu", (unsigned long long)n);
+    snprintf(body, 64, "{\"amount\":%llu}", (unsigned long long)amount);
+}
+
+/* Sometimes with one at once behind it that the node can answer earlier. */
 static void send_add(struct counting *c, struct asker *a, uint64_t amount) {
     char target[64], key[32], body[64];
-    snprintf(target, sizeof target, "/v1/counter/name-%u/add", c->ops[a->op].name);
-    snprintf(key, sizeof key, "op-%llu", (unsigned long long)a->op);
-    snprintf(body, sizeof body, "{\"amount\":%llu}", (unsigned long long)amount);
+    put_add(c, a->op, amount, target, key, body);
     client_ask(&a->client, "POST", target, key, body);
+    if (!sim_percent(c->sim, 25)) return;
+    a->behind = prng_below(&c->sim->prng, c->count);
+    if (!c->ops[a->behind].acked) return;
+    put_add(c, a->behind, c->ops[a->behind].amount, target, key, body);
+    client_ask_behind(&a->client, "POST", target, key, body);
 }
 
 static void send_read(const struct counting *c, struct asker *a) {
@@ -106,7 +121,7 @@ static void send_read(const struct counting *c, struct asker *a) {
 }
 
 static void begin_op(struct counting *c, struct asker *a) {
-    if (c->count == OPS_MAX) return;
+    if (c->count >= OPS_MAX + (c->sim->calm ? CALM_OPS_MAX : 0)) return;
     a->op = c->count++;
     a->busy = true;
     a->question = ASK_ADD;
@@ -139,37 +154,38 @@ static void ask(struct counting *c, struct asker *a) {
 }
 
 /* ---- hearing ----------------------------------------------------------------------------------------------------- */
-static bool value_of(const struct client *client, uint64_t *ret_value) {
-    const char *at = memmem(client->body.data, client->body.size, "\"value\":", 8);
+static bool value_of(struct weir_slice body, uint64_t *ret_value) {
+    const char *at = memmem(body.data, body.size, "\"value\":", 8);
     if (!at) return false;
     *ret_value = strtoull(at + 8 + (at[8] == '"'), NULL, 10);
     return true;
 }
 
-static void heard_add(struct counting *c, struct asker *a) {
-    struct op *op = &c->ops[a->op];
+/* True: it was. */
+static bool is_done(struct counting *c, uint64_t n, int status, struct weir_slice body) {
+    struct op *op = &c->ops[n];
     uint64_t value = 0;
-    if (a->client.status != 200) return; /* asked again */
-    if (!value_of(&a->client, &value)) {
-        sim_fail(
-            c->sim, "counter: an add is answered without a value: %.*s", (int)a->client.body.size, a->client.body.data);
-        return;
+    if (status != 200) return false; /* asked again */
+    if (!value_of(body, &value)) {
+        sim_fail(c->sim, "counter: an add is answered without a value: %.*s", (int)body.size, body.data);
+        return false;
     }
     if (op->acked && op->reply != value)
-        sim_fail(c->sim, "counter: op %llu was answered with %llu and, asked again, with %llu",
-            (unsigned long long)a->op, (unsigned long long)op->reply, (unsigned long long)value);
+        sim_fail(c->sim, "counter: op %llu was answered with %llu and, asked again, with %llu", (unsigned long long)n,
+            (unsigned long long)op->reply, (unsigned long long)value);
     op->acked = true;
     op->reply = value;
     if (value > c->floor[op->name]) c->floor[op->name] = value;
-    a->busy = false;
+    return true;
 }
 
-static void heard_read(struct counting *c, struct asker *a, bool calm) {
+/* True: it was a reading. */
+static bool heard_read(struct counting *c, const struct asker *a) {
     uint64_t value = 0, name = a->op;
-    if (a->client.status != 200 && a->client.status != 404) return;
-    if (a->client.status == 200 && !value_of(&a->client, &value)) {
+    if (a->client.status != 200 && a->client.status != 404) return false;
+    if (a->client.status == 200 && !value_of(a->client.body, &value)) {
         sim_fail(c->sim, "counter: a reading without a value");
-        return;
+        return false;
     }
     if (value < a->floor)
         sim_fail(c->sim, "counter: name-%llu reads %llu, and somebody had seen %llu before it was asked for",
@@ -178,19 +194,21 @@ static void heard_read(struct counting *c, struct asker *a, bool calm) {
         sim_fail(c->sim, "counter: name-%llu reads %llu, more than all adds together (%llu)", (unsigned long long)name,
             (unsigned long long)value, (unsigned long long)c->asked_sum[name]);
     if (value > c->floor[name]) c->floor[name] = value;
-    if (calm && c->reads_left > 0 && name == c->reads_left - 1) c->reads_left--;
+    return true;
 }
 
 static void take_answer(struct counting *c, struct asker *a, bool calm) {
     if (a->question == ASK_READ) {
-        heard_read(c, a, calm);
+        bool read = heard_read(c, a);
+        if (read && calm && c->reads_left > 0 && a->op == c->reads_left - 1) c->reads_left--;
     } else if (a->question == ASK_OTHER_BODY) {
         if (a->client.status < 400)
             sim_fail(c->sim, "counter: the key of op %llu with another body is answered with %d, not refused",
                 (unsigned long long)a->op, a->client.status);
     } else {
-        heard_add(c, a);
+        if (is_done(c, a->op, a->client.status, a->client.body)) a->busy = false;
     }
+    if (a->client.has_behind) (void)is_done(c, a->behind, a->client.behind.status, a->client.behind.body);
 }
 
 static void next_question(struct counting *c, struct asker *a, bool calm) {
@@ -202,6 +220,9 @@ static void next_question(struct counting *c, struct asker *a, bool calm) {
     a->busy = false; /* gives up: it may have counted or not */
     if (!calm) {
         if (sim_percent(c->sim, 60)) ask(c, a);
+    } else if (c->adds_left > 0) {
+        c->adds_left--;
+        begin_op(c, a);
     } else if (c->reads_left > 0 && a == &c->askers[0]) {
         a->op = c->reads_left - 1;
         send_read(c, a);
@@ -224,7 +245,7 @@ static bool counting_settled(void *state) {
     const struct counting *c = state;
     for (uint32_t i = 0; i < c->client_count; i++)
         if (c->askers[i].busy || c->askers[i].client.state != CLIENT_FREE) return false;
-    return c->reads_left == 0;
+    return c->adds_left + c->reads_left == 0;
 }
 
 /* ---- checking: the log is the truth ------------------------------------------------------------------------------ */

@@ -68,7 +68,8 @@ static void nobody_announces_its_version_before_all_have_replayed(void **state) 
 }
 
 /* ---- time
- * -------------------------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 /* An emit or an order may be appended before the tail is replayed. */
 static void record_time_goes_on_from_the_last_record_not_from_the_snapshot(void **state) {

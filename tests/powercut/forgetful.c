@@ -87,11 +87,12 @@ static void reply_report(fuse_req_t req, off_t offset) {
     char text[1024];
     int size = snprintf(text, sizeof text,
         "off %d\ncalls %" PRIu64 "\nsyncs %" PRIu64 "\ndisk_syncs %" PRIu64 "\nsyncs_failed %" PRIu64
-        "\nerrors_told %" PRIu64 "\nwrites_given_up %" PRIu64 "\nwrites_short %" PRIu64 "\nno_space %" PRIu64 "\ncuts %" PRIu64
-        "\nwrites_kept %" PRIu64 "\nwrites_torn %" PRIu64 "\nwrites_lost %" PRIu64 "\nnames_kept %" PRIu64
-        "\nnames_undone %" PRIu64 "\n",
-        disk.off, t->calls, t->syncs, t->disk_syncs, t->syncs_failed, t->errors_told, t->writes_given_up, t->writes_short, t->no_space,
-        t->cuts, t->writes_kept, t->writes_torn, t->writes_lost, t->names_kept, t->names_undone);
+        "\nerrors_told %" PRIu64 "\nwrites_given_up %" PRIu64 "\nwrites_short %" PRIu64 "\nno_space %" PRIu64
+        "\ncuts %" PRIu64 "\nwrites_kept %" PRIu64 "\nwrites_torn %" PRIu64 "\nwrites_lost %" PRIu64
+        "\nnames_kept %" PRIu64 "\nnames_undone %" PRIu64 "\n",
+        disk.off, t->calls, t->syncs, t->disk_syncs, t->syncs_failed, t->errors_told, t->writes_given_up,
+        t->writes_short, t->no_space, t->cuts, t->writes_kept, t->writes_torn, t->writes_lost, t->names_kept,
+        t->names_undone);
     if (offset < size)
         fuse_reply_buf(req, text + offset, (size_t)(size - offset));
     else

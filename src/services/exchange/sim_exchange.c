@@ -44,7 +44,7 @@ static void *exchange_sim_open(struct sim *sim) {
     x->trader_count = (uint32_t)prng_between(&sim->prng, 1, EX_TRADERS_MAX);
     x->binary_count = sim_pick(sim, EX_BINARIES_MAX + 1);
     x->cancels_on_disconnect = sim_percent(sim, 30);
-    x->asks = calloc(EX_ASKS_MAX, sizeof *x->asks);
+    x->asks = calloc(EX_ASKS_MAX + EX_CALM_ASKS_MAX, sizeof *x->asks);
     WEIR_ASSERT(x->asks != NULL);
     name_symbols(x);
     for (uint32_t i = 0; i < x->partitions; i++)
@@ -98,6 +98,8 @@ static void exchange_sim_begin(void *state) {
         client_hang_up(&x->traders[i].client);
     for (uint32_t i = 0; i < x->binary_count; i++)
         ex_binary_hang_up(x, &x->binaries[i]);
+    x->looks_until_ns = 0;
+    x->calm_left = sim_calm_requests(x->sim);
     memset(x->looked, 0, sizeof x->looked);
     memset(x->looked_account, 0, sizeof x->looked_account);
 }

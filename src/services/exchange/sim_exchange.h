@@ -21,6 +21,7 @@
 #define EX_OPEN_MAX       12u /* open orders of one account: some are refused */
 #define EX_TRADERS_MAX    5u
 #define EX_ASKS_MAX       900u
+#define EX_CALM_ASKS_MAX  600u /* beside them */
 #define EX_BINARIES_MAX   3u
 #define EX_REQUESTS_MAX   400u /* of one binary session */
 #define EX_BINARY_PORT    9879
@@ -157,7 +158,8 @@ struct exchange_sim {
      * So in that weather only the input and the outputs are held together, not what clients were told. */
     bool trusts;
     bool looked[EX_SYMBOLS_MAX], looked_account[EX_PARTITIONS_MAX][EX_ACCOUNTS + 1]; /* in the calm, found right */
-    uint32_t looks_left;
+    uint64_t looks_until_ns;                     /* from then on what they show must be right; 0: nobody looked yet */
+    uint32_t calm_left;                          /* requests to be begun in the calm */
     struct exchange_terms terms[EX_SYMBOLS_MAX]; /* as they are to be defined */
     char names[EX_SYMBOLS_MAX][EXCHANGE_NAME_SIZE];
     struct ex_ledger ledgers[EX_PARTITIONS_MAX];

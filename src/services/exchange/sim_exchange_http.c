@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define TEXT_MAX   (16u << 10)
-#define LOOKS_MAX  400u /* at books and accounts in the calm, before what they show must be right */
+#define LOOKS_NS   (60 * SYS_NANOS_PER_S) /* at books and accounts in the calm, before what they show must be right */
 #define BASE_PRICE 1000
 #define NS_PER_MS  UINT64_C(1000000)
 
@@ -356,6 +356,7 @@ static void read_list(const struct client *c, const char *list, const char *cons
 static void look(struct exchange_sim *x, struct ex_trader *t) {
     char target[96];
     t->role = EX_LOOKS;
+    if (x->looks_until_ns == 0) x->looks_until_ns = sim_now_ns(x->sim) + LOOKS_NS;
     for (uint32_t i = 0; i < x->symbol_count; i++) {
         if (x->looked[i]) continue;
         t->symbol = i;
@@ -395,7 +396,8 @@ static void take_look(struct exchange_sim *x, struct ex_trader *t) {
     }
     if (same && t->account) x->looked_account[t->partition][t->account] = true;
     if (same && !t->account) x->looked[t->symbol] = true;
-    if (!same && x->looks_left-- == 0) /* orders may expire meanwhile, or be canceled as their session is gone */
+    if (!same && sim_now_ns(x->sim) >
+                     x->looks_until_ns) /* orders may expire meanwhile, or be canceled as their session is gone */
         sim_fail(x->sim, "%s %u shows \"%s\", the plain rules give \"%s\"",
             t->account ? "account" : "the book of symbol", t->account ? t->account : t->symbol, shown, right);
 }
@@ -417,6 +419,15 @@ static void finish(struct exchange_sim *x, struct ex_trader *t) {
     client_done_with(c);
 }
 
+/* False: everything is begun. */
+static bool ask_in_the_calm(struct exchange_sim *x, struct ex_trader *t) {
+    if (x->calm_left == 0 || x->ask_count == EX_ASKS_MAX + EX_CALM_ASKS_MAX) return false;
+    x->calm_left--;
+    draw_ask(x);
+    send_ask(x, t, x->ask_count - 1);
+    return true;
+}
+
 void ex_http_step(struct exchange_sim *x, bool calm) {
     for (uint32_t i = 0; i < x->trader_count; i++) {
         struct ex_trader *t = &x->traders[i];
@@ -425,8 +436,7 @@ void ex_http_step(struct exchange_sim *x, bool calm) {
         finish(x, t);
         if (!calm && sim_percent(x->sim, 60)) draw_request(x, t);
         if (!calm || t->client.state != CLIENT_FREE) continue;
-        x->looks_left = x->looks_left ? x->looks_left : LOOKS_MAX;
-        if (!send_again(x, t, false) && !ex_http_settled(x)) look(x, t);
+        if (!send_again(x, t, false) && !ask_in_the_calm(x, t) && !ex_http_settled(x)) look(x, t);
     }
 }
 
@@ -450,7 +460,7 @@ struct ex_ask *ex_http_seen(
     char text[16] = {0};
     size_t left = at ? key.size - (size_t)((const uint8_t *)at - key.data) - 3 : sizeof text;
     if (left < sizeof text) memcpy(text, at + 3, left);
-    uint32_t number = text[0] ? (uint32_t)strtoul(text, NULL, 10) : EX_ASKS_MAX;
+    uint32_t number = text[0] ? (uint32_t)strtoul(text, NULL, 10) : UINT32_MAX;
     if (number >= x->ask_count) {
         sim_fail(x->sim, "exchange.orders-%u holds a command under a key nobody used", l->partition);
         return NULL;
