@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The WebSocket feed as its user meets it: snapshot and increments without a gap, also over lost connections and kill -9."""
-import json, os, random, sys, threading
+import json, os, random, socket, sys, threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from node import Node, Tap
-from ws import WebSocket
+from ws import TEXT, WebSocket
 
 tap = Tap()
 FEED = "/v1/exchange/feed"
@@ -194,15 +194,16 @@ def slow():
     before, size = node.metric("weir_edge_slow_consumers_total") or 0, 0
     order("AAA", "BUY", 10, 1)
     last = feed.until(type="l2")
-    # It stops to read: the same request for a deep answer over and over, until 8 MB wait for it. How many that takes is the
-    # machine's matter: its socket buffers hold up to 37 MB of questions.
-    for price in range(1, 400):
-        order("AAA", "BUY", price % 90 + 1, 1, account=7)
+    # It stops to read: the same request over and over, until 8 MB of answers wait for it. Many in one write, and a receive buffer of
+    # known size: of small answers in segments of their own a full one drops some, acknowledgements with them, and then neither
+    # side's bytes move any more.
+    requests = feed.ws.framed(TEXT, b'{"op":"subscribe","channel":"l2","symbol":"AAA","request":1}') * 1000
+    feed.ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     feed.ws.sock.settimeout(10)
     try:
-        for _ in range(3000000):
-            feed.ws.send('{"op":"subscribe","channel":"l2","symbol":"AAA","request":1}')
-            size += 1
+        for _ in range(3000):
+            feed.ws.sock.sendall(requests)
+            size += len(requests)
     except OSError:
         pass
     try:  # the node's own word: a send that only blocks is no proof

@@ -67,7 +67,8 @@ class WebSocket:
             return "close", struct.unpack(">H", payload[:2])[0] if len(payload) >= 2 else None
         return NAMES.get(opcode, str(opcode)), payload
 
-    def frame(self, opcode, payload=b"", final=True, masked=True, reserved=0):
+    @staticmethod
+    def framed(opcode, payload=b"", final=True, masked=True, reserved=0):
         mask = os.urandom(4) if masked else b""
         head = bytes([(0x80 if final else 0) | reserved | opcode])
         flag = 0x80 if masked else 0
@@ -78,7 +79,10 @@ class WebSocket:
         else:
             head += bytes([flag | 127]) + struct.pack(">Q", len(payload))
         body = bytes(b ^ mask[i % 4] for i, b in enumerate(payload)) if masked else payload
-        self.sock.sendall(head + mask + body)
+        return head + mask + body
+
+    def frame(self, *args, **more):
+        self.sock.sendall(self.framed(*args, **more))
 
     def send(self, payload):
         text = isinstance(payload, str)
