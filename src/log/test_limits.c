@@ -3,13 +3,6 @@
 #include "log/reader.h"
 #include "log/test_world.h"
 
-static void write_on(struct world *w, int commits, uint32_t records) {
-    for (int i = 0; i < commits; i++) {
-        world_commit(w, records);
-        world_run(w);
-    }
-}
-
 static void after_a_failed_sync_nothing_is_acknowledged_and_the_process_ends(void **state) {
     (void)state;
     for (uint64_t n = 1; n < 30; n++) {

@@ -178,6 +178,13 @@ __attribute__((unused)) static void world_run(struct world *w) {
     }
 }
 
+__attribute__((unused)) static void write_on(struct world *w, int commits, uint32_t records) {
+    for (int i = 0; i < commits; i++) {
+        world_commit(w, records);
+        world_run(w);
+    }
+}
+
 /* Reads everything stored of a partition; every record must be the one that belongs there. Returns the offset behind
  * the last. */
 __attribute__((unused)) static uint64_t world_check_partition(struct world *w, struct log_partition *p) {
