@@ -385,10 +385,7 @@ static void finish(struct sim *sim, struct sim_tally *tally, uint64_t *ret_hash)
     for (int f = 0; f < SYS_SIM_FAULT_COUNT; f++)
         sim->tally.faults[f] = sys_sim_faults(sim->sys, (enum sys_sim_fault)f);
     sys_sim_free(sim->sys);
-    const uint64_t *from = (const uint64_t *)(const void *)&sim->tally;
-    uint64_t *to = (uint64_t *)(void *)tally;
-    for (size_t i = 0; i < sizeof *tally / sizeof *to; i++)
-        to[i] += from[i];
+    sim_tally_add(tally, &sim->tally);
 }
 
 bool sim_run(const struct sim_options *options, struct sim_tally *tally, char *ret_failure, uint64_t *ret_hash) {

@@ -33,6 +33,13 @@ struct sim_tally {
     uint64_t faults[SYS_SIM_FAULT_COUNT];
 };
 
+static inline void sim_tally_add(struct sim_tally *sum, const struct sim_tally *tally) {
+    const uint64_t *from = (const uint64_t *)(const void *)tally;
+    uint64_t *to = (uint64_t *)(void *)sum;
+    for (size_t i = 0; i < sizeof *sum / sizeof *to; i++)
+        to[i] += from[i];
+}
+
 /* What `log repair` said it gave up of a partition. */
 struct sim_gap {
     char topic[LOG_TOPIC_NAME_MAX + 1];

@@ -51,7 +51,7 @@ struct host {
     struct poison *poison;
     bool may_have_lost; /* the last stop was not clean: epochs rise */
     _Atomic uint32_t phase;
-    _Atomic uint32_t partitions_replayed, partitions_ready, lanes_drained, lanes_ended;
+    _Atomic uint32_t partitions_replayed, partitions_ready, lanes_ended;
 };
 
 /* The endpoints of the mailbox behind the lanes. */

@@ -49,8 +49,7 @@ static enum weir_error judge_entry(struct log *log, const struct journal_scan *s
     return WEIR_OK;
 }
 
-/* ---- the new epoch
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the new epoch --------------------------------------------------------------------------------------------- */
 
 struct copy {
     struct log *log;

@@ -123,8 +123,6 @@ static enum weir_error check_config(const char *name, uint32_t partitions, const
 
 /* Before start the file is written later, by the journal agent. A new folder without FORMAT counts as empty, whatever
  * else is in it: what is made before the agent came to it makes the folder ready here. */
-#define CONTROL_PAUSE_NS 50000u /* a fraction of the disk write that is waited for */
-
 static enum weir_error make_durable(struct log *log) {
     log->catalogue_dirty = true;
     if (!log->started) return WEIR_OK;
@@ -211,6 +209,8 @@ static enum weir_error create(struct log *log, const char *name, uint32_t partit
     if (!e) *ret_topic = &t->topic;
     return e;
 }
+
+#define CONTROL_PAUSE_NS 50000u /* a fraction of the disk write that is waited for */
 
 void log_control_take(struct log *log) {
     while (atomic_exchange_explicit(&log->control, true, memory_order_acquire))
