@@ -178,8 +178,8 @@ with Node() as node:
             seen.append(os.read(master, 65536).decode())
         return " lines, " in "".join(seen)
     code, took = append_until(drawn, slave)
-    os.close(slave)
     tap.ok(code == 0 and drawn(), "records appended from stdin: a terminal sees how many so far", "".join(seen)[-300:])
+    os.close(slave)
     os.close(master)
     with tempfile.TemporaryFile() as quiet:
         until = time.monotonic() + took
