@@ -117,8 +117,8 @@ static void print_exit_codes(bool json) {
     print_json_close(&p);
 }
 
-static void put_flags(struct json_writer *w, const struct cli_flag *flags) {
-    json_write_key(w, "flags");
+static void put_flags(struct json_writer *w, const char *key, const struct cli_flag *flags) {
+    json_write_key(w, key);
     json_write_array_open(w);
     for (const struct cli_flag *f = flags; f && f->name; f++) {
         json_write_object_open(w);
@@ -130,10 +130,33 @@ static void put_flags(struct json_writer *w, const struct cli_flag *flags) {
     json_write_array_close(w);
 }
 
+static void put_exits_and_examples(struct json_writer *w, const struct cli_command *c) {
+    json_write_key(w, "exits");
+    json_write_array_open(w);
+    for (const struct cli_exit *x = c->exits; x && x->when; x++) {
+        json_write_object_open(w);
+        json_put_u64(w, "code", (uint64_t)weir_error_exit(x->error));
+        json_put_text(w, "name", weir_error_name(x->error));
+        json_put_text(w, "when", x->when);
+        json_write_object_close(w);
+    }
+    json_write_array_close(w);
+    json_write_key(w, "examples");
+    json_write_array_open(w);
+    for (const struct cli_example *x = c->examples; x && x->line; x++) {
+        json_write_object_open(w);
+        json_put_text(w, "line", x->line);
+        json_put_text(w, "what", x->what);
+        json_write_object_close(w);
+    }
+    json_write_array_close(w);
+}
+
 static void put_command(struct json_writer *w, const struct cli_command *c) {
     json_write_object_open(w);
     json_put_text(w, "name", c->name);
     json_put_text(w, "summary", c->summary);
+    json_put_text(w, "description", c->description);
     json_put_bool(w, "lists", c->lists);
     json_write_key(w, "positionals");
     json_write_array_open(w);
@@ -145,7 +168,8 @@ static void put_command(struct json_writer *w, const struct cli_command *c) {
         json_write_object_close(w);
     }
     json_write_array_close(w);
-    put_flags(w, c->flags);
+    put_flags(w, "flags", c->flags);
+    put_exits_and_examples(w, c);
     json_write_object_close(w);
 }
 
@@ -160,6 +184,7 @@ static void print_commands_json(void) {
     for (const struct cli_command *c = cli_next(&i); c; c = cli_next(&i))
         if (!c->hidden) put_command(w, c);
     json_write_array_close(w);
+    put_flags(w, "common_flags", cli_common_flags);
     json_write_key(w, "tools");
     json_write_array_open(w);
     for (size_t s = 0; s < weir_services_count; s++)
@@ -242,7 +267,7 @@ const struct cli_command cli_help_commands[] = {
         .summary = "list the commands, or say what one of them does",
         .positionals =
             CLI_POSITIONALS({"COMMAND", CLI_COMMAND, true, "a command, or one of the pages exit-codes and environment"},
-                {"VERB", CLI_ANY, true, "its second word"}),
+                {"VERB", CLI_COMMAND, true, "its second word"}),
         .flags = CLI_FLAGS(CLI_JSON_FLAG(struct help_values, "print the tables of commands, or the page, as JSON")),
         .examples = CLI_EXAMPLES({"weir help topic read", "what `weir topic read` takes and does"},
             {"weir help exit-codes", "what each exit code means"}),
