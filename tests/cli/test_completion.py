@@ -23,48 +23,44 @@ def run(command, env):
     return done.stdout.decode()
 
 
-def in_bash(line, env):
+def in_bash(line, env, _wanted):
     words = line.split(" ")
     script = 'source <(weir completion bash); COMP_WORDS=("$@"); COMP_CWORD=%d; _weir; printf "%%s\\n" "${COMPREPLY[@]}"' % (len(words) - 1)
     return run(["bash", "--norc", "-c", script, "bash"] + words, env).split()
 
 
-def in_fish(line, env):
+def in_fish(line, env, _wanted):
     out = run(["fish", "--no-config", "-c", "weir completion fish | source; complete -C '%s'" % line], env)
     return [row.split("\t")[0] for row in out.splitlines()]
 
 
-def in_zsh(line, env):
-    """zsh completes only in its editor, so it gets a terminal, and the key is pressed."""
+def in_zsh(line, env, wanted):
+    """zsh completes only in its editor, so it gets a terminal, the key is pressed, and what is wanted is waited for."""
     process, master = pty.fork()
     if process == 0:
         os.chdir(os.path.join(home.name, "work"))
         os.execvpe("zsh", ["zsh", "-f", "-i"], dict(ENV, PS1="", **env))
-    seen = b""
+    deadline = time.monotonic() + PATIENCE
 
-    def until(pattern, what):
-        nonlocal seen
-        deadline = time.monotonic() + PATIENCE
-        while not re.search(pattern, seen):
-            if not select.select([master], [], [], max(0, deadline - time.monotonic()))[0]:
-                raise RuntimeError("zsh: no %s in %r" % (what, seen[-2000:]))
+    def until(enough):
+        """The words that stand on the screen when it is enough, or when patience ends."""
+        seen, words = b"", []
+        while not enough(words) and select.select([master], [], [], max(0, deadline - time.monotonic()))[0]:
             seen += os.read(master, 65536)
+            shown = re.sub(rb"\x07|\x1b\[[0-9;?]*[A-Za-z]", b"", seen).decode("utf-8", "replace")
+            words = re.findall(r"[\w.\-]+", shown)
+        return words
 
     try:
-        # What is offered is listed by a widget of our own, not drawn, so that nothing depends on the screen.
         os.write(master, b"autoload -Uz compinit && compinit -D -u; source <(weir completion zsh); "
-                         b"compadd() { builtin compadd -O found \"$@\"; print -l -- OFFERED $found; builtin compadd \"$@\" }; "
                          b"unsetopt prompt_cr prompt_sp; print -- READ''Y\n")
-        until(rb"READY\r?\n", "prompt")
-        seen = b""
+        until(lambda words: "READY" in words)
         os.write(master, line.encode() + b"\t")
-        os.write(master, b"\x15print -- DO''NE\n")
-        until(rb"DONE\r?\n", "end")
+        return until(lambda words: all(word in words for word in wanted))
     finally:
         os.write(master, b"\x15exit\n")
-        os.close(master)
         os.waitpid(process, 0)
-    return re.findall(r"[\w.\-]+", re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b" ", seen).decode("utf-8", "replace"))
+        os.close(master)
 
 
 # line, what must be among what is offered, what must not
@@ -90,7 +86,7 @@ with Node() as node:
             tap.skip("completion in %s" % shell, "there is no %s on this machine" % shell)
             continue
         for line, wanted, unwanted in CASES:
-            offered = [word.rstrip("/") for word in offered_in(line, env)]
+            offered = [word.rstrip("/") for word in offered_in(line, env, wanted)]
             tap.ok(all(word in offered for word in wanted) and not any(word in offered for word in unwanted),
                    "%s completes `%s` with %s" % (shell, line, " ".join(wanted)), " ".join(offered)[:600])
     done = subprocess.run([WEIR, "complete", "--", "topic", "read", ""], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
