@@ -72,6 +72,8 @@ static void put_row(struct json_writer *w, const struct settings_group *group, u
     }
     json_put_text(w, "kind", setting_kind_name(row->kind));
     json_put_text(w, "initial", row->initial);
+    if (row->min > 0) json_put_u64(w, "min", row->min);
+    if (row->max > 0) json_put_u64(w, "max", row->max);
     json_put_text(w, "from", group->origins[i]);
     json_put_text(w, "summary", row->summary);
     json_write_object_close(w);

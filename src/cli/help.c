@@ -82,12 +82,22 @@ static const enum weir_error errors[] = {
 #undef ERROR_VALUE
 };
 
-static void put_exit_code(struct json_writer *w, int code, const char *name, const char *sentence, bool retryable) {
+static void put_error(struct json_writer *w, enum weir_error error) {
     json_write_object_open(w);
-    json_put_u64(w, "code", (uint64_t)code);
-    json_put_text(w, "name", name);
+    json_put_u64(w, "code", (uint64_t)weir_error_exit(error));
+    json_put_text(w, "name", weir_error_name(error));
+    json_put_text(w, "sentence", weir_error_sentence(error));
+    json_put_u64(w, "http", (uint64_t)weir_error_http(error));
+    json_put_bool(w, "retryable", weir_error_retryable(error));
+    json_write_object_close(w);
+}
+
+static void put_usage_code(struct json_writer *w, const char *sentence) {
+    json_write_object_open(w);
+    json_put_u64(w, "code", CLI_EXIT_USAGE);
+    json_put_text(w, "name", "USAGE");
     json_put_text(w, "sentence", sentence);
-    json_put_bool(w, "retryable", retryable);
+    json_put_bool(w, "retryable", false);
     json_write_object_close(w);
 }
 
@@ -109,9 +119,8 @@ static void print_exit_codes(bool json) {
     json_write_key(w, "exit_codes");
     json_write_array_open(w);
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
-        put_exit_code(w, weir_error_exit(errors[i]), weir_error_name(errors[i]), weir_error_sentence(errors[i]),
-            weir_error_retryable(errors[i]));
-    put_exit_code(w, CLI_EXIT_USAGE, "USAGE", usage_sentence, false);
+        put_error(w, errors[i]);
+    put_usage_code(w, usage_sentence);
     json_write_array_close(w);
     json_write_object_close(w);
     print_json_close(&p);

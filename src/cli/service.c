@@ -200,7 +200,7 @@ static int replay(const struct cli_command *command, int argc, char **argv) {
 const struct cli_command cli_service_commands[] = {
     {
         .name = "service list",
-        .summary = "list the services of this binary, or of a running node with their partitions",
+        .summary = "list services and their partitions",
         .flags = CLI_FLAGS({"node", CLI_TEXT, offsetof(struct service_values, node), "HOST:PORT",
                                "ask this running node; its answer is JSON"},
             CLI_JSON_FLAG(struct service_values, "ask the running node and print its JSON answer")),
