@@ -20,8 +20,17 @@ struct client_answer { /* slices are valid until the next request */
     struct weir_slice body;
 };
 
-#define CLIENT_NODE_FLAG(variable)                                                                                     \
-    { "node", CLI_TEXT, &(variable), "HOST:PORT", "the node to talk to (default $WEIR_NODE or 127.0.0.1:7070)" }
+/* A row of a command whose struct of values has `const char *node`. */
+#define CLIENT_NODE_FLAG(values)                                                                                       \
+    {                                                                                                                  \
+        "node", CLI_TEXT, offsetof(values, node), "HOST:PORT",                                                         \
+            "the node to talk to (default $WEIR_NODE or 127.0.0.1:7070)"                                               \
+    }
+/* Rows of .exits that every command has which talks to a node. */
+#define CLIENT_EXITS                                                                                                   \
+    {WEIR_E_CLOSED, "no node answers there"}, {                                                                        \
+        WEIR_E_FULL, "the node is full or starting: try again"                                                         \
+    }
 
 /* node NULL: $WEIR_NODE, else 127.0.0.1:7070. */
 WEIR_MUST enum weir_error client_open(struct client *client, const char *node);

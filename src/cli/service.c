@@ -1,24 +1,16 @@
 #include "base/text.h"
 #include "cli/client.h"
+#include "cli/print.h"
+#include "cli/term.h"
 #include "host/host.h"
 #include "services/registry.h"
 #include <stdio.h>
 
-static const struct weir_service *find_service(const char *name) {
-    for (size_t i = 0; i < weir_services_count; i++)
-        if (strcmp(weir_services[i]->name, name) == 0) return weir_services[i];
-    return NULL;
-}
-
-static int no_service(const char *name) {
-    const char *names[64];
-    size_t count = 0;
-    for (size_t i = 0; i < weir_services_count && count < 64; i++)
-        names[count++] = weir_services[i]->name;
-    int nearest = text_nearest(weir_slice_text(name), names, count);
-    return cli_fail(weir_error_context(WEIR_E_NOT_FOUND, "there is no service %s%s%s", name,
-        nearest >= 0 ? "; did you mean " : "", nearest >= 0 ? names[nearest] : ""));
-}
+struct service_values {
+    const char *node, *data;
+    uint64_t partition, offset, until;
+    bool json, dump;
+};
 
 static int ask(const char *node, enum weir_http_method method, const char *target) {
     struct client client;
@@ -33,16 +25,19 @@ static int ask(const char *node, enum weir_http_method method, const char *targe
     return e == WEIR_OK ? 0 : cli_fail(e);
 }
 
-int cli_service_list(const struct cli_command *command, int argc, char **argv) {
-    const char *node = NULL;
-    bool json = false;
-    const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node),
-        {"json", CLI_SWITCH, &json, NULL, "ask the running node and print its JSON answer"}, {0}};
-    int positionals = 0;
-    int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
+static void put_service(struct json_writer *w, const struct weir_service *s) {
+    json_put_text(w, "name", s->name);
+    json_put_u64(w, "version", s->version);
+    json_put_text(w, "summary", s->summary);
+}
+
+static int list(const struct cli_command *command, int argc, char **argv) {
+    struct service_values given = {0};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
-    if (json || node) return ask(node, WEIR_HTTP_GET, "/v1/node");
-    printf("%-16s %7s  %s\n", "SERVICE", "VERSION", "WHAT IT IS");
+    if (given.json || given.node) return ask(given.node, WEIR_HTTP_GET, "/v1/node");
+    printf("%s%-16s %7s  %s%s\n", term_on(stdout, TERM_BOLD), "SERVICE", "VERSION", "WHAT IT IS", term_off(stdout));
     for (size_t i = 0; i < weir_services_count; i++)
         printf("%-16s %7u  %s\n", weir_services[i]->name, weir_services[i]->version, weir_services[i]->summary);
     return 0;
@@ -66,47 +61,100 @@ static void describe(const struct weir_service *s) {
         printf("  %4u %-24s HTTP %u  %s\n", r->code, r->name, r->status, r->sentence);
 }
 
-int cli_service_describe(const struct cli_command *command, int argc, char **argv) {
-    int positionals = 0;
-    int code = cli_parse(command, NULL, argc, argv, 1, 1, &positionals);
+static void describe_routes_json(struct json_writer *w, const struct weir_service *s) {
+    json_write_key(w, "routes");
+    json_write_array_open(w);
+    for (const struct weir_route *r = s->routes; r && r->path; r++) {
+        json_write_object_open(w);
+        json_put_text(w, "method", r->method ? r->method : "GET");
+        json_put_text(w, "path", r->path);
+        json_put_text(w, "summary", r->summary);
+        json_write_object_close(w);
+    }
+    json_write_array_close(w);
+    json_write_key(w, "reasons");
+    json_write_array_open(w);
+    for (const struct weir_reason *r = s->reasons; r && r->name; r++) {
+        json_write_object_open(w);
+        json_put_u64(w, "code", r->code);
+        json_put_text(w, "name", r->name);
+        json_put_u64(w, "status", r->status);
+        json_put_text(w, "sentence", r->sentence);
+        json_write_object_close(w);
+    }
+    json_write_array_close(w);
+}
+
+static void describe_json(const struct weir_service *s) {
+    struct print_json p;
+    struct json_writer *w = print_json_open(&p);
+    json_write_object_open(w);
+    put_service(w, s);
+    json_write_key(w, "topics");
+    json_write_array_open(w);
+    for (const struct weir_topic *t = s->topics; t && t->name; t++) {
+        json_write_object_open(w);
+        json_put_text(w, "name", t->name);
+        json_put_text(w, "role", t->role == WEIR_TOPIC_INPUT ? "input" : "output");
+        json_put_text(w, "summary", t->summary);
+        json_write_object_close(w);
+    }
+    json_write_array_close(w);
+    json_write_key(w, "settings");
+    json_write_array_open(w);
+    for (const struct weir_setting *r = s->settings; r && r->name; r++) {
+        json_write_object_open(w);
+        json_put_text(w, "name", r->name);
+        json_put_text(w, "initial", r->initial);
+        json_put_text(w, "summary", r->summary);
+        json_write_object_close(w);
+    }
+    json_write_array_close(w);
+    describe_routes_json(w, s);
+    json_write_object_close(w);
+    print_json_close(&p);
+}
+
+static int describe_one(const struct cli_command *command, int argc, char **argv) {
+    struct service_values given = {0};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
-    const struct weir_service *service = find_service(argv[0]);
-    if (!service) return no_service(argv[0]);
-    describe(service);
+    const struct weir_service *service = cli_service(argv[0]);
+    if (!service) return cli_fail(cli_no_service(argv[0]));
+    if (given.json)
+        describe_json(service);
+    else
+        describe(service);
     return 0;
 }
 
-int cli_service_snapshot(const struct cli_command *command, int argc, char **argv) {
-    const char *node = NULL;
-    const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node), {0}};
-    int positionals = 0;
-    int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
+static int snapshot(const struct cli_command *command, int argc, char **argv) {
+    struct service_values given = {0};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
-    if (!find_service(argv[0])) return no_service(argv[0]);
+    if (!cli_service(argv[0])) return cli_fail(cli_no_service(argv[0]));
     char target[128];
     struct text_builder t = TEXT_BUILDER(target);
     text_printf(&t, "/v1/services/%s/snapshot", argv[0]);
-    return ask(node, WEIR_HTTP_POST, target);
+    return ask(given.node, WEIR_HTTP_POST, target);
 }
 
-int cli_service_skip(const struct cli_command *command, int argc, char **argv) {
-    const char *node = NULL;
-    uint64_t partition = 0, offset = UINT64_MAX;
-    const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node),
-        {"offset", CLI_NUMBER, &offset, "N", "the poison record's offset"},
-        {"partition", CLI_NUMBER, &partition, "N", "partition (default 0)"}, {0}};
-    int positionals = 0;
-    int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
+static int skip(const struct cli_command *command, int argc, char **argv) {
+    struct service_values given = {.offset = UINT64_MAX};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
-    if (!find_service(argv[0])) return no_service(argv[0]);
-    if (offset == UINT64_MAX)
+    if (!cli_service(argv[0])) return cli_fail(cli_no_service(argv[0]));
+    if (given.offset == UINT64_MAX)
         return cli_fail(weir_error_context(
             WEIR_E_INVALID, "say which record: --offset N; `weir service list --json` shows where it is parked"));
     char target[200];
     struct text_builder t = TEXT_BUILDER(target);
-    text_printf(&t, "/v1/services/%s/skip?partition=%llu&offset=%llu", argv[0], (unsigned long long)partition,
-        (unsigned long long)offset);
-    return ask(node, WEIR_HTTP_POST, target);
+    text_printf(&t, "/v1/services/%s/skip?partition=%llu&offset=%llu", argv[0], (unsigned long long)given.partition,
+        (unsigned long long)given.offset);
+    return ask(given.node, WEIR_HTTP_POST, target);
 }
 
 static enum weir_error put_stdout(void *ctx, const void *data, size_t size) {
@@ -125,24 +173,98 @@ static enum weir_error put_head(void *ctx, const void *data, size_t size) {
     return e ? e : put_stdout(NULL, "}\n", 2);
 }
 
-int cli_service_replay(const struct cli_command *command, int argc, char **argv) {
-    const char *data = "./data";
-    uint64_t partition = 0, until = UINT64_MAX;
-    bool dump = false;
-    const struct cli_flag flags[] = {{"data", CLI_TEXT, &data, "DIR", "the data folder (default ./data)"},
-        {"until", CLI_NUMBER, &until, "OFFSET", "apply the records below this offset (default: all)"},
-        {"partition", CLI_NUMBER, &partition, "N", "partition (default 0)"},
-        {"dump", CLI_SWITCH, &dump, NULL, "print the state"}, {0}};
-    int positionals = 0;
-    int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
+static int replay(const struct cli_command *command, int argc, char **argv) {
+    struct service_values given = {.data = "./data", .until = UINT64_MAX};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
-    const struct weir_service *service = find_service(argv[0]);
-    if (!service) return no_service(argv[0]);
+    const struct weir_service *service = cli_service(argv[0]);
+    if (!service) return cli_fail(cli_no_service(argv[0]));
     bool head_done = false;
     struct sys *sys = NULL;
     enum weir_error e = sys_linux_new(&sys);
     if (e == WEIR_OK)
-        e = host_replay(sys, data, service, (uint32_t)partition, until, dump ? put_stdout : put_head, &head_done);
+        e = host_replay(sys, given.data, service, (uint32_t)given.partition, given.until,
+            given.dump ? put_stdout : put_head, &head_done);
     sys_linux_free(sys);
     return e == WEIR_OK ? 0 : cli_fail(e);
 }
+
+#define SERVICE_NAME                                                                                                   \
+    { "NAME", CLI_SERVICE, false, "a service of this binary; `weir service list` lists them" }
+#define SERVICE_UNKNOWN                                                                                                \
+    { WEIR_E_NOT_FOUND, "there is no such service" }
+#define SERVICE_PARTITION                                                                                              \
+    { "partition", CLI_NUMBER, offsetof(struct service_values, partition), "N", "partition (default 0)" }
+
+const struct cli_command cli_service_commands[] = {
+    {
+        .name = "service list",
+        .summary = "list services and their partitions",
+        .flags = CLI_FLAGS({"node", CLI_TEXT, offsetof(struct service_values, node), "HOST:PORT",
+                               "ask this running node; its answer is JSON"},
+            CLI_JSON_FLAG(struct service_values, "ask the running node and print its JSON answer")),
+        .exits = CLI_EXITS(CLIENT_EXITS),
+        .examples = CLI_EXAMPLES({"weir service list", "what this binary can run"},
+            {"weir service list --node 127.0.0.1:7070", "what runs there: partitions, offsets, what is parked"}),
+        .lists = true,
+        .run = list,
+    },
+    {
+        .name = "service describe",
+        .summary = "settings, topics, routes and reasons of a service",
+        .positionals = CLI_POSITIONALS(SERVICE_NAME),
+        .flags = CLI_FLAGS(CLI_JSON_FLAG(struct service_values, "print them as JSON")),
+        .exits = CLI_EXITS(SERVICE_UNKNOWN),
+        .examples = CLI_EXAMPLES({"weir service describe exchange", "its whole table"}),
+        .lists = true,
+        .run = describe_one,
+    },
+    {
+        .name = "service snapshot",
+        .summary = "take a snapshot now",
+        .description =
+            "Of every partition of the service on a running node. A shadow replays the log and saves; the live\n"
+            "service does not wait.",
+        .positionals = CLI_POSITIONALS(SERVICE_NAME),
+        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct service_values)),
+        .exits = CLI_EXITS(SERVICE_UNKNOWN, CLIENT_EXITS),
+        .examples = CLI_EXAMPLES({"weir service snapshot exchange", "so that the next start replays little"}),
+        .run = snapshot,
+    },
+    {
+        .name = "service skip",
+        .summary = "pass over a poison record that parked a partition",
+        .description =
+            "A record that crashes the node twice parks its partition; the others run. The order to skip it is itself\n"
+            "a record, so that every later replay obeys it.",
+        .positionals = CLI_POSITIONALS(SERVICE_NAME),
+        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct service_values),
+            {"offset", CLI_NUMBER, offsetof(struct service_values, offset), "N", "the poison record's offset"},
+            SERVICE_PARTITION),
+        .exits =
+            CLI_EXITS(SERVICE_UNKNOWN, {WEIR_E_CONFLICT, "the partition is not parked at that offset"}, CLIENT_EXITS),
+        .examples = CLI_EXAMPLES({"weir service skip exchange --offset 4711", "the node's log names the offset"}),
+        .run = skip,
+    },
+    {
+        .name = "service replay",
+        .summary = "rebuild a service's state as of an offset, offline",
+        .description = "Reads the data folder of a stopped node and changes nothing. Without --dump only the head is "
+                       "printed: the\n"
+                       "offset, record time and hashes that the state has there.",
+        .positionals = CLI_POSITIONALS(SERVICE_NAME),
+        .flags = CLI_FLAGS({"data", CLI_TEXT, offsetof(struct service_values, data), "DIR",
+                               "the data folder (default ./data)", CLI_FOLDER},
+            {"until", CLI_NUMBER, offsetof(struct service_values, until), "OFFSET",
+                "apply the records below this offset (default: all)"},
+            SERVICE_PARTITION,
+            {"dump", CLI_SWITCH, offsetof(struct service_values, dump), NULL, "print the state too, as JSON"}),
+        .exits = CLI_EXITS(SERVICE_UNKNOWN, {WEIR_E_LOCKED, "a node runs on the folder: stop it first"},
+            {WEIR_E_VERSION, "written by a version that this binary does not replay"}),
+        .examples =
+            CLI_EXAMPLES({"weir service replay exchange --until 1000 --dump", "the order book after 1,000 records"}),
+        .run = replay,
+    },
+    {0},
+};

@@ -1,8 +1,15 @@
 #include "base/encode.h"
 #include "base/json.h"
 #include "cli/client.h"
+#include "cli/term.h"
 #include <stdio.h>
 #include <stdlib.h>
+
+struct topic_values {
+    const char *node, *key;
+    uint64_t partitions, partition, offset, limit;
+    bool json;
+};
 
 #define TARGET_BYTES       512
 #define LINE_BYTES_MAX     (1u << 20)
@@ -30,7 +37,7 @@ static int one_request(
 /* {"topics":[{"name":..., ...}]} as a table. */
 static void print_table(struct weir_slice body) {
     struct json_reader r = json_reader(body, 0);
-    printf("%-32s %10s  %s\n", "TOPIC", "PARTITIONS", "KIND");
+    printf("%s%-32s %10s  %s%s\n", term_on(stdout, TERM_BOLD), "TOPIC", "PARTITIONS", "KIND", term_off(stdout));
     char name[160] = "", kind[32] = "";
     uint64_t partitions = 0;
     unsigned depth = 0;
@@ -52,21 +59,18 @@ static void print_table(struct weir_slice body) {
     }
 }
 
-int cli_topic_list(const struct cli_command *command, int argc, char **argv) {
-    const char *node = NULL;
-    bool json = false;
-    const struct cli_flag flags[] = {
-        CLIENT_NODE_FLAG(node), {"json", CLI_SWITCH, &json, NULL, "print the node's JSON answer"}, {0}};
-    int positionals = 0;
-    int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
+static int list(const struct cli_command *command, int argc, char **argv) {
+    struct topic_values given = {0};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
     struct client client;
     struct client_answer answer;
-    enum weir_error e = client_open(&client, node);
+    enum weir_error e = client_open(&client, given.node);
     if (e == WEIR_OK) {
         e = client_request(&client, WEIR_HTTP_GET, "/v1/topics", (struct weir_slice){0}, &answer);
         if (e == WEIR_OK) {
-            if (json)
+            if (given.json)
                 print_body(answer.body);
             else
                 print_table(answer.body);
@@ -76,22 +80,19 @@ int cli_topic_list(const struct cli_command *command, int argc, char **argv) {
     return e == WEIR_OK ? 0 : cli_fail(e);
 }
 
-int cli_topic_create(const struct cli_command *command, int argc, char **argv) {
-    const char *node = NULL;
-    uint64_t partitions = 1;
-    const struct cli_flag flags[] = {
-        CLIENT_NODE_FLAG(node), {"partitions", CLI_NUMBER, &partitions, "N", "partitions (default 1)"}, {0}};
-    int positionals = 0;
-    int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
+static int create(const struct cli_command *command, int argc, char **argv) {
+    struct topic_values given = {.partitions = 1};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
     char memory[1024];
     struct text_builder body = TEXT_BUILDER(memory);
     struct json_writer w = json_writer(&body, 0);
     json_write_object_open(&w);
     json_put_text(&w, "name", argv[0]);
-    json_put_u64(&w, "partitions", partitions);
+    json_put_u64(&w, "partitions", given.partitions);
     json_write_object_close(&w);
-    return one_request(node, WEIR_HTTP_POST, "/v1/topics", text_slice(&body), true);
+    return one_request(given.node, WEIR_HTTP_POST, "/v1/topics", text_slice(&body), true);
 }
 
 static void topic_target(struct text_builder *t, const char *topic, const char *rest) {
@@ -107,16 +108,15 @@ static void topic_target(struct text_builder *t, const char *topic, const char *
     text_add(t, rest);
 }
 
-int cli_topic_delete(const struct cli_command *command, int argc, char **argv) {
-    const char *node = NULL;
-    const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node), {0}};
-    int positionals = 0;
-    int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
+static int delete_one(const struct cli_command *command, int argc, char **argv) {
+    struct topic_values given = {0};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
     char memory[TARGET_BYTES];
     struct text_builder target = TEXT_BUILDER(memory);
     topic_target(&target, argv[0], "");
-    return one_request(node, WEIR_HTTP_DELETE, target.data, (struct weir_slice){0}, false);
+    return one_request(given.node, WEIR_HTTP_DELETE, target.data, (struct weir_slice){0}, false);
 }
 
 static void add_record(struct json_writer *w, const char *key, struct weir_slice value) {
@@ -130,6 +130,8 @@ struct append {
     struct client client;
     const char *target, *key;
     struct arena arena;
+    struct progress progress;
+    uint64_t lines;
 };
 
 /* Sends lines of stdin in batches; *ret_more is false at the end of the input. */
@@ -160,6 +162,8 @@ static enum weir_error append_lines(struct append *a, char *line, size_t line_si
     struct client_answer answer;
     enum weir_error e = client_request(&a->client, WEIR_HTTP_POST, a->target, text_slice(&body), &answer);
     if (e == WEIR_OK) print_body(answer.body);
+    a->lines += count;
+    progress_at(&a->progress, a->lines);
     return e;
 }
 
@@ -185,24 +189,22 @@ static enum weir_error append_all(struct append *a, const char *value) {
     return e;
 }
 
-int cli_topic_append(const struct cli_command *command, int argc, char **argv) {
-    const char *node = NULL;
-    struct append a = {0};
-    uint64_t partition = 0;
-    const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node), {"key", CLI_TEXT, &a.key, "KEY", "the records' key"},
-        {"partition", CLI_NUMBER, &partition, "N", "partition (default 0)"}, {0}};
-    int positionals = 0;
-    int code = cli_parse(command, flags, argc, argv, 1, 2, &positionals);
+static int append(const struct cli_command *command, int argc, char **argv) {
+    struct topic_values given = {0};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
     char memory[TARGET_BYTES];
     struct text_builder target = TEXT_BUILDER(memory);
     topic_target(&target, argv[0], "/records");
-    text_printf(&target, "?partition=%llu", (unsigned long long)partition);
-    a.target = target.data;
-    enum weir_error e = client_open(&a.client, node);
+    text_printf(&target, "?partition=%llu", (unsigned long long)given.partition);
+    struct append a = {.target = target.data, .key = given.key};
+    enum weir_error e = client_open(&a.client, given.node);
     if (e == WEIR_OK) {
         arena_init(&a.arena, NULL, 1u << 20, 64u << 20);
-        e = append_all(&a, positionals > 1 ? argv[1] : NULL);
+        progress_start(&a.progress, a.client.sys, argv[0], "lines", 0, true);
+        e = append_all(&a, count > 1 ? argv[1] : NULL);
+        progress_done(&a.progress);
         arena_done(&a.arena);
         client_close(&a.client);
     }
@@ -260,37 +262,114 @@ static int read_loop(const char *node, struct reading *reading) {
     struct client client;
     enum weir_error e = client_open(&client, node);
     if (e != WEIR_OK) return cli_fail(e);
-    uint64_t count = 1;
+    struct progress progress;
+    progress_start(&progress, client.sys, reading->topic, "records", 0, true);
+    uint64_t count = 1, total = 0;
     while (e == WEIR_OK && reading->limit > 0 && (count > 0 || reading->follow)) {
         e = read_some(&client, reading, &count);
         reading->limit -= count < reading->limit ? count : reading->limit;
+        total += e == WEIR_OK ? count : 0;
+        progress_at(&progress, total);
     }
+    progress_done(&progress);
     client_close(&client);
     return e == WEIR_OK ? 0 : cli_fail(e);
 }
 
-int cli_topic_read(const struct cli_command *command, int argc, char **argv) {
-    const char *node = NULL;
-    struct reading reading = {.limit = UINT64_MAX};
-    const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node),
-        {"partition", CLI_NUMBER, &reading.partition, "N", "partition (default 0)"},
-        {"offset", CLI_NUMBER, &reading.offset, "N", "first offset (default 0)"},
-        {"limit", CLI_NUMBER, &reading.limit, "N", "stop after that many records"}, {0}};
-    int positionals = 0;
-    int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
+static int read_command(const struct cli_command *command, int argc, char **argv) {
+    struct topic_values given = {.limit = UINT64_MAX};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
-    reading.topic = argv[0];
-    return read_loop(node, &reading);
+    struct reading reading = {argv[0], given.partition, given.offset, given.limit, false, false};
+    return read_loop(given.node, &reading);
 }
 
-int cli_topic_tail(const struct cli_command *command, int argc, char **argv) {
-    const char *node = NULL;
-    struct reading reading = {.limit = UINT64_MAX, .follow = true, .from_end = true};
-    const struct cli_flag flags[] = {
-        CLIENT_NODE_FLAG(node), {"partition", CLI_NUMBER, &reading.partition, "N", "partition (default 0)"}, {0}};
-    int positionals = 0;
-    int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
+static int tail(const struct cli_command *command, int argc, char **argv) {
+    struct topic_values given = {0};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
-    reading.topic = argv[0];
-    return read_loop(node, &reading);
+    struct reading reading = {argv[0], given.partition, 0, UINT64_MAX, true, true};
+    return read_loop(given.node, &reading);
 }
+
+#define TOPIC_NAME                                                                                                     \
+    { "NAME", CLI_TOPIC, false, "a topic of the node; `weir topic list` lists them" }
+#define TOPIC_UNKNOWN                                                                                                  \
+    { WEIR_E_NOT_FOUND, "there is no such topic or partition" }
+#define TOPIC_PARTITION                                                                                                \
+    { "partition", CLI_NUMBER, offsetof(struct topic_values, partition), "N", "partition (default 0)" }
+#define TOPIC_JSON CLI_JSON_FLAG(struct topic_values, "print JSON lines, which is the default")
+
+const struct cli_command cli_topic_commands[] = {
+    {
+        .name = "topic list",
+        .summary = "list the topics of a running node",
+        .flags = CLI_FLAGS(
+            CLIENT_NODE_FLAG(struct topic_values), CLI_JSON_FLAG(struct topic_values, "print the node's JSON answer")),
+        .exits = CLI_EXITS(CLIENT_EXITS),
+        .examples = CLI_EXAMPLES({"weir topic list", "names, partitions and kinds"}),
+        .lists = true,
+        .run = list,
+    },
+    {
+        .name = "topic create",
+        .summary = "create a topic",
+        .positionals = CLI_POSITIONALS({"NAME", CLI_ANY, false, "letters, digits, `.`, `_` and `-`"}),
+        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct topic_values),
+            {"partitions", CLI_NUMBER, offsetof(struct topic_values, partitions), "N", "partitions (default 1)"}),
+        .exits = CLI_EXITS(
+            {WEIR_E_EXISTS, "a topic of that name is there"}, {WEIR_E_INVALID, "the name is none"}, CLIENT_EXITS),
+        .examples = CLI_EXAMPLES({"weir topic create events --partitions 4", "four partitions, numbered from 0"}),
+        .run = create,
+    },
+    {
+        .name = "topic delete",
+        .summary = "delete a topic and its records",
+        .positionals = CLI_POSITIONALS(TOPIC_NAME),
+        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct topic_values)),
+        .exits = CLI_EXITS(TOPIC_UNKNOWN, {WEIR_E_FORBIDDEN, "it is a service's topic"}, CLIENT_EXITS),
+        .examples = CLI_EXAMPLES({"weir topic delete events", "nothing asks first, nothing brings it back"}),
+        .run = delete_one,
+    },
+    {
+        .name = "topic append",
+        .summary = "append a record; without VALUE, one per line of stdin",
+        .description = "Ends after the records are on disk, and prints the node's answer with their offsets.",
+        .positionals = CLI_POSITIONALS(TOPIC_NAME, {"VALUE", CLI_ANY, true, "the record's value, UTF-8"}),
+        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct topic_values),
+            {"key", CLI_TEXT, offsetof(struct topic_values, key), "KEY", "the records' key"}, TOPIC_PARTITION),
+        .exits = CLI_EXITS(TOPIC_UNKNOWN, {WEIR_E_INVALID, "a value is not UTF-8"},
+            {WEIR_E_TOO_LARGE, "a line or a record is too large"}, {WEIR_E_NO_SPACE, "the node's disk is full"},
+            CLIENT_EXITS),
+        .examples = CLI_EXAMPLES({"weir topic append events hello --key k", "one record"},
+            {"seq 1000 | weir topic append events", "a thousand"}),
+        .run = append,
+    },
+    {
+        .name = "topic read",
+        .summary = "print records as JSON lines",
+        .positionals = CLI_POSITIONALS(TOPIC_NAME),
+        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct topic_values), TOPIC_PARTITION,
+            {"offset", CLI_NUMBER, offsetof(struct topic_values, offset), "N", "first offset (default 0)"},
+            {"limit", CLI_NUMBER, offsetof(struct topic_values, limit), "N", "stop after that many records"},
+            TOPIC_JSON),
+        .exits = CLI_EXITS(
+            TOPIC_UNKNOWN, {WEIR_E_OUT_OF_RANGE, "the offset is before the first or after the last one"}, CLIENT_EXITS),
+        .examples = CLI_EXAMPLES({"weir topic read exchange.trades --limit 10", "the first ten trades"}),
+        .lists = true,
+        .run = read_command,
+    },
+    {
+        .name = "topic tail",
+        .summary = "print new records as they arrive",
+        .positionals = CLI_POSITIONALS(TOPIC_NAME),
+        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct topic_values), TOPIC_PARTITION, TOPIC_JSON),
+        .exits = CLI_EXITS(TOPIC_UNKNOWN, CLIENT_EXITS),
+        .examples = CLI_EXAMPLES({"weir topic tail exchange.trades", "until interrupted"}),
+        .lists = true,
+        .run = tail,
+    },
+    {0},
+};

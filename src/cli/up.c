@@ -219,21 +219,10 @@ static void say_recovered(const struct node *node) {
         (unsigned long long)r->records, (unsigned long long)r->torn_bytes, (double)r->elapsed_ns / 1e6, node->lanes);
 }
 
-int cli_up(const struct cli_command *command, int argc, char **argv) {
+static int up(const struct cli_command *command, int argc, char **argv) {
     struct flags given = {0};
-    const struct cli_flag flags[] = {
-        {"config", CLI_TEXT, &given.config, "FILE", "YAML file; every flag here is a key there too"},
-        {"data", CLI_TEXT, &given.values[NODE_DATA], "DIR", node_settings[NODE_DATA].summary},
-        {"listen", CLI_TEXT, &given.values[NODE_LISTEN], "HOST:PORT", node_settings[NODE_LISTEN].summary},
-        {"only", CLI_TEXT, &given.values[NODE_ONLY], "LIST", node_settings[NODE_ONLY].summary},
-        {"lanes", CLI_TEXT, &given.values[NODE_LANES], "N", node_settings[NODE_LANES].summary},
-        {"log-format", CLI_TEXT, &given.values[NODE_LOG_FORMAT], "FORM", node_settings[NODE_LOG_FORMAT].summary},
-        {"log-level", CLI_TEXT, &given.values[NODE_LOG_LEVEL], "LEVEL", node_settings[NODE_LOG_LEVEL].summary},
-        {"set", CLI_LIST, &given.set, "KEY=VALUE", "any key of the configuration; may be given several times"},
-        {0},
-    };
-    int positionals = 0;
-    int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
     struct node node = {0};
     /* Before any thread exists: all inherit the mask, and only this one takes the signals. */
@@ -255,3 +244,40 @@ int cli_up(const struct cli_command *command, int argc, char **argv) {
     close_node(&node);
     return e == WEIR_OK ? 0 : code;
 }
+
+/* A flag that is one of the node's settings: its summary is the setting's. */
+#define UP_FLAG(name, setting, placeholder, word, choices)                                                             \
+    { name, CLI_TEXT, offsetof(struct flags, values[setting]), placeholder, NULL, word, choices }
+
+const struct cli_command cli_up_commands[] = {
+    {
+        .name = "up",
+        .summary = "start a node in the foreground",
+        .description =
+            "Recovers what the data folder holds, prints `weir ready` with its addresses on stdout when all of it is "
+            "served\n"
+            "again, and runs until SIGTERM or SIGINT: then it answers what is under way, snapshots and stops; a "
+            "second\n"
+            "signal does not wait for clients. Log lines go to stderr. Under systemd (Type=notify) it tells READY,\n"
+            "STOPPING and WATCHDOG.",
+        .flags = CLI_FLAGS({"config", CLI_TEXT, offsetof(struct flags, config), "FILE",
+                               "YAML file; every flag here is a key there too", CLI_FILE},
+            UP_FLAG("data", NODE_DATA, "DIR", CLI_FOLDER, NULL),
+            UP_FLAG("listen", NODE_LISTEN, "HOST:PORT", CLI_ANY, NULL),
+            UP_FLAG("only", NODE_ONLY, "LIST", CLI_SERVICE, NULL), UP_FLAG("lanes", NODE_LANES, "N", CLI_ANY, NULL),
+            UP_FLAG("log-format", NODE_LOG_FORMAT, "FORM", CLI_CHOICE, "logfmt json"),
+            UP_FLAG("log-level", NODE_LOG_LEVEL, "LEVEL", CLI_CHOICE, "debug info warn error"),
+            {"set", CLI_LIST, offsetof(struct flags, set), "KEY=VALUE",
+                "any key of the configuration; may be given several times", CLI_SETTING}),
+        .exits =
+            CLI_EXITS({WEIR_E_CONFIG, "a key or a value is wrong"}, {WEIR_E_LOCKED, "another node runs on the folder"},
+                {WEIR_E_CORRUPT, "the folder holds damage; the sentence names the command that repairs it"},
+                {WEIR_E_VERSION, "the folder was written by a version that this binary does not replay"},
+                {WEIR_E_IO, "the disk failed, or an address is taken"}),
+        .examples = CLI_EXAMPLES({"weir up", "every service, data in ./data, on 127.0.0.1:7070"},
+            {"weir up --only exchange --set exchange.partitions=4", "one service, with four partitions"},
+            {"weir up --config /etc/weir/weir.yaml", "settings from a file"}),
+        .run = up,
+    },
+    {0},
+};

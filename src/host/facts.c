@@ -115,6 +115,8 @@ static void lane_metrics(struct metric_registry *r, struct host_lane *lane) {
         {METRIC_GAUGE, &m->held_bytes, "weir_host_held_bytes",
             "Bytes the newest commit holds back until it is durable."},
         {METRIC_GAUGE, &m->lagging, "weir_host_lagging_partitions", "Partitions that apply from the log."},
+        {METRIC_GAUGE, &m->parked, "weir_host_parked_partitions",
+            "Partitions that stand in front of a record that crashed the node twice."},
         {METRIC_GAUGE, &m->waiting, "weir_host_waiting_commands", "Commands that wait for their commit."},
         {METRIC_GAUGE_NS, &m->cycle_ns_max, "weir_host_cycle_max_seconds", "The lane's longest cycle."},
         {METRIC_HISTOGRAM_NS, &m->apply_ns, "weir_host_apply_seconds", "Time to apply a commit's records."},

@@ -18,7 +18,7 @@
 struct host_partition;
 struct lane_metrics {
     struct metric_counter records_applied, records_passed_over, commits, commands, commands_refused, queries,
-        emits_sent, emits_taken, timers_fired, deliveries, held_bytes, lagging, waiting, cycle_ns_max;
+        emits_sent, emits_taken, timers_fired, deliveries, held_bytes, lagging, parked, waiting, cycle_ns_max;
     struct metric_histogram apply_ns, commit_ns, commit_records;
 };
 struct host_lane {

@@ -94,6 +94,7 @@ static WEIR_COLD void park(struct host_partition *p) {
     atomic_store_explicit(&p->facts.takes_emits, true, memory_order_release);
     atomic_store_explicit(&p->facts.parked_offset, p->park_at, memory_order_relaxed);
     atomic_store_explicit(&p->facts.parked, true, memory_order_release);
+    metric_set(&p->lane->metrics.parked, metric_get(&p->lane->metrics.parked) + 1);
     count_ready(p);
     host_report(p->host, "service %s, partition %u is parked in front of record %llu, which crashed the node twice",
         p->fold.service->name, p->index, (unsigned long long)p->park_at);
@@ -117,6 +118,7 @@ void host_partition_skip(struct host_partition *p, uint64_t offset) {
     p->parked = false;
     p->replaying = p->fold.applied < p->replay_end;
     atomic_store_explicit(&p->facts.parked, false, memory_order_release);
+    metric_set(&p->lane->metrics.parked, metric_get(&p->lane->metrics.parked) - 1);
     host_lane_lag(p->lane, p);
 }
 
