@@ -42,6 +42,7 @@ int cli_parse(const struct cli_command *command, const struct cli_flag *flags, i
 int cli_fail(enum weir_error error);
 
 int cli_up(const struct cli_command *command, int argc, char **argv);
+int cli_check_disk(const struct cli_command *command, int argc, char **argv);
 int cli_config_check(const struct cli_command *command, int argc, char **argv);
 int cli_config_print(const struct cli_command *command, int argc, char **argv);
 int cli_config_explain(const struct cli_command *command, int argc, char **argv);

@@ -8,6 +8,8 @@
 const struct cli_command cli_commands[] = {
     {"up", "[--data DIR] [--listen HOST:PORT] [--config FILE] [--only LIST] [--lanes N] [--set KEY=VALUE]",
         "start a node in the foreground", cli_up},
+    {"check disk", "[PATH] [--seconds S] [--json]",
+        "measure what a commit costs on a disk; exit 20: nothing is durable there", cli_check_disk},
     {"config check", "FILE", "check a configuration file against the tables", cli_config_check},
     {"config print", "[FILE]", "print every key with its value and where it came from", cli_config_print},
     {"config explain", "KEY [FILE]", "say what a key means, its bounds and its value", cli_config_explain},
