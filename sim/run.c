@@ -51,11 +51,19 @@ static size_t output_bytes(struct sim *sim, const struct weir_service **services
     return sim_percent(sim, 50) ? sim->plan.log.output_bytes_max : 4 * most + (96u << 10);
 }
 
+/* How this life writes its journal; the next one may write on in another way. Drawn apart, so that the rest of the run
+ * does not depend on it. */
+static enum sys_commit_path pick_path(const struct sim *sim) {
+    struct prng p = prng_seed(sim->seed * 1000003 + sim->tally.lives);
+    return prng_chance(&p, 1, 2) ? SYS_COMMIT_SYNC : (enum sys_commit_path)prng_below(&p, SYS_COMMIT_PATHS);
+}
+
 static struct node_options node_options(
     struct sim *sim, const struct weir_service **services, const char *listen, uint32_t lanes) {
     struct node_options o = {.log = sim->plan.log, .services = services};
     o.log.output_bytes_max = output_bytes(sim, services);
     o.log.lanes = lanes;
+    o.log.journal_write = pick_path(sim);
     enum weir_error e = settings_new(services, &o.settings);
     WEIR_ASSERT(e == WEIR_OK);
     set(o.settings, "listen", listen);

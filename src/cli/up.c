@@ -126,6 +126,10 @@ static enum weir_error open_log(struct node *node) {
     options.segment_bytes = s[NODE_SEGMENT_BYTES].number;
     options.checkpoint_bytes = s[NODE_CHECKPOINT_BYTES].number;
     options.disk_reserve_bytes = s[NODE_DISK_RESERVE].number;
+    if (!sys_commit_path_parse(s[NODE_JOURNAL_WRITE].text, &options.journal_write))
+        return weir_error_context(WEIR_E_CONFIG,
+            "journal_write is '%.40s'; it may be sync, dsync, direct, uring or uring_direct",
+            s[NODE_JOURNAL_WRITE].text);
     enum weir_error e = sys_make_folders(node->sys, options.folder);
     return e == WEIR_OK ? log_open(node->sys, &options, &node->log) : e;
 }
@@ -214,9 +218,10 @@ static void stop(struct node *node) {
 static void say_recovered(const struct node *node) {
     const struct log_recovery *r = log_recovered(node->log);
     logline_write(edge_log(node->edge), LOGLINE_INFO, r->clean ? "opened" : "recovered",
-        "data=%s journal_bytes=%llu records=%llu torn_bytes=%llu ms=%.1f lanes=%u",
-        settings_node(node->settings)[NODE_DATA].text, (unsigned long long)r->journal_bytes,
-        (unsigned long long)r->records, (unsigned long long)r->torn_bytes, (double)r->elapsed_ns / 1e6, node->lanes);
+        "data=%s journal_write=%s journal_bytes=%llu records=%llu torn_bytes=%llu ms=%.1f lanes=%u",
+        settings_node(node->settings)[NODE_DATA].text, sys_commit_path_name(log_journal_write(node->log)),
+        (unsigned long long)r->journal_bytes, (unsigned long long)r->records, (unsigned long long)r->torn_bytes,
+        (double)r->elapsed_ns / 1e6, node->lanes);
 }
 
 static int up(const struct cli_command *command, int argc, char **argv) {

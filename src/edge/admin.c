@@ -121,6 +121,7 @@ static void put_disk(struct json_writer *w, struct edge *edge) {
     json_write_key(w, "disk");
     json_write_object_open(w);
     json_put_text(w, "folder", edge->node[NODE_DATA].text);
+    json_put_text(w, "journalWrite", sys_commit_path_name(log_journal_write(log)));
     json_put_u64(w, "segmentBytes", stored);
     if (edge->sys->disk_space(edge->sys, edge->node[NODE_DATA].text, &space) == WEIR_OK) {
         json_put_u64(w, "bytesTotal", space.bytes_total);

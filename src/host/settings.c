@@ -18,6 +18,9 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
         .summary = "Least level that is logged: debug, info, warn or error."},
     [NODE_JOURNAL_BYTES] = {"journal_bytes", WEIR_SETTING_BYTES, "256MB", 16 << 20, 1ull << 40,
         "Hard bound of the journal. At 75 % checkpoints speed up, at 100 % writes are refused with 503."},
+    [NODE_JOURNAL_WRITE] = {"journal_write", WEIR_SETTING_TEXT, "sync",
+        .summary = "How the journal is made durable: sync, dsync, direct, uring or uring_direct; `weir check disk` "
+                   "measures them."},
     [NODE_SEGMENT_BYTES] = {"segment_bytes", WEIR_SETTING_BYTES, "128MB", 1 << 20, 1ull << 34,
         "Size at which a partition's segment is closed and a new one begun; retention deletes whole segments."},
     [NODE_CHECKPOINT_BYTES] = {"checkpoint_bytes", WEIR_SETTING_BYTES, "4MB", 1 << 20, 1ull << 34,

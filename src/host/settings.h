@@ -20,6 +20,7 @@ enum node_setting {
     NODE_LOG_FORMAT,    /* logfmt | json */
     NODE_LOG_LEVEL,     /* debug | info | warn | error */
     NODE_JOURNAL_BYTES, /* hard bound of the journal */
+    NODE_JOURNAL_WRITE, /* sync | dsync | direct | uring | uring_direct */
     NODE_SEGMENT_BYTES,
     NODE_CHECKPOINT_BYTES,
     NODE_SNAPSHOT_BYTES, /* a snapshot after that much input per partition */

@@ -42,7 +42,9 @@ void log_journal_done(struct journal *j) {
     struct sys *sys = j->log->sys;
     uint32_t count = atomic_load(&j->file_count);
     for (uint32_t i = 0; i < count; i++) {
-        if (j->files[i].file >= 0) sys->file_close(sys, j->files[i].file);
+        struct journal_file *f = &j->files[i];
+        if (f->commit_file != f->file) sys->file_close(sys, f->commit_file);
+        sys->file_close(sys, f->file);
     }
     if (j->poller >= 0) sys->poller_close(sys, j->poller);
     sys_memory_unmap(j->frame, j->frame_max);
@@ -52,19 +54,57 @@ void log_journal_done(struct journal *j) {
     j->log = NULL;
 }
 
+/* ---- the way to write
+ * ---------------------------------------------------------------------------------------------------- */
+
+enum weir_error log_journal_probe(struct journal *j) {
+    struct sys *sys = j->log->sys;
+    enum sys_commit_path how = j->log->options.journal_write;
+    struct log_path path;
+    char reason[400];
+    int file = -1;
+    if (how == SYS_COMMIT_SYNC) return WEIR_OK; /* every file system has it */
+    log_path(j->log, &path, "write-probe");
+    uint32_t flags = SYS_OPEN_WRITE | SYS_OPEN_CREATE | (sys_commit_is_direct(how) ? SYS_OPEN_DIRECT : 0);
+    enum weir_error e = sys->file_open(sys, path.text, flags, &file);
+    if (!e) e = sys->file_commit(sys, file, how, 0, j->frame, JOURNAL_BLOCK);
+    snprintf(reason, sizeof reason, "%s", weir_error_text());
+    sys->file_close(sys, file);
+    enum weir_error removed = sys->path_unlink(sys, path.text);
+    if (!e) return removed;
+    if (e != WEIR_E_INVALID && e != WEIR_E_UNSUPPORTED && e != WEIR_E_PERMISSION)
+        return weir_error_context(e, "%s", reason);
+    return weir_error_context(WEIR_E_CONFIG,
+        "journal_write: %s is not possible here: %s; choose journal_write: sync, or see what is: weir check disk %s",
+        sys_commit_path_name(how), reason, j->log->folder);
+}
+
 /* ---- files
  * --------------------------------------------------------------------------------------------------------------- */
 
+/* Past the page cache only a handle of its own goes; else the one that is there will do. */
+static enum weir_error open_for_commits(struct journal *j, uint32_t number, int *file) {
+    struct log_path path;
+    if (!sys_commit_is_direct(j->log->options.journal_write)) return WEIR_OK;
+    log_path(j->log, &path, "journal/" JOURNAL_NAME_FORMAT, number);
+    return j->log->sys->file_open(j->log->sys, path.text, SYS_OPEN_WRITE | SYS_OPEN_DIRECT, file);
+}
+
 enum weir_error log_journal_file_add(
     struct journal *j, uint32_t number, int file, uint64_t capacity, struct journal_file **ret_file) {
+    int commit_file = file;
+    enum weir_error e = open_for_commits(j, number, &commit_file);
+    if (e) return e;
     uint32_t i = atomic_fetch_add_explicit(&j->file_count, 1, memory_order_relaxed);
     if (i >= j->files_max) {
         atomic_fetch_sub_explicit(&j->file_count, 1, memory_order_relaxed);
+        if (commit_file != file) j->log->sys->file_close(j->log->sys, commit_file);
         return weir_error_context(WEIR_E_FULL, "more than %u journal files", j->files_max);
     }
     struct journal_file *f = &j->files[i];
     f->number = number;
     f->file = file;
+    f->commit_file = commit_file;
     f->capacity = capacity;
     uint32_t next = atomic_load(&j->next_number);
     while (next <= number && !atomic_compare_exchange_weak(&j->next_number, &next, number + 1))
@@ -149,20 +189,28 @@ static enum weir_error next_file(struct journal *j, size_t frame_size) {
     return WEIR_OK;
 }
 
-enum weir_error log_journal_put(struct journal *j, size_t frame_size) {
+/* Written, and with any other way than SYNC durable when it returns. */
+static enum weir_error write_frame(struct journal *j, enum sys_commit_path how, size_t frame_size) {
     struct sys *sys = j->log->sys;
     if (!j->current || j->offset + frame_size > j->current->capacity) {
         enum weir_error e = next_file(j, frame_size);
         if (e) return e;
     }
     struct sys_iovec part = {j->frame, frame_size};
-    enum weir_error e = sys->file_write(sys, j->current->file, j->offset, &part, 1);
+    const struct journal_file *f = j->current;
+    enum weir_error e = how == SYS_COMMIT_SYNC
+                            ? sys->file_write(sys, f->file, j->offset, &part, 1)
+                            : sys->file_commit(sys, f->commit_file, how, j->offset, j->frame, frame_size);
     if (e) return e;
     j->offset += frame_size;
     atomic_fetch_add_explicit(&j->current->charged, frame_size, memory_order_relaxed);
     atomic_fetch_add_explicit(&j->used, frame_size, memory_order_relaxed);
     atomic_fetch_add_explicit(&j->appended, frame_size, memory_order_relaxed);
     return WEIR_OK;
+}
+
+enum weir_error log_journal_put(struct journal *j, size_t frame_size) {
+    return write_frame(j, SYS_COMMIT_SYNC, frame_size);
 }
 
 /* ---- one commit of all lanes
@@ -202,7 +250,7 @@ static size_t gather(struct journal *j, uint32_t *ret_entries) {
     return at;
 }
 
-/* One frame: write, sync. Nothing is durable when it fails. */
+/* One frame: write, sync, in one call or two. Nothing is durable when it fails. */
 static enum weir_error commit_frame(struct journal *j, size_t end, uint32_t entries) {
     struct sys *sys = j->log->sys;
     struct frame_header header = {
@@ -214,14 +262,15 @@ static enum weir_error commit_frame(struct journal *j, size_t end, uint32_t entr
         .time_ms = sys->wall_ns(sys) / SYS_NANOS_PER_MS,
     };
     size_t size = log_frame_seal(j->frame, &header);
+    enum sys_commit_path how = j->log->options.journal_write;
     uint64_t begin = sys->mono_ns(sys);
-    enum weir_error e = log_journal_put(j, size);
+    enum weir_error e = write_frame(j, how, size);
     if (e) return e;
     uint64_t written = sys->mono_ns(sys);
-    e = sys->file_sync(sys, j->current->file);
+    if (how == SYS_COMMIT_SYNC) e = sys->file_sync(sys, j->current->file);
     if (e) return e;
     metric_record(&j->write_ns, written - begin);
-    metric_record(&j->sync_ns, sys->mono_ns(sys) - written);
+    if (how == SYS_COMMIT_SYNC) metric_record(&j->sync_ns, sys->mono_ns(sys) - written);
     metric_record(&j->frame_bytes_histogram, size);
     metric_add(&j->frames, 1);
     metric_add(&j->bytes, size);

@@ -48,6 +48,8 @@ static enum weir_error check_options(const struct log_options *o) {
             JOURNAL_BLOCK, (unsigned long long)frame);
     if (o->journal_bytes_max < JOURNAL_FILES * o->journal_file_bytes)
         return weir_error_context(WEIR_E_INVALID, "journal_bytes_max must be at least %u journal files", JOURNAL_FILES);
+    if (o->journal_write >= SYS_COMMIT_PATHS)
+        return weir_error_context(WEIR_E_INVALID, "journal_write %d is no way to write", (int)o->journal_write);
     if (o->segment_bytes < 1024 || o->output_bytes_max < 1024)
         return weir_error_context(WEIR_E_INVALID, "segment_bytes and output_bytes_max must be at least 1024");
     return WEIR_OK;
@@ -129,6 +131,7 @@ enum weir_error log_open(struct sys *sys, const struct log_options *options, str
     if (e) return e;
     if (!options->read_only) e = sys_make_folders(sys, log->folder);
     if (!e && !options->read_only) e = log_folder_lock(log);
+    if (!e && !options->read_only) e = log_journal_probe(&log->journal);
     if (!e) e = load(log);
     if (e) {
         log_close(log);
@@ -141,6 +144,10 @@ enum weir_error log_open(struct sys *sys, const struct log_options *options, str
 
 const struct log_recovery *log_recovered(const struct log *log) {
     return &log->recovery;
+}
+
+enum sys_commit_path log_journal_write(const struct log *log) {
+    return log->options.journal_write;
 }
 
 /* ---- start, stop, close
@@ -235,6 +242,10 @@ enum weir_error log_partition_set_next(struct log_partition *partition, uint64_t
  * ------------------------------------------------------------------------------------------------------------------ */
 
 static void journal_metrics(struct journal *j, struct metric_registry *r) {
+    metric_set(&j->write_path, 1);
+    metric_register(r, METRIC_GAUGE, &j->write_path, "weir_log_journal_write_path",
+        "1 for the way in which frames are made durable (setting journal_write).", "path=\"%s\"",
+        sys_commit_path_name(j->log->options.journal_write));
     metric_register(r, METRIC_COUNTER, &j->commits, "weir_log_commits_total", "Commits made durable.", NULL);
     metric_register(
         r, METRIC_COUNTER, &j->frames, "weir_log_journal_frames_total", "Journal frames: one write, one sync.", NULL);
@@ -244,8 +255,10 @@ static void journal_metrics(struct journal *j, struct metric_registry *r) {
         "Journal files made in a hurry, because none was ready.", NULL);
     metric_register(
         r, METRIC_GAUGE, &j->used, "weir_log_journal_used_bytes", "Journal bytes that are not recycled yet.", NULL);
-    metric_register(r, METRIC_HISTOGRAM_NS, &j->write_ns, "weir_log_journal_write_seconds", "One journal write.", NULL);
-    metric_register(r, METRIC_HISTOGRAM_NS, &j->sync_ns, "weir_log_journal_sync_seconds", "One journal sync.", NULL);
+    metric_register(r, METRIC_HISTOGRAM_NS, &j->write_ns, "weir_log_journal_write_seconds",
+        "One journal write; durable when it ends unless journal_write is sync.", NULL);
+    metric_register(r, METRIC_HISTOGRAM_NS, &j->sync_ns, "weir_log_journal_sync_seconds",
+        "One journal sync; none when the write itself is durable.", NULL);
     metric_register(
         r, METRIC_HISTOGRAM, &j->frame_bytes_histogram, "weir_log_journal_frame_bytes", "Bytes of a frame.", NULL);
 }

@@ -59,7 +59,8 @@ struct log_options {
     uint32_t batch_bytes_max;    /* one RecordBatch, default 1 MB + overhead */
     uint64_t checkpoint_bytes;   /* journal bytes between checkpoints in calm weather, default 4 MB */
     uint64_t disk_reserve_bytes; /* commits are refused (NO_SPACE) when less is free, default 64 MB */
-    bool read_only;              /* offline tools: no lock for writing, no recovery writes */
+    enum sys_commit_path journal_write; /* how frames are made durable, default SYNC */
+    bool read_only;                     /* offline tools: no lock for writing, no recovery writes */
 };
 void log_options_default(struct log_options *options);
 
@@ -94,12 +95,14 @@ struct log_recovery {
 };
 
 /* Opens or creates the folder, takes its lock, recovers: the accepted journal tail is copied to a new journal epoch and
- * synced before log_open returns; segments are cut to their checkpointed length and rebuilt from it. LOCKED (names the
+ * synced before log_open returns; segments are cut to their checkpointed length and rebuilt from it. CONFIG: the disk
+ * or the system does not allow options->journal_write; nothing was changed. LOCKED (names the
  * holder's process), VERSION (newer format), CORRUPT (names file, byte, and the repair command; nothing is cut),
  * PERMISSION, NO_SPACE, IO. */
 WEIR_MUST enum weir_error log_open(struct sys *sys, const struct log_options *options, struct log **ret_log);
 const struct log_recovery *log_recovered(const struct log *log);
-WEIR_MUST enum weir_error log_start(struct log *log); /* starts the agents */
+enum sys_commit_path log_journal_write(const struct log *log); /* as in options */
+WEIR_MUST enum weir_error log_start(struct log *log);          /* starts the agents */
 void log_stop(struct log *log); /* drains: all released commits stored, synced, checkpointed; clean mark */
 void log_close(struct log *log);
 

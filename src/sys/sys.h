@@ -1,7 +1,7 @@
 /* sys/sys.h: the world behind one table of functions: files, sockets, clocks, randomness, threads.
  *
  * Everything above this layer reaches the world only through a `struct sys *`. There are two implementations:
- *   sys_linux_new()   epoll, pwritev + fdatasync, pthreads, eventfd            (sys_linux*.c)
+ *   sys_linux_new()   epoll, pwritev + fdatasync, io_uring, pthreads, eventfd  (sys_linux*.c)
  *   sys_sim_new()     one thread, virtual clock, a memory disk that loses what was not synced at a crash,
  *                     scripted sockets, faults by plan                         (sys_sim*.c, sim.h)
  * Handles are small non-negative integers; -1 is none. Every call returns `enum weir_error` with a context line that
@@ -29,7 +29,22 @@ enum sys_open_flags {
     SYS_OPEN_CREATE = 4,    /* create when absent */
     SYS_OPEN_EXCLUSIVE = 8, /* with CREATE: WEIR_E_EXISTS when present */
     SYS_OPEN_TRUNCATE = 16, /* start empty */
+    SYS_OPEN_DIRECT = 32,   /* past the page cache: offsets, sizes, memory in SYS_DIRECT_BLOCKs. INVALID: not here */
 };
+#define SYS_DIRECT_BLOCK 4096u
+
+/* Ways to write bytes so that they are durable. The promise is the same; what each costs is the disk's matter. */
+enum sys_commit_path {
+    SYS_COMMIT_SYNC,         /* a write into the page cache, then fdatasync */
+    SYS_COMMIT_DSYNC,        /* one write with O_DSYNC through the page cache */
+    SYS_COMMIT_DIRECT,       /* one write with O_DSYNC past it; the file is open with SYS_OPEN_DIRECT */
+    SYS_COMMIT_URING,        /* write and fdatasync as one linked pair, one call of io_uring */
+    SYS_COMMIT_URING_DIRECT, /* as DIRECT, by io_uring */
+    SYS_COMMIT_PATHS
+};
+static inline bool sys_commit_is_direct(enum sys_commit_path path) {
+    return path == SYS_COMMIT_DIRECT || path == SYS_COMMIT_URING_DIRECT;
+}
 struct sys_iovec { /* same layout as struct iovec */
     void *data;
     size_t size;
@@ -77,8 +92,15 @@ struct sys {
         struct sys *, int file, uint64_t offset, struct sys_iovec *parts, size_t count);
     /* Content (and size) durable. A failure is final: the caller must not retry (pages may have been marked clean). */
     WEIR_MUST enum weir_error (*file_sync)(struct sys *, int file);
-    /* The same for everything written before to any file of the disk that holds this one: one call where there are many
-     * small ones. Folder entries still want dir_sync. A failure may be another file's: sync one by one to see. */
+    /* file_write and file_sync in one: the bytes, and the size they need, are durable when it returns. Nothing else is
+     * promised: what was written before elsewhere in the file is durable only by SYNC and URING. Any failure, of the
+     * write as of its sync, is final as that of file_sync; any part of the bytes may be on disk then. UNSUPPORTED or
+     * PERMISSION: this kernel, container or build has no io_uring; INVALID: the file system refuses such a write. */
+    WEIR_MUST enum weir_error (*file_commit)(
+        struct sys *, int file, enum sys_commit_path path, uint64_t offset, const void *data, size_t size);
+    /* The same as file_sync for everything written before to any file of the disk that holds this one: one call where
+     * there are many small ones. Folder entries still want dir_sync. A failure may be another file's: sync one by one
+     * to see. */
     WEIR_MUST enum weir_error (*disk_sync)(struct sys *, int file);
     WEIR_MUST enum weir_error (*file_size)(struct sys *, int file, uint64_t *ret_size);
     WEIR_MUST enum weir_error (*file_truncate)(struct sys *, int file, uint64_t size);
@@ -172,5 +194,8 @@ WEIR_MUST enum weir_error sys_make_folders(struct sys *sys, const char *path); /
 WEIR_MUST enum weir_error sys_memory_map(size_t size, void **ret_memory);
 void sys_memory_unmap(void *memory, size_t size);
 uint32_t sys_core_count(void);
+/* As people write it: sync, dsync, direct, uring, uring_direct. */
+const char *sys_commit_path_name(enum sys_commit_path path);
+bool sys_commit_path_parse(const char *name, enum sys_commit_path *ret_path);
 
 #endif

@@ -41,10 +41,13 @@ static enum weir_error linux_file_open(struct sys *sys, const char *path, uint32
     if (flags & SYS_OPEN_CREATE) how |= O_CREAT;
     if (flags & SYS_OPEN_EXCLUSIVE) how |= O_EXCL;
     if (flags & SYS_OPEN_TRUNCATE) how |= O_TRUNC;
+    if (flags & SYS_OPEN_DIRECT) how |= O_DIRECT;
     int file;
     do
         file = open(path, how, FILE_MODE);
     while (file < 0 && errno == EINTR);
+    if (file < 0 && errno == EINVAL && (flags & SYS_OPEN_DIRECT))
+        return weir_error_context(WEIR_E_INVALID, "cannot open %s with O_DIRECT: its file system has none", path);
     if (file < 0) return sys_linux_error(errno, (flags & SYS_OPEN_CREATE) ? "create" : "open", path);
     *ret_file = file;
     return WEIR_OK;

@@ -154,6 +154,28 @@ static enum weir_error sim_file_sync(struct sys *sys, int file) {
     return sim_linger(sim);
 }
 
+/* A write, and then its sync, which is another moment to fail or die in. With O_DSYNC the sync covers the written range
+ * alone, whatever else of the file is waiting. */
+static enum weir_error sim_file_commit(
+    struct sys *sys, int file, enum sys_commit_path path, uint64_t offset, const void *data, size_t size) {
+    struct sys_sim *sim = sim_of(sys);
+    const struct sim_open_file *as = sim_dead(sim) ? NULL : file_of(sim, file);
+    WEIR_ASSERT(size > 0 && path < SYS_COMMIT_PATHS);
+    WEIR_ASSERT(!sys_commit_is_direct(path) || (offset | size | (uintptr_t)data) % SYS_DIRECT_BLOCK == 0);
+    WEIR_ASSERT(!as || sys_commit_is_direct(path) == ((as->flags & SYS_OPEN_DIRECT) != 0));
+    struct sys_iovec part = {(void *)(uintptr_t)data, size};
+    enum weir_error e = sim_file_write(sys, file, offset, &part, 1);
+    if (e) return e;
+    if (path == SYS_COMMIT_SYNC || path == SYS_COMMIT_URING) return sim_file_sync(sys, file);
+    struct sim_open_file *open = NULL;
+    uint64_t before = sim->change_next;
+    e = enter(sim, SYS_SIM_SYNC, "write durably to", file, &open);
+    if (e) return e;
+    sim_inode_sync_range(open->inode, offset, size, before);
+    sim_took(sim, sim->plan.sync_ns);
+    return sim_linger(sim);
+}
+
 static enum weir_error sim_disk_sync(struct sys *sys, int file) {
     struct sys_sim *sim = sim_of(sys);
     struct sim_open_file *open = NULL;
@@ -298,6 +320,7 @@ void sim_file_table(struct sys *table) {
     table->file_read = sim_file_read;
     table->file_write = sim_file_write;
     table->file_sync = sim_file_sync;
+    table->file_commit = sim_file_commit;
     table->disk_sync = sim_disk_sync;
     table->file_size = sim_file_size;
     table->file_truncate = sim_file_truncate;
