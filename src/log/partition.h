@@ -70,6 +70,10 @@ static inline bool partition_loose(const struct partition *p) {
     const struct log_topic_config *c = &p->partition.topic->config;
     return c->durability != LOG_DURABLE && !c->derived;
 }
+/* Whether a segment may begin at `base` when another offset is due: where a start passed over what a crash took. */
+static inline bool partition_may_resume(const struct partition *p, uint64_t due, uint64_t base) {
+    return partition_loose(p) && base > due && base % LOG_LOOSE_AHEAD == 0;
+}
 static inline bool partition_journaled(const struct partition *p) {
     return p->partition.topic->config.durability == LOG_DURABLE;
 }

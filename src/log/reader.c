@@ -56,8 +56,15 @@ static void cursor_close(struct cursor *c) {
 /* The first batch behind an offset that a crash took; c->s NULL: none yet. */
 static enum weir_error cursor_behind(struct cursor *c, struct log *log, struct partition *p, uint64_t offset) {
     struct segment *s = log_partition_segment_after(p, offset);
+    uint64_t due = c->expected;
     *c = (struct cursor){.log = log, .p = p, .file = -1};
     if (!s) return WEIR_OK;
+    if (!partition_may_resume(p, due, s->base)) {
+        log_segment_drop(&log->cache, s);
+        return weir_error_context(WEIR_E_CORRUPT,
+            "%s-%u: the segment with offset %llu is missing; run: weir log verify %s", p->partition.topic->name,
+            p->partition.index, (unsigned long long)due, log->folder);
+    }
     if (atomic_load_explicit(&s->size, memory_order_acquire) > 0)
         return cursor_on(c, log, p, s, (struct segment_mark){s->base, 0});
     log_segment_drop(&log->cache, s); /* its first write is on its way */

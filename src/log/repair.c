@@ -79,7 +79,7 @@ static enum weir_error walk_segment(struct repair *r, struct partition *p, uint6
     uint64_t size = 0;
     int file = -1;
     *ret_keep = 0;
-    if (partition_loose(p) && base > *next) *next = base; /* what a crash took */
+    if (partition_may_resume(p, *next, base)) *next = base;
     *ret_damaged = base != *next;
     log_partition_segment_path(p, base, &path);
     if (*ret_damaged) {
