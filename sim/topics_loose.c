@@ -119,7 +119,9 @@ static void append(struct topics *t, struct topics_loose *l) {
     l->records += l->count;
     t->body[0] = '[';
     for (uint32_t i = 0; i < l->count; i++) {
-        uint32_t size = sim_pick(t->sim, 10) == 0 ? sim_pick(t->sim, 6000) : sim_pick(t->sim, 200);
+        /* Large ones to the memory topic, so that it is full before most lives end. */
+        bool large = l->to == 1 || sim_percent(t->sim, 10);
+        uint32_t size = sim_pick(t->sim, large ? 6000 : 200);
         uint64_t n = topics_record(t, TOPICS_MAX + l->to, 0, size);
         if (i > 0) t->body[at++] = ',';
         at += topics_put_record(t, n, t->body + at);
