@@ -78,7 +78,10 @@ struct weir_topic {
     enum weir_topic_role role;            /* exactly one INPUT per service; row order gives the output's index */
     const struct weir_record_type *types; /* ends with name NULL */
     const char *summary;
-    uint64_t retention_bytes; /* outputs: per partition; 0 keeps all */
+    uint64_t retention_bytes; /* outputs: per partition; 0 keeps all; in_memory: 0 is 16 MB */
+    /* Outputs: kept in a ring of memory only. The fold derives it again from the last snapshot on, so that its offsets
+     * are the same after a restart; what is older is gone, and it costs the disk nothing. */
+    bool in_memory;
 };
 
 /* ---- the fold's way out: outputs, replies, emits, timers; all held until the record behind them is durable ---- */

@@ -1,12 +1,13 @@
 #include "base/encode.h"
 #include "base/json.h"
+#include "base/units.h"
 #include "cli/client.h"
 #include "cli/term.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 struct topic_values {
-    const char *node, *key;
+    const char *node, *key, *durability, *retention_bytes, *retention, *segment_bytes;
     uint64_t partitions, partition, offset, limit;
     bool json;
 };
@@ -37,22 +38,25 @@ static int one_request(
 /* {"topics":[{"name":..., ...}]} as a table. */
 static void print_table(struct weir_slice body) {
     struct json_reader r = json_reader(body, 0);
-    printf("%s%-32s %10s  %s%s\n", term_on(stdout, TERM_BOLD), "TOPIC", "PARTITIONS", "KIND", term_off(stdout));
-    char name[160] = "", kind[32] = "";
+    printf("%s%-32s %10s  %-7s %s%s\n", term_on(stdout, TERM_BOLD), "TOPIC", "PARTITIONS", "KIND", "DURABILITY",
+        term_off(stdout));
+    char name[160] = "", kind[32] = "", durability[32] = "";
     uint64_t partitions = 0;
     unsigned depth = 0;
     for (enum json_token t = json_next(&r); t != JSON_END && t != JSON_ERROR; t = json_next(&r)) {
         if (t == JSON_OBJECT_CLOSE && r.depth == depth && name[0]) {
-            printf("%-32s %10llu  %s\n", name, (unsigned long long)partitions, kind);
+            printf("%-32s %10llu  %-7s %s\n", name, (unsigned long long)partitions, kind, durability);
             name[0] = 0;
         }
         if (t != JSON_KEY) continue;
         bool is_name = json_text_is(&r, "name"), is_kind = json_text_is(&r, "kind"),
-             is_count = json_text_is(&r, "partitions");
+             is_durability = json_text_is(&r, "durability"), is_count = json_text_is(&r, "partitions");
         t = json_next(&r);
         if (is_count && t == JSON_INTEGER) partitions = (uint64_t)r.integer;
-        if ((is_name || is_kind) && t == JSON_STRING) {
-            struct text_builder b = is_name ? TEXT_BUILDER(name) : TEXT_BUILDER(kind);
+        if ((is_name || is_kind || is_durability) && t == JSON_STRING) {
+            struct text_builder b = is_name   ? TEXT_BUILDER(name)
+                                    : is_kind ? TEXT_BUILDER(kind)
+                                              : TEXT_BUILDER(durability);
             text_add_slice(&b, r.text);
             depth = is_name ? r.depth - 1 : depth;
         }
@@ -80,6 +84,16 @@ static int list(const struct cli_command *command, int argc, char **argv) {
     return e == WEIR_OK ? 0 : cli_fail(e);
 }
 
+/* A size or age as people write it, as the member of that name; left out when it was not given. */
+static enum weir_error put_quantity(struct json_writer *w, const char *member, const char *text, bool is_age) {
+    uint64_t value = 0;
+    if (!text) return WEIR_OK;
+    enum weir_error e =
+        is_age ? parse_duration(weir_slice_text(text), &value) : parse_bytes(weir_slice_text(text), &value);
+    if (!e) json_put_u64(w, member, is_age ? value / 1000000 : value);
+    return e;
+}
+
 static int create(const struct cli_command *command, int argc, char **argv) {
     struct topic_values given = {.partitions = 1};
     int count = 0;
@@ -91,6 +105,11 @@ static int create(const struct cli_command *command, int argc, char **argv) {
     json_write_object_open(&w);
     json_put_text(&w, "name", argv[0]);
     json_put_u64(&w, "partitions", given.partitions);
+    if (given.durability) json_put_text(&w, "durability", given.durability);
+    enum weir_error e = put_quantity(&w, "retentionBytes", given.retention_bytes, false);
+    if (!e) e = put_quantity(&w, "retentionMs", given.retention, true);
+    if (!e) e = put_quantity(&w, "segmentBytes", given.segment_bytes, false);
+    if (e) return cli_fail(e);
     json_write_object_close(&w);
     return one_request(given.node, WEIR_HTTP_POST, "/v1/topics", text_slice(&body), true);
 }
@@ -318,7 +337,16 @@ const struct cli_command cli_topic_commands[] = {
         .summary = "create a topic",
         .positionals = CLI_POSITIONALS({"NAME", CLI_ANY, false, "letters, digits, `.`, `_` and `-`"}),
         .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct topic_values),
-            {"partitions", CLI_NUMBER, offsetof(struct topic_values, partitions), "N", "partitions (default 1)"}),
+            {"partitions", CLI_NUMBER, offsetof(struct topic_values, partitions), "N", "partitions (default 1)"},
+            {"durability", CLI_TEXT, offsetof(struct topic_values, durability), "KIND",
+                "durable (default): on disk before it is acknowledged; lazy: synced in the background; memory: never "
+                "on disk",
+                CLI_CHOICE, "durable lazy memory"},
+            {"retention-bytes", CLI_TEXT, offsetof(struct topic_values, retention_bytes), "SIZE",
+                "kept per partition, \"1GB\" (default all; memory: 16MB)"},
+            {"retention", CLI_TEXT, offsetof(struct topic_values, retention), "AGE", "kept, \"7d\" (default for ever)"},
+            {"segment-bytes", CLI_TEXT, offsetof(struct topic_values, segment_bytes), "SIZE",
+                "of a segment, the unit of retention"}),
         .exits = CLI_EXITS(
             {WEIR_E_EXISTS, "a topic of that name is there"}, {WEIR_E_INVALID, "the name is none"}, CLIENT_EXITS),
         .examples = CLI_EXAMPLES({"weir topic create events --partitions 4", "four partitions, numbered from 0"}),

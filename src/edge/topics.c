@@ -25,8 +25,10 @@ static void put_topic(struct json_writer *w, const struct log_topic *topic) {
     json_put_text(w, "name", topic->name);
     json_put_u64(w, "partitions", topic->partition_count);
     json_put_text(w, "kind", kind_of(topic));
+    json_put_text(w, "durability", log_durability_name(topic->config.durability));
     json_put_u64(w, "retentionBytes", topic->config.retention_bytes);
     json_put_u64(w, "retentionMs", topic->config.retention_ms);
+    json_put_u64(w, "segmentBytes", topic->config.segment_bytes);
     json_write_key(w, "offsets");
     json_write_array_open(w);
     for (uint32_t i = 0; i < topic->partition_count; i++) {
@@ -36,6 +38,7 @@ static void put_topic(struct json_writer *w, const struct log_topic *topic) {
         json_put_u64(w, "start", load(&p->start));
         json_put_u64(w, "high", load(&p->high));
         json_put_u64(w, "checkpointed", load(&p->checkpointed));
+        if (topic->config.durability != LOG_DURABLE && !topic->config.derived) json_put_u64(w, "resumed", p->resumed);
         json_put_u64(w, "bytes", load(&p->bytes));
         json_write_object_close(w);
     }
@@ -145,6 +148,11 @@ static enum weir_error read_topic_member(struct json_reader *r, struct topic_wor
         text_add_slice(&t, r->text);
         return WEIR_OK;
     }
+    if (json_text_is(r, "durability")) {
+        if (json_next(r) == JSON_STRING && !r->escaped && log_durability_parse(r->text, &work->config.durability))
+            return WEIR_OK;
+        return weir_error_context(WEIR_E_INVALID, "durability is \"durable\", \"lazy\" or \"memory\"");
+    }
     if (json_text_is(r, "partitions")) {
         uint64_t count;
         if ((void)json_next(r), !json_get_u64(r, &count) || count == 0 || count > UINT32_MAX)
@@ -159,8 +167,8 @@ static enum weir_error read_topic_member(struct json_reader *r, struct topic_wor
                        ? WEIR_OK
                        : weir_error_context(WEIR_E_INVALID, "%s is a whole number", rows[i].name);
         }
-    return weir_error_context(
-        WEIR_E_INVALID, "unknown member; a topic has name, partitions, retentionBytes, retentionMs, segmentBytes");
+    return weir_error_context(WEIR_E_INVALID,
+        "unknown member; a topic has name, partitions, durability, retentionBytes, retentionMs, segmentBytes");
 }
 
 void topics_create(struct http_call *call) {
@@ -285,6 +293,7 @@ static void answer_records(struct conn *conn, struct http_turn *turn, struct wei
     const struct log_partition *p = topic->partitions[turn->args[ARG_PARTITION]];
     struct topic_printer printer = topic_printer(lane->edge, topic->name, &lane->arena);
     uint64_t next = turn->args[ARG_OFFSET];
+    if (batches.size == 0 && next < p->resumed) next = p->resumed; /* the records in between were lost in a crash */
     /* Written as JSON a byte takes at most 6, and a record's own members less than 256. */
     uint64_t records_max = batches.size / 7 < turn->args[ARG_LIMIT] ? batches.size / 7 : turn->args[ARG_LIMIT];
     size_t size = batches.size * 8 + records_max * 256 + 4096;

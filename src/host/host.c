@@ -39,8 +39,14 @@ static enum weir_error count_partitions(struct host_service *s) {
 
 static enum weir_error open_topic(struct host *host, struct host_service *s, uint32_t row) {
     const struct weir_topic *t = &s->service->topics[row];
-    struct log_topic_config config = {
-        .retention_bytes = t->retention_bytes, .derived = t->role == WEIR_TOPIC_OUTPUT, .internal = true};
+    struct log_topic_config config = {.durability = t->in_memory ? LOG_MEMORY : LOG_DURABLE,
+        .retention_bytes = t->retention_bytes,
+        .derived = t->role == WEIR_TOPIC_OUTPUT,
+        .internal = true};
+    if (t->in_memory && t->role == WEIR_TOPIC_INPUT)
+        return weir_error_context(WEIR_E_CONFIG,
+            "service %s: its input %s can't be kept in memory: the state is replayed from it", s->service->name,
+            t->name);
     enum weir_error e = log_topic_create(host->log, t->name, s->partition_count, &config, &s->topics[row]);
     if (e != WEIR_OK && e != WEIR_E_EXISTS) return e;
     const struct log_topic *topic = s->topics[row];
@@ -48,6 +54,10 @@ static enum weir_error open_topic(struct host *host, struct host_service *s, uin
         return weir_error_context(WEIR_E_CONFIG,
             "service %s is set to %u partitions and topic %s has %u; a service's partitions stay as they were made",
             s->service->name, s->partition_count, t->name, topic->partition_count);
+    if (topic->config.durability != config.durability)
+        return weir_error_context(WEIR_E_CONFIG,
+            "topic %s is %s and service %s has it as %s; a topic's durability stays as it was made", t->name,
+            log_durability_name(topic->config.durability), s->service->name, log_durability_name(config.durability));
     if (topic->config.derived != config.derived || !topic->config.internal)
         return weir_error_context(WEIR_E_CONFIG, "topic %s exists and is not service %s's", t->name, s->service->name);
     return WEIR_OK;
@@ -136,6 +146,15 @@ static enum weir_error judge(struct host_partition *p, uint64_t from) {
     return e;
 }
 
+/* What they held is gone; the replay from the snapshot on derives it again, at the same offsets. */
+static enum weir_error refill_memory_outputs(struct host_partition *p) {
+    enum weir_error e = WEIR_OK;
+    for (uint32_t row = 0; !e && p->owner->service->topics[row].name; row++)
+        if (p->sink.outputs[row] && p->owner->service->topics[row].in_memory)
+            e = log_partition_set_next(p->sink.outputs[row], p->fold.outputs_next[row]);
+    return e;
+}
+
 static enum weir_error open_partition(
     struct host *host, struct host_partition *p, struct host_service *s, uint32_t index) {
     WEIR_ASSERT(host->lane_count > 0);
@@ -161,6 +180,7 @@ static enum weir_error open_partition(
     if (e == WEIR_OK) e = waiters_init(&p->waiters, (uint32_t)host->node[NODE_WAITING_MAX].number, seed);
     if (e == WEIR_OK) e = judge(p, 0);
     if (e == WEIR_OK) e = host_snapshot_restore(p);
+    if (e == WEIR_OK) e = refill_memory_outputs(p);
     if (e == WEIR_OK && p->park_at < p->fold.applied) e = judge(p, p->fold.applied); /* a snapshot is past that one */
     if (e != WEIR_OK) return e;
     host->by_uid[p->log->uid] = host->writers[p->log->uid] = p;

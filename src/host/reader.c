@@ -39,7 +39,7 @@ static bool bring(struct read_agent *r, const struct mail_read *read, enum weir_
 }
 
 /* False: it must be tried again. *ret_wait: nothing there yet, and the reader has time. */
-static bool serve(struct read_agent *r, const struct mail_read *read, bool *ret_wait) {
+static bool serve(struct read_agent *r, struct mail_read *read, bool *ret_wait) {
     struct sys *sys = r->host->sys;
     uint32_t bytes = read->bytes_max < READ_BYTES_MAX ? read->bytes_max : READ_BYTES_MAX;
     size_t size = 0;
@@ -47,6 +47,7 @@ static bool serve(struct read_agent *r, const struct mail_read *read, bool *ret_
     enum weir_error e = log_read(r->host->log, read->partition, read->offset, true, r->buffer, bytes, &size);
     if (e == WEIR_E_TOO_LARGE && size <= BUFFER_BYTES)
         e = log_read(r->host->log, read->partition, read->offset, true, r->buffer, BUFFER_BYTES, &size);
+    if (e == WEIR_OK && size == 0 && read->offset < read->partition->resumed) read->offset = read->partition->resumed;
     if (e == WEIR_E_OUT_OF_RANGE && !host_ready(r->host)) e = host_not_ready(read->partition);
     *ret_wait = e == WEIR_OK && size == 0 && !draining && sys->mono_ns(sys) < read->until_mono_ns;
     if (*ret_wait) return true;

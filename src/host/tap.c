@@ -338,6 +338,7 @@ bool host_taps_caught(struct host_lane *lane, struct weir_slice message) {
         take_off(lane, caught->tap);
         return true;
     }
+    if (caught->offset > tap->next) tap->next = caught->offset; /* what was lost in a crash is passed over */
     const uint8_t *bytes = (const uint8_t *)(caught + 1);
     for (size_t at = 0; at < caught->size;) {
         struct batch_reader reader;

@@ -25,7 +25,8 @@ static enum weir_error decode_topic(struct byte_reader *r, catalogue_topic_fn fn
     struct catalogue_topic t = {0};
     t.name = byte_get_slice(r, byte_get_u8(r));
     t.folder = byte_get_slice(r, byte_get_u8(r));
-    t.config.durability = (enum log_durability)byte_get_u8(r);
+    uint8_t durability = byte_get_u8(r);
+    t.config.durability = (enum log_durability)durability;
     uint8_t flags = byte_get_u8(r);
     t.config.derived = flags & FLAG_DERIVED;
     t.config.internal = flags & FLAG_INTERNAL;
@@ -35,8 +36,8 @@ static enum weir_error decode_topic(struct byte_reader *r, catalogue_topic_fn fn
     t.partition_count = byte_get_le32(r);
     if (r->failed || t.partition_count > byte_reader_left(r) / 4) return damaged("a topic");
     t.uids = byte_get_slice(r, (size_t)t.partition_count * 4);
-    if (r->failed || t.name.size == 0 || t.name.size > LOG_TOPIC_NAME_MAX || t.folder.size < t.name.size ||
-        t.folder.size > LOG_TOPIC_NAME_MAX + 15)
+    if (r->failed || durability >= LOG_DURABILITIES || t.name.size == 0 || t.name.size > LOG_TOPIC_NAME_MAX ||
+        t.folder.size < t.name.size || t.folder.size > LOG_TOPIC_NAME_MAX + 15)
         return damaged("a topic");
     return fn ? fn(ctx, &t) : WEIR_OK;
 }
@@ -49,9 +50,9 @@ enum weir_error log_catalogue_decode(
     struct byte_reader r = byte_reader(weir_slice(bytes.data, bytes.size - 4));
     if (byte_get_le32(&r) != CATALOGUE_MAGIC) return damaged("its first bytes");
     uint16_t version = byte_get_le16(&r);
-    if (version != CATALOGUE_VERSION)
-        return weir_error_context(
-            WEIR_E_VERSION, "the catalogue has version %u; this binary knows %u", version, CATALOGUE_VERSION);
+    if (version < CATALOGUE_VERSION_PLAIN || version > CATALOGUE_VERSION)
+        return weir_error_context(WEIR_E_VERSION, "the catalogue has version %u; this binary knows %u to %u", version,
+            CATALOGUE_VERSION_PLAIN, CATALOGUE_VERSION);
     byte_skip(&r, 2);
     ret_header->next_uid = byte_get_le32(&r);
     ret_header->next_producer_id = byte_get_le64(&r);
@@ -114,12 +115,19 @@ static void put_topic(struct byte_writer *w, const struct topic *t) {
         byte_put_le32(w, topic->partitions[i]->uid);
 }
 
+/* What binaries of the first version know how to keep. */
+static bool is_plain(const struct topic *t) {
+    return t->topic.config.durability == LOG_DURABLE;
+}
+
 enum weir_error log_catalogue_save(struct log *log) {
     uint32_t slots = atomic_load(&log->topic_count), count = 0;
     size_t size = 32;
+    bool plain = !log->coming || is_plain(log->coming);
     for (uint32_t i = 0; i < slots; i++) {
         struct topic *t = atomic_load(&log->topics[i]);
         if (!t || t == log->leaving) continue;
+        plain = plain && is_plain(t);
         size += 320 + (size_t)t->topic.partition_count * 4;
         count++;
     }
@@ -128,7 +136,7 @@ enum weir_error log_catalogue_save(struct log *log) {
     if (!bytes) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a catalogue of %zu bytes", size);
     struct byte_writer w = byte_writer(bytes, size);
     byte_put_le32(&w, CATALOGUE_MAGIC);
-    byte_put_le16(&w, CATALOGUE_VERSION);
+    byte_put_le16(&w, plain ? CATALOGUE_VERSION_PLAIN : CATALOGUE_VERSION);
     byte_put_le16(&w, 0);
     byte_put_le32(&w, log->next_uid);
     byte_put_le64(&w, log->producer_id_end);

@@ -220,6 +220,7 @@ enum weir_error log_journal_put(struct journal *j, size_t frame_size) {
 static size_t put_entries(struct journal *j, size_t at, const struct commit *c) {
     for (uint32_t i = 0; i < c->input.count; i++) {
         const struct commit_batch *b = &c->input.batches[i];
+        if (!partition_journaled(b->partition)) continue;
         at += log_frame_entry_put(j->frame + at, b->partition->partition.uid, weir_slice(b->bytes, b->size));
     }
     return at;
@@ -240,7 +241,7 @@ static size_t gather(struct journal *j, uint32_t *ret_entries) {
             if (!next || at + log_commit_entry_bytes(*next) > j->frame_max) break;
             struct commit *c = *next;
             at = put_entries(j, at, c);
-            entries += c->input.count;
+            entries += c->journaled;
             j->gathered[j->gathered_count++] = c;
             slot_ring_release(&w->submitted, 1);
         }
@@ -285,13 +286,13 @@ static void acknowledge(struct journal *j) {
     uint64_t now = sys->mono_ns(sys), wake = 0;
     uint32_t with_batches = 0;
     for (uint32_t i = 0; i < j->gathered_count; i++)
-        with_batches += j->gathered[i]->input.count > 0;
+        with_batches += j->gathered[i]->journaled > 0;
     if (with_batches > 0) atomic_fetch_add_explicit(&j->current->unstored, with_batches, memory_order_relaxed);
     for (uint32_t i = 0; i < j->gathered_count; i++) {
         struct commit *c = j->gathered[i];
         atomic_fetch_sub_explicit(&j->reserved, c->reserved, memory_order_relaxed);
         c->reserved = 0;
-        c->file = c->input.count > 0 ? j->current : NULL;
+        c->file = c->journaled > 0 ? j->current : NULL;
         c->commit.durable_ns = now;
         struct log_writer *w = c->writer;
         bool pushed = slot_ring_push(&w->durable, &c);

@@ -28,6 +28,7 @@ void log_options_default(struct log_options *options) {
         .output_bytes_max = 16 * MB,
         .batch_bytes_max = (1u << 20) + 4096,
         .checkpoint_bytes = 4 * MB,
+        .memory_bytes_max = 1024 * MB,
         .disk_reserve_bytes = 64 * MB,
     };
 }
@@ -274,6 +275,10 @@ void log_metrics(struct log *log, struct metric_registry *r) {
     metric_register(r, METRIC_COUNTER, &s->segments_made, "weir_log_segments_made_total", "Segments begun.", NULL);
     metric_register(r, METRIC_COUNTER, &s->space_waits, "weir_log_space_waits_total",
         "Segment writes that waited for space.", NULL);
+    metric_register(r, METRIC_COUNTER, &s->memory_dropped, "weir_log_memory_dropped_bytes_total",
+        "Bytes of memory topics that made room for newer ones.", NULL);
+    metric_register(r, METRIC_GAUGE, &log->memory_reserved, "weir_log_memory_reserved_bytes",
+        "What the memory topics may take together.", NULL);
     metric_register(r, METRIC_COUNTER, &k->checkpoints, "weir_log_checkpoints_total", "Checkpoints made.", NULL);
     metric_register(r, METRIC_COUNTER, &k->segment_syncs, "weir_log_segment_syncs_total", "Segment syncs.", NULL);
     metric_register(

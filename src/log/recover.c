@@ -326,6 +326,14 @@ static enum weir_error load_partitions(struct log *log) {
     return e;
 }
 
+static void pass_over_lost(struct log *log) {
+    uint32_t count = atomic_load(&log->partition_count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct partition *p = atomic_load(&log->partitions[i]);
+        if (p) log_partition_pass_over(p);
+    }
+}
+
 static enum weir_error cut_partitions(struct log *log) {
     uint32_t count = atomic_load(&log->partition_count);
     enum weir_error e = WEIR_OK;
@@ -340,6 +348,7 @@ static enum weir_error recover_unclean(struct log *log, struct journal_scan *sca
     number_after(&log->journal, scan);
     log->recovery.torn_bytes = scan->torn_bytes;
     enum weir_error e = load_partitions(log); /* what is missing is said before anything is changed */
+    if (!e) pass_over_lost(log);
     if (!e) e = open_epoch(log, scan);
     if (!e) e = cut_partitions(log);
     if (!e) e = rebuild_segments(log, scan);

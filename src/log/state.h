@@ -28,8 +28,9 @@ struct log {
     /* Topics, catalogue; held across disk writes, by one control thread and the journal's first step. */
     _Atomic bool control;
     bool catalogue_dirty;
-    struct topic *coming;  /* being created: in the catalogue before anyone can find it */
-    struct topic *leaving; /* being deleted: out of the catalogue before it is forgotten */
+    struct metric_counter memory_reserved; /* of memory topics that are there */
+    struct topic *coming;                  /* being created: in the catalogue before anyone can find it */
+    struct topic *leaving;                 /* being deleted: out of the catalogue before it is forgotten */
     uint32_t next_uid;
     uint64_t next_producer_id, producer_id_end;    /* end: durable */
     _Atomic uint32_t topic_count, partition_count; /* slots ever used */

@@ -23,7 +23,7 @@ struct store {
     struct partition **pending_tail;
     bool waiting;           /* for space */
     uint64_t rest_until_ns; /* for more to come together; 0: not */
-    struct metric_counter batches, bytes, writes, space_waits, segments_made;
+    struct metric_counter batches, bytes, writes, space_waits, segments_made, memory_dropped;
 };
 WEIR_MUST enum weir_error log_store_init(struct store *s, struct log *log);
 void log_store_done(struct store *s);
