@@ -28,6 +28,8 @@ const struct cli_command cli_commands[] = {
     {"log verify", "DIR", "read everything in a data folder and check it", cli_log_verify},
     {"log repair", "DIR", "move damaged bytes to quarantine/ and keep the longest correct log", cli_log_repair},
     {"log dump", "FILE [--deep]", "print the frames or batches of a journal or segment file", cli_log_dump},
+    {"tls create", "[--out DIR] [--names LIST] [--days N]", "make a self-signed certificate and print its fingerprint",
+        cli_tls_create},
     {"version", "", "print the version", cli_version},
     {0},
 };
