@@ -3,6 +3,7 @@
 #ifndef WEIR_CLI_CLIENT_H
 #define WEIR_CLI_CLIENT_H
 #include "cli/command.h"
+#include "edge/tls.h"
 #include "sys/sys.h"
 #include "wire/http.h"
 
@@ -11,19 +12,32 @@
 struct client {
     struct sys *sys;
     int poller, socket;
-    char host[64];
+    char host[SYS_UNIX_PATH_MAX + 1]; /* or a Unix socket's path */
     uint16_t port;
-    uint8_t *buffer; /* mapped, CLIENT_ANSWER_BYTES_MAX long, touched as far as needed */
+    bool is_unix, is_https;
+    char shown[160]; /* the address for people */
+    struct tls *tls;
+    struct tls_link link; /* .ssl NULL: plain */
+    uint8_t *buffer;      /* mapped, CLIENT_ANSWER_BYTES_MAX long, touched as far as needed */
 };
 struct client_answer { /* slices are valid until the next request */
     int status;
     struct weir_slice body;
 };
 
+/* Of all commands that talk to a node; the last --ca counts. */
+extern const char *client_ca;
 #define CLIENT_NODE_FLAG(variable)                                                                                     \
-    { "node", CLI_TEXT, &(variable), "HOST:PORT", "the node to talk to (default $WEIR_NODE or 127.0.0.1:7070)" }
+    {"node", CLI_TEXT, &(variable), "ADDRESS",                                                                         \
+        "the node to talk to: HOST:PORT, https://HOST:PORT, unix:/PATH or https+unix:/PATH (default $WEIR_NODE or "    \
+        "127.0.0.1:7070)"},                                                                                            \
+    {                                                                                                                  \
+        "ca", CLI_TEXT, &client_ca, "FILE",                                                                            \
+            "PEM file of whom to trust for https (default $WEIR_CA or the system's store)"                             \
+    }
 
-/* node NULL: $WEIR_NODE, else 127.0.0.1:7070. */
+/* node NULL: $WEIR_NODE, else 127.0.0.1:7070. For https $WEIR_CERT and $WEIR_KEY name a certificate of our own to show.
+ */
 WEIR_MUST enum weir_error client_open(struct client *client, const char *node);
 void client_close(struct client *client);
 /* body.data NULL: none; else application/json. An HTTP status >= 400 is an error whose context is the problem's detail.
