@@ -64,6 +64,9 @@ struct weir_setting {
     const char *summary;
     /* the fold reads it: its value is recorded in the input log, and apply sees the one in force at its offset */
     bool folded;
+    /* a reload of the configuration puts a change in force; else it waits for a restart. Beside `folded`: the change is
+     * a record, and from its offset on apply finds it in weir_settings(), which is where it has to look each time */
+    bool live;
 };
 /* Values in force, in the order of the settings table. */
 struct weir_setting_value {

@@ -54,7 +54,8 @@ static void offer_names(const struct place *p, struct weir_slice body) {
 static void offer_topics(const struct place *p) {
     struct client client;
     struct client_answer answer;
-    if (client_open(&client, value_of(p, "--node")) != WEIR_OK) return;
+    const struct client_options options = {.node = value_of(p, "--node"), .ca = value_of(p, "--ca")};
+    if (client_open(&client, &options) != WEIR_OK) return;
     if (client_request(&client, WEIR_HTTP_GET, "/v1/topics", (struct weir_slice){0}, &answer) == WEIR_OK)
         offer_names(p, answer.body);
     client_close(&client);

@@ -7,15 +7,16 @@
 #include <stdio.h>
 
 struct service_values {
-    const char *node, *data;
+    struct client_options client;
+    const char *data;
     uint64_t partition, offset, until;
     bool json, dump;
 };
 
-static int ask(const char *node, enum weir_http_method method, const char *target) {
+static int ask(const struct client_options *options, enum weir_http_method method, const char *target) {
     struct client client;
     struct client_answer answer;
-    enum weir_error e = client_open(&client, node);
+    enum weir_error e = client_open(&client, options);
     if (e == WEIR_OK) {
         struct weir_slice body = method == WEIR_HTTP_POST ? weir_slice_text("{}") : (struct weir_slice){0};
         e = client_request(&client, method, target, body, &answer);
@@ -36,7 +37,7 @@ static int list(const struct cli_command *command, int argc, char **argv) {
     int count = 0;
     int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
-    if (given.json || given.node) return ask(given.node, WEIR_HTTP_GET, "/v1/node");
+    if (given.json || given.client.node) return ask(&given.client, WEIR_HTTP_GET, "/v1/node");
     printf("%s%-16s %7s  %s%s\n", term_on(stdout, TERM_BOLD), "SERVICE", "VERSION", "WHAT IT IS", term_off(stdout));
     for (size_t i = 0; i < weir_services_count; i++)
         printf("%-16s %7u  %s\n", weir_services[i]->name, weir_services[i]->version, weir_services[i]->summary);
@@ -138,7 +139,7 @@ static int snapshot(const struct cli_command *command, int argc, char **argv) {
     char target[128];
     struct text_builder t = TEXT_BUILDER(target);
     text_printf(&t, "/v1/services/%s/snapshot", argv[0]);
-    return ask(given.node, WEIR_HTTP_POST, target);
+    return ask(&given.client, WEIR_HTTP_POST, target);
 }
 
 static int skip(const struct cli_command *command, int argc, char **argv) {
@@ -154,7 +155,7 @@ static int skip(const struct cli_command *command, int argc, char **argv) {
     struct text_builder t = TEXT_BUILDER(target);
     text_printf(&t, "/v1/services/%s/skip?partition=%llu&offset=%llu", argv[0], (unsigned long long)given.partition,
         (unsigned long long)given.offset);
-    return ask(given.node, WEIR_HTTP_POST, target);
+    return ask(&given.client, WEIR_HTTP_POST, target);
 }
 
 static enum weir_error put_stdout(void *ctx, const void *data, size_t size) {
@@ -201,7 +202,7 @@ const struct cli_command cli_service_commands[] = {
     {
         .name = "service list",
         .summary = "list services and their partitions",
-        .flags = CLI_FLAGS({"node", CLI_TEXT, offsetof(struct service_values, node), "HOST:PORT",
+        .flags = CLI_FLAGS({"node", CLI_TEXT, offsetof(struct service_values, client.node), "HOST:PORT",
                                "ask this running node; its answer is JSON"},
             CLI_JSON_FLAG(struct service_values, "ask the running node and print its JSON answer")),
         .exits = CLI_EXITS(CLIENT_EXITS),
@@ -227,7 +228,7 @@ const struct cli_command cli_service_commands[] = {
             "Of every partition of the service on a running node. A shadow replays the log and saves; the live\n"
             "service does not wait.",
         .positionals = CLI_POSITIONALS(SERVICE_NAME),
-        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct service_values)),
+        .flags = CLI_FLAGS(CLIENT_FLAGS(struct service_values)),
         .exits = CLI_EXITS(SERVICE_UNKNOWN, CLIENT_EXITS),
         .examples = CLI_EXAMPLES({"weir service snapshot exchange", "so that the next start replays little"}),
         .run = snapshot,
@@ -239,7 +240,7 @@ const struct cli_command cli_service_commands[] = {
             "A record that crashes the node twice parks its partition; the others run. The order to skip it is itself\n"
             "a record, so that every later replay obeys it.",
         .positionals = CLI_POSITIONALS(SERVICE_NAME),
-        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct service_values),
+        .flags = CLI_FLAGS(CLIENT_FLAGS(struct service_values),
             {"offset", CLI_NUMBER, offsetof(struct service_values, offset), "N", "the poison record's offset"},
             SERVICE_PARTITION),
         .exits =

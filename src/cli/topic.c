@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 struct topic_values {
-    const char *node, *key, *durability, *retention_bytes, *retention, *segment_bytes;
+    struct client_options client;
+    const char *key, *durability, *retention_bytes, *retention, *segment_bytes;
     uint64_t partitions, partition, offset, limit;
     bool json;
 };
@@ -22,11 +23,11 @@ static void print_body(struct weir_slice body) {
 }
 
 /* Opens the node, sends one request, prints the answer. */
-static int one_request(
-    const char *node, enum weir_http_method method, const char *target, struct weir_slice body, bool print) {
+static int one_request(const struct client_options *options, enum weir_http_method method, const char *target,
+    struct weir_slice body, bool print) {
     struct client client;
     struct client_answer answer;
-    enum weir_error e = client_open(&client, node);
+    enum weir_error e = client_open(&client, options);
     if (e == WEIR_OK) {
         e = client_request(&client, method, target, body, &answer);
         if (e == WEIR_OK && print) print_body(answer.body);
@@ -70,7 +71,7 @@ static int list(const struct cli_command *command, int argc, char **argv) {
     if (code >= 0) return code;
     struct client client;
     struct client_answer answer;
-    enum weir_error e = client_open(&client, given.node);
+    enum weir_error e = client_open(&client, &given.client);
     if (e == WEIR_OK) {
         e = client_request(&client, WEIR_HTTP_GET, "/v1/topics", (struct weir_slice){0}, &answer);
         if (e == WEIR_OK) {
@@ -111,7 +112,7 @@ static int create(const struct cli_command *command, int argc, char **argv) {
     if (!e) e = put_quantity(&w, "segmentBytes", given.segment_bytes, false);
     if (e) return cli_fail(e);
     json_write_object_close(&w);
-    return one_request(given.node, WEIR_HTTP_POST, "/v1/topics", text_slice(&body), true);
+    return one_request(&given.client, WEIR_HTTP_POST, "/v1/topics", text_slice(&body), true);
 }
 
 static void topic_target(struct text_builder *t, const char *topic, const char *rest) {
@@ -135,7 +136,7 @@ static int delete_one(const struct cli_command *command, int argc, char **argv) 
     char memory[TARGET_BYTES];
     struct text_builder target = TEXT_BUILDER(memory);
     topic_target(&target, argv[0], "");
-    return one_request(given.node, WEIR_HTTP_DELETE, target.data, (struct weir_slice){0}, false);
+    return one_request(&given.client, WEIR_HTTP_DELETE, target.data, (struct weir_slice){0}, false);
 }
 
 static void add_record(struct json_writer *w, const char *key, struct weir_slice value) {
@@ -218,7 +219,7 @@ static int append(const struct cli_command *command, int argc, char **argv) {
     topic_target(&target, argv[0], "/records");
     text_printf(&target, "?partition=%llu", (unsigned long long)given.partition);
     struct append a = {.target = target.data, .key = given.key};
-    enum weir_error e = client_open(&a.client, given.node);
+    enum weir_error e = client_open(&a.client, &given.client);
     if (e == WEIR_OK) {
         arena_init(&a.arena, NULL, 1u << 20, 64u << 20);
         progress_start(&a.progress, a.client.sys, argv[0], "lines", 0, true);
@@ -277,9 +278,9 @@ static enum weir_error read_some(struct client *client, struct reading *reading,
     return e;
 }
 
-static int read_loop(const char *node, struct reading *reading) {
+static int read_loop(const struct client_options *options, struct reading *reading) {
     struct client client;
-    enum weir_error e = client_open(&client, node);
+    enum weir_error e = client_open(&client, options);
     if (e != WEIR_OK) return cli_fail(e);
     struct progress progress;
     progress_start(&progress, client.sys, reading->topic, "records", 0, true);
@@ -301,7 +302,7 @@ static int read_command(const struct cli_command *command, int argc, char **argv
     int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
     struct reading reading = {argv[0], given.partition, given.offset, given.limit, false, false};
-    return read_loop(given.node, &reading);
+    return read_loop(&given.client, &reading);
 }
 
 static int tail(const struct cli_command *command, int argc, char **argv) {
@@ -310,7 +311,7 @@ static int tail(const struct cli_command *command, int argc, char **argv) {
     int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
     struct reading reading = {argv[0], given.partition, 0, UINT64_MAX, true, true};
-    return read_loop(given.node, &reading);
+    return read_loop(&given.client, &reading);
 }
 
 #define TOPIC_NAME                                                                                                     \
@@ -326,7 +327,7 @@ const struct cli_command cli_topic_commands[] = {
         .name = "topic list",
         .summary = "list the topics of a running node",
         .flags = CLI_FLAGS(
-            CLIENT_NODE_FLAG(struct topic_values), CLI_JSON_FLAG(struct topic_values, "print the node's JSON answer")),
+            CLIENT_FLAGS(struct topic_values), CLI_JSON_FLAG(struct topic_values, "print the node's JSON answer")),
         .exits = CLI_EXITS(CLIENT_EXITS),
         .examples = CLI_EXAMPLES({"weir topic list", "names, partitions and kinds"}),
         .lists = true,
@@ -336,7 +337,7 @@ const struct cli_command cli_topic_commands[] = {
         .name = "topic create",
         .summary = "create a topic",
         .positionals = CLI_POSITIONALS({"NAME", CLI_ANY, false, "letters, digits, `.`, `_` and `-`"}),
-        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct topic_values),
+        .flags = CLI_FLAGS(CLIENT_FLAGS(struct topic_values),
             {"partitions", CLI_NUMBER, offsetof(struct topic_values, partitions), "N", "partitions (default 1)"},
             {"durability", CLI_TEXT, offsetof(struct topic_values, durability), "KIND",
                 "durable (default): on disk before it is acknowledged; lazy: synced in the background; memory: never "
@@ -356,7 +357,7 @@ const struct cli_command cli_topic_commands[] = {
         .name = "topic delete",
         .summary = "delete a topic and its records",
         .positionals = CLI_POSITIONALS(TOPIC_NAME),
-        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct topic_values)),
+        .flags = CLI_FLAGS(CLIENT_FLAGS(struct topic_values)),
         .exits = CLI_EXITS(TOPIC_UNKNOWN, {WEIR_E_FORBIDDEN, "it is a service's topic"}, CLIENT_EXITS),
         .examples = CLI_EXAMPLES({"weir topic delete events", "nothing asks first, nothing brings it back"}),
         .run = delete_one,
@@ -366,7 +367,7 @@ const struct cli_command cli_topic_commands[] = {
         .summary = "append a record; without VALUE, one per line of stdin",
         .description = "Ends after the records are on disk, and prints the node's answer with their offsets.",
         .positionals = CLI_POSITIONALS(TOPIC_NAME, {"VALUE", CLI_ANY, true, "the record's value, UTF-8"}),
-        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct topic_values),
+        .flags = CLI_FLAGS(CLIENT_FLAGS(struct topic_values),
             {"key", CLI_TEXT, offsetof(struct topic_values, key), "KEY", "the records' key"}, TOPIC_PARTITION),
         .exits = CLI_EXITS(TOPIC_UNKNOWN, {WEIR_E_INVALID, "a value is not UTF-8"},
             {WEIR_E_TOO_LARGE, "a line or a record is too large"}, {WEIR_E_NO_SPACE, "the node's disk is full"},
@@ -379,7 +380,7 @@ const struct cli_command cli_topic_commands[] = {
         .name = "topic read",
         .summary = "print records as JSON lines",
         .positionals = CLI_POSITIONALS(TOPIC_NAME),
-        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct topic_values), TOPIC_PARTITION,
+        .flags = CLI_FLAGS(CLIENT_FLAGS(struct topic_values), TOPIC_PARTITION,
             {"offset", CLI_NUMBER, offsetof(struct topic_values, offset), "N", "first offset (default 0)"},
             {"limit", CLI_NUMBER, offsetof(struct topic_values, limit), "N", "stop after that many records"},
             TOPIC_JSON),
@@ -393,7 +394,7 @@ const struct cli_command cli_topic_commands[] = {
         .name = "topic tail",
         .summary = "print new records as they arrive",
         .positionals = CLI_POSITIONALS(TOPIC_NAME),
-        .flags = CLI_FLAGS(CLIENT_NODE_FLAG(struct topic_values), TOPIC_PARTITION, TOPIC_JSON),
+        .flags = CLI_FLAGS(CLIENT_FLAGS(struct topic_values), TOPIC_PARTITION, TOPIC_JSON),
         .exits = CLI_EXITS(TOPIC_UNKNOWN, CLIENT_EXITS),
         .examples = CLI_EXAMPLES({"weir topic tail exchange.trades", "until interrupted"}),
         .lists = true,

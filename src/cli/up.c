@@ -2,6 +2,7 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/tls.h"
 #include "edge/edge.h"
 #include "edge/logline.h"
 #include "services/registry.h"
@@ -33,6 +34,7 @@ struct node {
 struct flags {
     const char *config;
     const char *values[NODE_SETTING_COUNT]; /* given on the command line */
+    bool self_signed;
     struct cli_list set;
 };
 
@@ -60,6 +62,21 @@ static enum weir_error load_settings(struct node *node, const struct flags *flag
         key[equals - flags->set.items[i]] = 0;
         e = settings_set(node->settings, key, equals + 1, "--set");
     }
+    return e;
+}
+
+/* A pair of one's own in DATA/tls, made at the first start and kept; a certificate that somebody set comes first. */
+static enum weir_error self_sign(struct node *node) {
+    struct cli_tls_pair pair = {.names = CLI_TLS_NAMES, .keeps = true, .to = stderr};
+    const struct weir_setting_value *s = settings_node(node->settings);
+    char folder[400];
+    if (s[NODE_TLS_CERT].text[0])
+        return weir_error_context(WEIR_E_CONFIG, "--tls-self-signed: tls.cert is set already; leave one of them out");
+    snprintf(folder, sizeof folder, "%s/tls", s[NODE_DATA].text);
+    enum weir_error e = cli_tls_in(&pair, folder);
+    if (e == WEIR_OK) e = cli_tls_pair(node->sys, &pair);
+    if (e == WEIR_OK) e = settings_set(node->settings, "tls.cert", pair.cert, "--tls-self-signed");
+    if (e == WEIR_OK) e = settings_set(node->settings, "tls.key", pair.key, "--tls-self-signed");
     return e;
 }
 
@@ -238,6 +255,7 @@ static int up(const struct cli_command *command, int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     enum weir_error e = sys_linux_new(&node.sys);
     if (e == WEIR_OK) e = load_settings(&node, &given);
+    if (e == WEIR_OK && given.self_signed) e = self_sign(&node);
     if (e == WEIR_OK) e = choose_services(&node);
     if (e == WEIR_OK) e = open_node(&node);
     if (e == WEIR_OK) {
@@ -268,10 +286,12 @@ const struct cli_command cli_up_commands[] = {
         .flags = CLI_FLAGS({"config", CLI_TEXT, offsetof(struct flags, config), "FILE",
                                "YAML file; every flag here is a key there too", CLI_FILE},
             UP_FLAG("data", NODE_DATA, "DIR", CLI_FOLDER, NULL),
-            UP_FLAG("listen", NODE_LISTEN, "HOST:PORT", CLI_ANY, NULL),
+            UP_FLAG("listen", NODE_LISTEN, "ADDRESSES", CLI_ANY, NULL),
             UP_FLAG("only", NODE_ONLY, "LIST", CLI_SERVICE, NULL), UP_FLAG("lanes", NODE_LANES, "N", CLI_ANY, NULL),
             UP_FLAG("log-format", NODE_LOG_FORMAT, "FORM", CLI_CHOICE, "logfmt json"),
             UP_FLAG("log-level", NODE_LOG_LEVEL, "LEVEL", CLI_CHOICE, "debug info warn error"),
+            {"tls-self-signed", CLI_SWITCH, offsetof(struct flags, self_signed), NULL,
+                "speak TLS with a certificate of our own, made in DATA/tls when there is none"},
             {"set", CLI_LIST, offsetof(struct flags, set), "KEY=VALUE",
                 "any key of the configuration; may be given several times", CLI_SETTING}),
         .exits =

@@ -157,13 +157,12 @@ static void put_listeners(struct json_writer *w, const struct edge *edge) {
     json_write_key(w, "listeners");
     json_write_array_open(w);
     for (uint32_t i = 0; i < edge->listener_count; i++) {
-        char address[80];
-        struct text_builder t = TEXT_BUILDER(address);
-        text_printf(&t, strchr(edge->listeners[i].host, ':') ? "[%s]:%u" : "%s:%u", edge->listeners[i].host,
-            edge->listeners[i].port);
+        char address[LISTENER_ADDRESS_MAX];
+        listener_address(&edge->listeners[i], address);
         json_write_object_open(w);
         json_put_text(w, "name", edge->listeners[i].name);
         json_put_text(w, "address", address);
+        json_put_bool(w, "tls", edge->listeners[i].has_tls);
         json_write_object_close(w);
     }
     json_write_array_close(w);

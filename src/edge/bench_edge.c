@@ -200,6 +200,10 @@ static void open_edge(void) {
     node_values[NODE_CONNECTIONS_MAX].number = 16;
     node_values[NODE_HEADER_BYTES].number = 8192;
     node_values[NODE_BODY_BYTES].number = 1 << 20;
+    node_values[NODE_IDLE].number = 60 * SYS_NANOS_PER_S;
+    node_values[NODE_UNIX_MODE].text = "0660";
+    node_values[NODE_TLS_CERT].text = node_values[NODE_TLS_KEY].text = node_values[NODE_TLS_CLIENT_CA].text = "";
+    node_values[NODE_TLS_CLIENT].text = "optional";
     struct edge_options options = {.sys = host.sys, .services = services, .lanes = 1, .version = "bench"};
     if (edge_open(&options, &edge)) die("edge_open");
     const struct host_edge *side = edge_side(edge);

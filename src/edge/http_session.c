@@ -8,7 +8,7 @@
 void http_session_open(struct conn *conn) {
     struct http_session *s = &conn->lane->http_sessions[conn->slot];
     conn->http = s;
-    weir_http_parser_init(&s->parser, &conn->lane->edge->limits);
+    weir_http_parser_init(&s->parser, &conn->lane->live.limits);
     s->first_sequence = 0;
     s->first = s->count = s->commands = 0;
     s->complete = s->last = s->continued = false;
@@ -22,7 +22,7 @@ void http_session_close(struct conn *conn) {
 }
 
 void http_session_idle_restart(struct conn *conn) {
-    conn->idle_at_ns = conn->lane->now_ns + conn->lane->edge->idle_ns;
+    conn->idle_at_ns = conn->lane->now_ns + conn->lane->live.idle_ns;
 }
 
 bool http_session_waits(const struct conn *conn) {
@@ -236,7 +236,8 @@ static bool is_own_name(struct weir_slice host) {
 
 static bool is_welcome(struct conn *conn, struct http_turn *turn, const struct weir_http_request *request) {
     struct weir_slice origin;
-    if (!is_own_name(request->host)) {
+    /* A page that gave us a name of its own has no certificate for it. */
+    if (!conn->tls.ssl && !is_own_name(request->host)) {
         http_problem(conn, turn,
             &(struct http_problem){.status = 421,
                 .code = "MISDIRECTED",
@@ -341,6 +342,7 @@ static bool step(struct conn *conn) {
     route_request(conn, sequence, take_turn(conn, &s->parser.request));
     buffer_consume(&conn->in, consumed);
     if (conn->kind != CONN_HTTP) return false;
+    s->parser.limits = conn->lane->live.limits; /* a reload counts from the next request on */
     weir_http_parser_reset(&s->parser);
     http_session_idle_restart(conn);
     return true;

@@ -38,7 +38,7 @@ enum weir_error edge_lane_open(struct edge_lane *lane, struct edge *edge, uint32
     lane->sys = edge->sys;
     lane->index = index;
     lane->poller = -1;
-    lane->dirty_head = lane->stalled_head = EDGE_SLOT_NONE;
+    lane->dirty_head = lane->stalled_head = lane->shake_oldest = lane->shake_newest = EDGE_SLOT_NONE;
     lane->accept_again_ns = DEADLINE_NEVER;
     uint64_t max = edge->node[NODE_CONNECTIONS_MAX].number;
     lane->capacity = (uint32_t)(max ? max : 1);
@@ -59,6 +59,8 @@ enum weir_error edge_lane_open(struct edge_lane *lane, struct edge *edge, uint32
 }
 
 void edge_lane_close(struct edge_lane *lane) {
+    live_done(&lane->live);
+    live_done(&lane->offer.next);
     arena_done(&lane->arena);
     buffers_close(&lane->buffers);
     if (lane->mapped) sys_memory_unmap(lane->mapped, lane->mapped_size);
@@ -114,7 +116,7 @@ static void refuse(struct edge_lane *lane, const struct listener *listener, int 
         "{\"type\":\"urn:weir:error:full\",\"title\":\"a bounded queue is full, try again later\","
         "\"status\":503,\"detail\":\"connections_max\"}    ";
     metric_add(&lane->metrics.connections_refused, 1);
-    if (!listener->protocol) {
+    if (!listener->protocol && !listener->has_tls) {
         struct sys_iovec part = {(void *)(uintptr_t)busy, sizeof busy - 1};
         size_t put = 0;
         enum weir_error e = lane->sys->socket_write(lane->sys, socket, &part, 1, &put);
@@ -123,6 +125,17 @@ static void refuse(struct edge_lane *lane, const struct listener *listener, int 
     }
     lane->sys->socket_close(lane->sys, socket);
     logline_error(&lane->edge->log, LOGLINE_WARN, "connection_refused", WEIR_E_FULL, "connections_max is reached");
+}
+
+void lane_open_session(struct conn *conn) {
+    const struct listener *listener = conn->listener;
+    WEIR_ASSERT(conn->kind == CONN_HANDSHAKE && !conn->dead);
+    conn->kind = listener->protocol ? CONN_STREAM : CONN_HTTP;
+    conn->idle_at_ns = conn->lane->now_ns + conn->lane->live.idle_ns;
+    if (listener->protocol)
+        gateway_open(conn, listener->protocol, listener->service, false);
+    else
+        http_session_open(conn);
 }
 
 static void welcome(
@@ -135,17 +148,17 @@ static void welcome(
     struct conn *conn = &lane->conns[slot];
     conn->slot = slot;
     conn->lane = lane;
-    conn_open(conn, socket, peer, listener->protocol ? CONN_STREAM : CONN_HTTP);
+    conn_open(conn, socket, peer, listener);
     uint64_t token = (uint64_t)(conn->generation & 0x3fffffff) << 32 | slot;
     enum weir_error e = lane->sys->poller_add(lane->sys, lane->poller, socket, token, SYS_POLL_READ);
     if (e) {
         logline_error(&lane->edge->log, LOGLINE_ERROR, "accept_failed", e, NULL);
         conn_kill(conn);
+    } else if (listener->has_tls) {
+        handshake_open(conn);
+    } else {
+        lane_open_session(conn);
     }
-    if (listener->protocol)
-        gateway_open(conn, listener->protocol, listener->service, false);
-    else
-        http_session_open(conn);
     conn_touch(conn); /* arms its deadline */
 }
 
@@ -178,7 +191,7 @@ void edge_lane_event(struct edge_lane *lane, uint64_t token, uint32_t bits) {
     if (slot >= lane->conn_pool.fresh) return;
     struct conn *conn = &lane->conns[slot];
     if (conn->kind == CONN_FREE || conn->dead || (conn->generation & 0x3fffffff) != token >> 32) return;
-    if (bits & SYS_POLL_READ)
+    if ((bits & SYS_POLL_READ) || (conn->tls.ssl && conn->tls.wants_write && (bits & SYS_POLL_WRITE)))
         conn_read(conn);
     else if (bits & SYS_POLL_CLOSED)
         conn->dead = true;
@@ -199,7 +212,9 @@ static void drain(struct edge_lane *lane) {
     for (uint32_t slot = 0; slot < lane->conn_pool.fresh; slot++) {
         struct conn *conn = &lane->conns[slot];
         if (conn->kind == CONN_FREE || conn->dead) continue;
-        if (conn->kind == CONN_HTTP)
+        if (conn->kind == CONN_HANDSHAKE)
+            conn_kill(conn);
+        else if (conn->kind == CONN_HTTP)
             http_session_drain(conn);
         else if (conn->kind == CONN_SOCKET)
             ws_session_close(conn, WEIR_WS_CODE_GOING_AWAY, "the node is stopping");
@@ -245,6 +260,7 @@ static void flush_dirty(struct edge_lane *lane) {
             conn->dirty = false;
             conn_flush(conn);
             if (!conn->dead && conn->kind == CONN_HTTP && http_session_can_go_on(conn)) conn_advance(conn);
+            if (conn_has_more(conn)) conn_read(conn);
             if (!conn->dead && !conn->dirty) deadlines_arm(&lane->deadlines, conn->slot, conn_deadline(conn));
             if (conn->dead) {
                 conn->dirty = true; /* not listed twice by what runs at its end */
@@ -257,6 +273,7 @@ static void flush_dirty(struct edge_lane *lane) {
 
 uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns) {
     lane->now_ns = now_ns;
+    live_take(&lane->offer, &lane->live);
     bool draining = atomic_load_explicit(&lane->edge->draining, memory_order_relaxed);
     if (draining && !lane->drained) drain(lane);
     if (lane->accept_again_ns <= now_ns) {

@@ -14,17 +14,18 @@
 #include "edge/buffer.h"
 #include "edge/deadlines.h"
 #include "edge/edge.h"
+#include "edge/listeners.h"
+#include "edge/live.h"
 #include "edge/logline.h"
 #include "edge/routes.h"
 #include "wire/ws.h"
 
 #include <stdatomic.h>
 
-#define EDGE_LISTENERS_MAX 32
-#define EDGE_SLOT_NONE     UINT32_MAX
-#define EDGE_NO_SERVICE    UINT32_MAX
-#define EDGE_LINGER_NS     (2 * SYS_NANOS_PER_S)  /* a closing connection may take that long to read our last words */
-#define EDGE_RETRY_NS      (SYS_NANOS_PER_MS / 2) /* a stalled session tries again that soon */
+#define EDGE_SLOT_NONE  UINT32_MAX
+#define EDGE_NO_SERVICE UINT32_MAX
+#define EDGE_LINGER_NS  (2 * SYS_NANOS_PER_S)  /* a closing connection may take that long to read our last words */
+#define EDGE_RETRY_NS   (SYS_NANOS_PER_MS / 2) /* a stalled session tries again that soon */
 /* A client that does not read holds at most this of ready answers before its next request waits. */
 #define EDGE_OUT_PAUSE_BYTES (256u << 10)
 
@@ -44,7 +45,7 @@ struct weir_session {
     uint64_t args[4]; /* the tail's */
 };
 
-enum conn_kind { CONN_FREE, CONN_HTTP, CONN_STREAM, CONN_SOCKET };
+enum conn_kind { CONN_FREE, CONN_HANDSHAKE /* of TLS; no session yet */, CONN_HTTP, CONN_STREAM, CONN_SOCKET };
 struct conn {
     uint32_t pool_link; /* the pool's while free */
     uint32_t slot, generation;
@@ -59,12 +60,20 @@ struct conn {
     bool lingering;    /* shut down; input is thrown away */
     bool dead;         /* to be reaped; nothing is read or written any more */
     uint32_t dirty_next, stalled_next;
+    uint32_t shake_older, shake_newer; /* CONN_HANDSHAKE: on the lane's list */
     struct edge_lane *lane;
+    const struct listener *listener;
+    struct tls_link tls; /* .ssl NULL: plain */
     struct buffer in, out;
+    uint64_t accepted_ns;
     uint64_t idle_at_ns, wake_at_ns; /* DEADLINE_NEVER: none */
     struct http_session *http;       /* CONN_HTTP */
     struct weir_session session;     /* CONN_STREAM, CONN_SOCKET */
-    char peer[72];
+    char peer[72];                   /* "127.0.0.1:53211", "unix:uid=1000,pid=4711" */
+    /* Who it is, as far as the transport knows: a client certificate's subject ("CN=alice,O=Example"), the user of a
+     * Unix socket ("uid=1000"), or "". */
+    char identity[TLS_NAME_MAX];
+    bool is_certified; /* the identity was proven by a certificate of tls.client_ca */
 };
 
 struct edge_lane_metrics {
@@ -73,6 +82,8 @@ struct edge_lane_metrics {
     struct metric_counter requests, responses[6]; /* by status class; [0] unused */
     struct metric_counter sessions_open, sessions_total, commands, commands_refused, queries, records_sent;
     struct metric_histogram request_ns;
+    struct metric_counter tls_handshakes, tls_resumed, tls_handshakes_open, tls_failures[TLS_FAILURE_COUNT];
+    struct metric_histogram tls_handshake_ns;
 };
 
 struct edge_lane {
@@ -82,11 +93,14 @@ struct edge_lane {
     uint32_t index;
     int poller;
     uint64_t now_ns;
+    struct live live;        /* what a reload may change */
+    struct live_offer offer; /* what the last reload wants it to be */
     struct conn *conns;
     struct pool conn_pool;
     struct http_session *http_sessions; /* one per slot, touched when used */
     uint32_t capacity;
     uint32_t dirty_head, stalled_head;
+    uint32_t shake_oldest, shake_newest, shake_count; /* TLS handshakes under way */
     struct deadlines deadlines;
     struct buffers buffers;
     struct arena arena; /* of the request or delivery being handled */
@@ -101,15 +115,6 @@ struct edge_lane {
     struct edge_lane_metrics metrics;
 };
 
-struct listener {
-    char name[64]; /* "http", "exchange.ouch" */
-    char host[64];
-    uint16_t port;
-    const struct weir_protocol *protocol; /* NULL: HTTP */
-    uint32_t service;
-    int sockets[LOG_LANES_MAX];
-};
-
 struct edge {
     struct sys *sys;
     struct edge_options options;
@@ -119,8 +124,6 @@ struct edge {
     struct host *host; /* known when the first lane has started */
     struct logline log;
     struct routes routes;
-    struct weir_http_limits limits;
-    uint64_t idle_ns;
     uint64_t started_mono_ns, started_wall_ns;
     uint32_t listener_count;
     struct listener listeners[EDGE_LISTENERS_MAX];
@@ -140,10 +143,20 @@ void edge_lane_event(struct edge_lane *lane, uint64_t token, uint32_t bits);
 uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns);
 struct conn *edge_lane_conn(struct edge_lane *lane, uint32_t slot, uint32_t generation); /* NULL: gone */
 
+/* ---- handshake.c: TLS before there is a session -------------------------------------------------------------- */
+void handshake_open(struct conn *conn);
+void handshake_advance(struct conn *conn); /* at its end the session opens */
+void handshake_fail(struct conn *conn, enum tls_failure failure);
+void handshake_forget(struct conn *conn);  /* off the lane's list, if it is on it */
+void lane_open_session(struct conn *conn); /* lane.c: whose bytes are now the listener's protocol */
+
 /* ---- conn.c -------------------------------------------------------------------------------------------------------
  */
-void conn_open(struct conn *conn, int socket, const struct sys_address *peer, enum conn_kind kind);
-void conn_touch(struct conn *conn); /* on the dirty list: flushed, deadlines looked at, reaped */
+void conn_open(struct conn *conn, int socket, const struct sys_address *peer, const struct listener *listener);
+/* Who commands come from: the certified identity, else "local". */
+const char *conn_principal(const struct conn *conn);
+bool conn_has_more(const struct conn *conn); /* bytes of which the poller does not tell, and which may be read */
+void conn_touch(struct conn *conn);          /* on the dirty list: flushed, deadlines looked at, reaped */
 void conn_stall(struct conn *conn);
 void conn_read(struct conn *conn);
 void conn_advance(struct conn *conn); /* the session looks at its input again */

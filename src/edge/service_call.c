@@ -60,7 +60,7 @@ static enum weir_error build_request(struct http_call *call, struct weir_request
     if (e) return e;
     *request = (struct weir_request){
         .message = message,
-        .principal = "local",
+        .principal = conn_principal(call->conn),
         .partition_count = host_service_partitions(edge->host, call->route->service),
         .settings = host_service_settings(edge->host, call->route->service),
         .scratch = &call->lane->arena,
@@ -192,7 +192,7 @@ static bool read_key(struct http_call *call, struct host_idempotency *key) {
             call->conn, call->turn, WEIR_E_INVALID, "Idempotency-Key must be 1 to 255 printable ASCII characters");
         return false;
     }
-    key->principal = weir_slice_text("local");
+    key->principal = weir_slice_text(conn_principal(call->conn));
     key->route = weir_slice_text(call->route->path);
     key->key = given;
     for (int i = 0; i < 2; i++) {

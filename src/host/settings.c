@@ -8,14 +8,17 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
     [NODE_DATA] = {"data", WEIR_SETTING_TEXT, "./data",
         .summary = "Folder of the log, snapshots and catalogue; made when absent."},
     [NODE_LISTEN] = {"listen", WEIR_SETTING_TEXT, "127.0.0.1:7070",
-        .summary = "HOST:PORT of the HTTP API, WebSocket and console. Loopback only. Port 0 picks a free one."},
+        .summary =
+            "Addresses of the HTTP API, WebSocket and console, separated by commas: HOST:PORT (loopback only; port 0 "
+            "picks a free one) or unix:/PATH. tls: or plain: in front of one overrides that TLS is spoken on TCP "
+            "once tls.cert is set."},
     [NODE_ONLY] = {"only", WEIR_SETTING_TEXT, "", .summary = "Services to run, separated by commas; empty runs all."},
     [NODE_LANES] = {"lanes", WEIR_SETTING_UINT, "0", 0, 64,
         "Threads that own sockets, partitions and services; 0 means the number of cores minus one, at least one."},
     [NODE_LOG_FORMAT] = {"log_format", WEIR_SETTING_TEXT, "logfmt",
-        .summary = "Form of log lines on stderr: logfmt or json."},
+        .summary = "Form of log lines on stderr: logfmt or json.", .live = true},
     [NODE_LOG_LEVEL] = {"log_level", WEIR_SETTING_TEXT, "info",
-        .summary = "Least level that is logged: debug, info, warn or error."},
+        .summary = "Least level that is logged: debug, info, warn or error.", .live = true},
     [NODE_JOURNAL_BYTES] = {"journal_bytes", WEIR_SETTING_BYTES, "256MB", 16 << 20, 1ull << 40,
         "Hard bound of the journal. At 75 % checkpoints speed up, at 100 % writes are refused with 503."},
     [NODE_JOURNAL_WRITE] = {"journal_write", WEIR_SETTING_TEXT, "sync",
@@ -26,25 +29,42 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
     [NODE_CHECKPOINT_BYTES] = {"checkpoint_bytes", WEIR_SETTING_BYTES, "4MB", 1 << 20, 1ull << 34,
         "Journal bytes between two checkpoints. More means longer syncs of segments, and commits wait behind them."},
     [NODE_SNAPSHOT_BYTES] = {"snapshot_bytes", WEIR_SETTING_BYTES, "64MB", 1 << 16, 1ull << 40,
-        "Input of a partition after which a snapshot of its state is made. Bounds the replay at start."},
+        "Input of a partition after which a snapshot of its state is made. Bounds the replay at start.", .live = true},
     [NODE_SNAPSHOT_AGE] = {"snapshot_age", WEIR_SETTING_DURATION, "10m", 1000000000, 0,
-        "Time after which a partition with new input gets a snapshot even if it is little."},
+        "Time after which a partition with new input gets a snapshot even if it is little.", .live = true},
     [NODE_DISK_RESERVE] = {"disk_reserve", WEIR_SETTING_BYTES, "64MB", 0, 0,
         "Free space below which writes are refused with 507, so that the node can always stop cleanly."},
     [NODE_CONNECTIONS_MAX] = {"connections_max", WEIR_SETTING_UINT, "4096", 1, 1 << 20,
         "Connections per lane; more are refused."},
     [NODE_HEADER_BYTES] = {"header_bytes", WEIR_SETTING_BYTES, "16KB", 1 << 10, 1 << 20,
-        "Largest HTTP request head; larger is 431."},
+        "Largest HTTP request head; larger is 431.", .live = true},
     [NODE_BODY_BYTES] = {"body_bytes", WEIR_SETTING_BYTES, "1MB", 1 << 10, 1 << 28,
-        "Largest HTTP request body; larger is 413."},
+        "Largest HTTP request body; larger is 413.", .live = true},
     [NODE_IDLE] = {"idle", WEIR_SETTING_DURATION, "60s", 100000000, 0,
-        "Time an idle connection is kept, and the time within which a request must arrive whole."},
+        "Time an idle connection is kept, and the time within which a request must arrive whole.", .live = true},
     [NODE_IDEMPOTENCY_KEYS] = {"idempotency_keys", WEIR_SETTING_UINT, "65536", 16, 1 << 28,
         "Idempotency keys remembered per partition; the oldest are forgotten first."},
     [NODE_IDEMPOTENCY_AGE] = {"idempotency_age", WEIR_SETTING_DURATION, "24h", 1000000000, 0,
         "Record time after which an idempotency key is forgotten."},
     [NODE_WAITING_MAX] = {"waiting_max", WEIR_SETTING_UINT, "65536", 16, 1 << 24,
         "Commands of a partition that may wait for their commit; more are refused with 503."},
+    [NODE_UNIX_MODE] = {"unix_mode", WEIR_SETTING_TEXT, "0660",
+        .summary = "Permissions of Unix sockets, octal: who may write to one may use the node."},
+    [NODE_TLS_CERT] = {"tls.cert", WEIR_SETTING_TEXT, "",
+        .summary = "PEM files of certificates with their chains, leaf first, separated by commas; empty: no TLS. Read "
+                   "again when they change.",
+        .live = true},
+    [NODE_TLS_KEY] = {"tls.key", WEIR_SETTING_TEXT, "",
+        .summary = "PEM files of the certificates' private keys, in the same order.", .live = true},
+    [NODE_TLS_CLIENT_CA] = {"tls.client_ca", WEIR_SETTING_TEXT, "",
+        .summary = "PEM file of the authorities that sign clients' certificates; empty: clients are not asked for one.",
+        .live = true},
+    [NODE_TLS_CLIENT] = {"tls.client", WEIR_SETTING_TEXT, "optional",
+        .summary = "Whether a client must show a certificate of tls.client_ca: optional or required.", .live = true},
+    [NODE_TLS_HANDSHAKE] = {"tls.handshake", WEIR_SETTING_DURATION, "10s", 100000000, 0,
+        "Time within which a TLS handshake must be done.", .live = true},
+    [NODE_TLS_HANDSHAKES_MAX] = {"tls.handshakes_max", WEIR_SETTING_UINT, "256", 1, 1 << 20,
+        "TLS handshakes under way per lane; a newer one ends the oldest.", .live = true},
     [NODE_SETTING_COUNT] = {0},
 };
 
@@ -290,6 +310,7 @@ size_t settings_explain(const struct settings *settings, const char *key, char *
     struct text_builder t = TEXT_BUILDER(scratch);
     text_printf(&t, "%s: %s\n  kind     %s\n  initial  %s\n  in force %s (%s)\n", key, s->summary, kinds[s->kind],
         s->initial, group->values[row].text, group->origins[row]);
+    text_add(&t, s->live ? "  A reload puts a change in force.\n" : "  A change needs a restart.\n");
     if (s->folded)
         text_add(&t, "  The service's fold reads it: a change becomes a record and takes effect at its offset.\n");
     return finish(&t, buf, size);

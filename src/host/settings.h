@@ -33,6 +33,13 @@ enum node_setting {
     NODE_IDEMPOTENCY_KEYS, /* per partition */
     NODE_IDEMPOTENCY_AGE,  /* record time after which a key is forgotten */
     NODE_WAITING_MAX,      /* commands per partition that may wait for their commit */
+    NODE_UNIX_MODE,        /* permissions of Unix sockets, octal */
+    NODE_TLS_CERT,         /* PEM files, separated by commas; "" = no TLS */
+    NODE_TLS_KEY,
+    NODE_TLS_CLIENT_CA,      /* PEM file; "" = clients' certificates are not asked for */
+    NODE_TLS_CLIENT,         /* optional | required */
+    NODE_TLS_HANDSHAKE,      /* time a handshake may take */
+    NODE_TLS_HANDSHAKES_MAX, /* per lane */
     NODE_SETTING_COUNT
 };
 extern const struct weir_setting node_settings[NODE_SETTING_COUNT + 1];

@@ -37,13 +37,20 @@ static enum weir_error on_scalar(struct loader *l, const yaml_event_t *event) {
     return e == WEIR_OK ? WEIR_OK : weir_error_wrap(WEIR_E_CONFIG, "%s", origin);
 }
 
+/* The node's own keys with a point in them may stand below their first word: `tls: {cert: ...}`. */
+static bool is_node_prefix(const char *prefix) {
+    for (uint32_t i = 0; i < NODE_SETTING_COUNT; i++)
+        if (text_starts_with(weir_slice_text(node_settings[i].name), prefix)) return true;
+    return false;
+}
+
 static enum weir_error on_mapping(struct loader *l, const yaml_event_t *event) {
     if (l->depth == YAML_DEPTH_MAX || (l->depth == 1 && l->key[0] == 0))
         return at(l, event, "mappings may be nested once only: `service:` and its keys below it");
     if (l->depth == 1) {
         struct text_builder t = TEXT_BUILDER(l->prefix);
         text_printf(&t, "%s.", l->key);
-        bool known = false;
+        bool known = is_node_prefix(l->prefix);
         for (uint32_t g = 1; g < l->settings->count; g++)
             known |= strcmp(l->settings->groups[g].name, l->key) == 0;
         if (t.truncated || !known) {

@@ -30,6 +30,7 @@ enum sys_open_flags {
     SYS_OPEN_EXCLUSIVE = 8, /* with CREATE: WEIR_E_EXISTS when present */
     SYS_OPEN_TRUNCATE = 16, /* start empty */
     SYS_OPEN_DIRECT = 32,   /* past the page cache: offsets, sizes, memory in SYS_DIRECT_BLOCKs. INVALID: not here */
+    SYS_OPEN_PRIVATE = 64,  /* with CREATE: only its owner may read it */
 };
 #define SYS_DIRECT_BLOCK 4096u
 
@@ -62,9 +63,12 @@ struct sys_poll_event {
     uint64_t token; /* as given at poller_add */
     uint32_t bits;
 };
+#define SYS_UNIX_PATH_MAX 107 /* bytes of a socket's path, as Linux has it */
 struct sys_address {
-    char host[64]; /* numeric IPv4 or IPv6 */
+    char host[64]; /* numeric IPv4 or IPv6; "" of a Unix socket */
     uint16_t port;
+    bool is_unix; /* then the kernel says who it is, as of its connect() */
+    uint32_t uid, process_id;
 };
 
 /* ---- threads and agents ---- */
@@ -151,6 +155,14 @@ struct sys {
     WEIR_MUST enum weir_error (*tcp_accept)(struct sys *, int listener, int *ret_socket, struct sys_address *ret_peer);
     /* Writable when done; if it failed, read and write say CLOSED. */
     WEIR_MUST enum weir_error (*tcp_connect)(struct sys *, const char *host, uint16_t port, int *ret_socket);
+    /* Unix sockets (stream). The path's socket appears whole: with its mode, and only once it listens. One that a dead
+     * process left is replaced; EXISTS when somebody listens there or what is there is no socket. PATH.lock keeps two
+     * nodes apart and stays. Each of the `count` handles accepts from the same queue, by tcp_accept. */
+    WEIR_MUST enum weir_error (*unix_listen)(
+        struct sys *, const char *path, uint32_t mode, uint32_t count, int *ret_sockets, int *ret_lock);
+    /* Removes the socket's name and gives the lock back. */
+    void (*unix_unlisten)(struct sys *, const char *path, int lock);
+    WEIR_MUST enum weir_error (*unix_connect)(struct sys *, const char *path, int *ret_socket);
     /* *ret_size = 0 with OK: the peer has closed its side. AGAIN: nothing there. */
     WEIR_MUST enum weir_error (*socket_read)(struct sys *, int socket, void *data, size_t size, size_t *ret_size);
     /* Gathers; *ret_size may be short. AGAIN when nothing fits. CLOSED when the peer is gone (no SIGPIPE). */

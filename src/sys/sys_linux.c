@@ -124,6 +124,7 @@ enum weir_error sys_linux_new(struct sys **ret_sys) {
     sys_linux_path_table(&world->table);
     sys_linux_poller_table(&world->table);
     sys_linux_net_table(&world->table);
+    sys_linux_unix_table(&world->table);
     sys_linux_thread_table(&world->table);
     sys_linux_crash_table(&world->table);
     enum weir_error e = sys_linux_commit_open(world);

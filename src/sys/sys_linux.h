@@ -38,11 +38,14 @@ void sys_linux_file_table(struct sys *table);
 void sys_linux_path_table(struct sys *table);
 void sys_linux_poller_table(struct sys *table);
 void sys_linux_net_table(struct sys *table);
+void sys_linux_unix_table(struct sys *table);
 void sys_linux_thread_table(struct sys *table);
 void sys_linux_crash_table(struct sys *table);
 /* file_commit() and what it needs. */
 WEIR_MUST enum weir_error sys_linux_commit_open(struct sys_linux *world);
 void sys_linux_commit_close(struct sys_linux *world); /* accepts one that was not opened */
+/* Who is at the other end of a Unix socket. */
+void sys_linux_unix_peer(int socket, struct sys_address *peer);
 /* Gives the calling thread a stack for the fault handler. */
 void sys_linux_crash_thread(void);
 

@@ -39,8 +39,7 @@ static bool address_parse(const char *host, uint16_t port, union address *addres
 }
 
 static void address_tell(const union address *address, struct sys_address *ret_peer) {
-    ret_peer->host[0] = 0;
-    ret_peer->port = 0;
+    *ret_peer = (struct sys_address){.is_unix = address->any.sa_family == AF_UNIX};
     if (address->any.sa_family == AF_INET) {
         (void)inet_ntop(AF_INET, &address->v4.sin_addr, ret_peer->host, sizeof ret_peer->host);
         ret_peer->port = ntohs(address->v4.sin_port);
@@ -110,9 +109,12 @@ static enum weir_error linux_tcp_accept(struct sys *sys, int listener, int *ret_
         socklen_t size = sizeof address;
         int s = accept4(listener, &address.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (s >= 0) {
-            set_option(s, IPPROTO_TCP, TCP_NODELAY);
             *ret_socket = s;
             address_tell(&address, ret_peer);
+            if (ret_peer->is_unix)
+                sys_linux_unix_peer(s, ret_peer);
+            else
+                set_option(s, IPPROTO_TCP, TCP_NODELAY);
             return WEIR_OK;
         }
         switch (errno) {
@@ -160,7 +162,7 @@ static enum weir_error stream_error(int reason, const char *verb, int socket) {
     char what[128] = "its peer";
     if (getpeername(socket, &address.any, &size) == 0) {
         address_tell(&address, &peer);
-        snprintf(what, sizeof what, "%s port %u", peer.host, peer.port);
+        if (!peer.is_unix) snprintf(what, sizeof what, "%s port %u", peer.host, peer.port);
     }
     switch (reason) {
     case EPIPE:
