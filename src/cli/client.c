@@ -1,6 +1,7 @@
 #include "cli/client.h"
 #include "base/json.h"
 #include "base/units.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 #define CLIENT_TIMEOUT_NS (60 * SYS_NANOS_PER_S)
@@ -112,6 +113,8 @@ static enum weir_error problem(const struct weir_http_response *response) {
         }
     enum weir_error e = response->status == 404   ? WEIR_E_NOT_FOUND
                         : response->status == 503 ? WEIR_E_FULL
+                        : response->status == 401 || response->status == 403 ? WEIR_E_FORBIDDEN
+                        : response->status == 429                            ? WEIR_E_FULL
                         : response->status >= 500 ? WEIR_E_IO
                         : response->status == 409 ? WEIR_E_CONFLICT
                                                   : WEIR_E_INVALID;
@@ -125,6 +128,12 @@ enum weir_error client_request(struct client *client, enum weir_http_method meth
     struct weir_http_writer w;
     weir_http_writer_init(&w, head, sizeof head);
     weir_http_writer_request(&w, method, weir_slice_text(target), weir_slice_text(client->host));
+    const char *token = getenv("WEIR_TOKEN");
+    if (token && *token) {
+        char bearer[256];
+        snprintf(bearer, sizeof bearer, "Bearer %s", token);
+        weir_http_writer_header(&w, weir_slice_text("Authorization"), weir_slice_text(bearer));
+    }
     if (body.data) {
         weir_http_writer_header(&w, weir_slice_text("Content-Type"), weir_slice_text("application/json"));
         weir_http_writer_header_u64(&w, weir_slice_text("Content-Length"), body.size);

@@ -59,6 +59,14 @@ int cli_service_describe(const struct cli_command *command, int argc, char **arg
 int cli_service_snapshot(const struct cli_command *command, int argc, char **argv);
 int cli_service_skip(const struct cli_command *command, int argc, char **argv);
 int cli_service_replay(const struct cli_command *command, int argc, char **argv);
+int cli_token_create(const struct cli_command *command, int argc, char **argv);
+int cli_token_list(const struct cli_command *command, int argc, char **argv);
+int cli_token_rotate(const struct cli_command *command, int argc, char **argv);
+int cli_token_revoke(const struct cli_command *command, int argc, char **argv);
+int cli_tenant_limit(const struct cli_command *command, int argc, char **argv);
+int cli_tenant_list(const struct cli_command *command, int argc, char **argv);
+int cli_audit_list(const struct cli_command *command, int argc, char **argv);
+int cli_audit_tail(const struct cli_command *command, int argc, char **argv);
 int cli_version(const struct cli_command *command, int argc, char **argv);
 
 #endif

@@ -1,6 +1,7 @@
 #include "base/encode.h"
 #include "base/json.h"
 #include "cli/client.h"
+#include "host/host.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -234,7 +235,7 @@ static bool print_records(struct weir_slice body, uint64_t *next, uint64_t *ret_
 struct reading {
     const char *topic;
     uint64_t partition, offset, limit;
-    bool follow, from_end;
+    bool follow, from_end, from_start;
 };
 
 static enum weir_error read_some(struct client *client, struct reading *reading, uint64_t *ret_count) {
@@ -245,14 +246,14 @@ static enum weir_error read_some(struct client *client, struct reading *reading,
         (unsigned long long)(reading->limit < 1000 ? reading->limit : 1000));
     if (reading->from_end)
         text_add(&target, "&offset=-1");
-    else
+    else if (!reading->from_start)
         text_printf(&target, "&offset=%llu", (unsigned long long)reading->offset);
     if (reading->follow) text_add(&target, "&wait=20s");
     struct client_answer answer;
     enum weir_error e = client_request(client, WEIR_HTTP_GET, target.data, (struct weir_slice){0}, &answer);
     if (e == WEIR_OK && !print_records(answer.body, &reading->offset, ret_count))
         e = weir_error_context(WEIR_E_INVALID, "the node's answer is not what was expected");
-    reading->from_end = false;
+    reading->from_end = reading->from_start = false;
     return e;
 }
 
@@ -293,4 +294,27 @@ int cli_topic_tail(const struct cli_command *command, int argc, char **argv) {
     if (code >= 0) return code;
     reading.topic = argv[0];
     return read_loop(node, &reading);
+}
+
+/* ---- the audit: a topic like any other to read ---- */
+
+int cli_audit_list(const struct cli_command *command, int argc, char **argv) {
+    const char *node = NULL;
+    struct reading reading = {.topic = HOST_TOPIC_AUDIT, .offset = UINT64_MAX, .limit = UINT64_MAX};
+    const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node),
+        {"offset", CLI_NUMBER, &reading.offset, "N", "first offset (default: the oldest that is kept)"},
+        {"limit", CLI_NUMBER, &reading.limit, "N", "stop after that many records"}, {0}};
+    int positionals = 0;
+    int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
+    reading.from_start = reading.offset == UINT64_MAX; /* retention may have taken offset 0 */
+    return code >= 0 ? code : read_loop(node, &reading);
+}
+
+int cli_audit_tail(const struct cli_command *command, int argc, char **argv) {
+    const char *node = NULL;
+    struct reading reading = {.topic = HOST_TOPIC_AUDIT, .limit = UINT64_MAX, .follow = true, .from_end = true};
+    const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node), {0}};
+    int positionals = 0;
+    int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
+    return code >= 0 ? code : read_loop(node, &reading);
 }

@@ -1,6 +1,7 @@
 /* The edge: opens what listens, builds the routing table and the OpenAPI text, and stands between host and lanes. */
 #include "base/units.h"
 #include "edge/admin.h"
+#include "edge/desk.h"
 #include "edge/http_session.h"
 #include "edge/openapi.h"
 #include "edge/transcode.h"
@@ -27,12 +28,25 @@ static enum weir_error parse_address(
             WEIR_E_CONFIG, "%s is '%.80s'; write it as HOST:PORT, such as 127.0.0.1:7070", what, text);
     memcpy(host, text + brackets, n - 2 * brackets);
     host[n - 2 * brackets] = 0;
-    if (!is_loopback(host))
-        return weir_error_context(WEIR_E_FORBIDDEN,
-            "%s is '%.80s', which other machines can reach, and this version has neither TLS nor logins; use "
-            "127.0.0.1:%u and put a proxy with TLS in front of it",
-            what, text, (unsigned)port);
     *ret_port = (uint16_t)port;
+    return WEIR_OK;
+}
+
+/* Closed by default: what other machines can reach is encrypted, or somebody said in so many words that it need not be,
+ * and asks who is there. Every listener passes here, whatever it speaks. */
+static enum weir_error may_listen(const struct edge *edge, const struct listener *l) {
+    if (is_loopback(l->host)) return WEIR_OK;
+    if (!edge->auth.on)
+        return weir_error_context(WEIR_E_FORBIDDEN,
+            "%s is on %s, which other machines can reach, and auth is off, so that everybody there could do everything; "
+            "set `auth: tokens` and make a token with `weir token create`, or use 127.0.0.1:%u",
+            l->name, l->host, l->port);
+    if (!l->has_tls && !edge->node[NODE_INSECURE].number)
+        return weir_error_context(WEIR_E_FORBIDDEN,
+            "%s is on %s, which other machines can reach, without TLS, so that everybody on the way could read tokens; "
+            "set tls.cert and tls.key, or use 127.0.0.1:%u behind a proxy with TLS; where the network itself is "
+            "private, say `insecure: true`",
+            l->name, l->host, l->port);
     return WEIR_OK;
 }
 
@@ -64,6 +78,7 @@ static enum weir_error add_listener(struct edge *edge, const char *name, const c
     l->protocol = protocol;
     l->service = service;
     enum weir_error e = parse_address(name, address, l->host, sizeof l->host, &l->port);
+    if (!e) e = may_listen(edge, l);
     if (e) return e;
     if (any_port) l->port = 0;
     edge->listener_count++;
@@ -130,6 +145,7 @@ static enum weir_error add_service_routes(struct edge *edge, uint32_t index) {
     const struct weir_service *service = edge_service(edge, index);
     for (const struct weir_route *row = service->routes; row && row->path; row++) {
         struct route route = {.path = row->path, .service = index, .row = row, .handle = service_call};
+        route.access = row->kind == WEIR_ROUTE_COMMAND ? ROUTE_SERVICE_WRITE : ROUTE_SERVICE_READ;
         if (row->kind == WEIR_ROUTE_SOCKET) route.protocol = row->protocol;
         enum weir_error e = routes_add(&edge->routes, &route, row->method ? row->method : "GET");
         if (!e) e = check_row(service, row, &edge->routes.rows[edge->routes.count - 1]);
@@ -143,6 +159,8 @@ static enum weir_error add_routes(struct edge *edge) {
     for (const struct route_built_in *row = admin_routes; row->path; row++) {
         struct route route = {.path = row->path,
             .service = EDGE_NO_SERVICE,
+            .access = row->access,
+            .is_metrics = strcmp(row->path, "/metrics") == 0,
             .handle = row->handle,
             .built_in = row,
             .protocol = row->protocol};
@@ -179,6 +197,12 @@ static void register_lane(struct metric_registry *r, struct edge_lane *lane) {
         {METRIC_GAUGE, &m->buffer_bytes, "weir_edge_buffer_bytes", "Memory in connection buffers."},
         {METRIC_COUNTER, &m->requests, "weir_http_requests_total", "HTTP requests begun."},
         {METRIC_HISTOGRAM_NS, &m->request_ns, "weir_http_request_seconds", "From a request's last byte to its answer."},
+        {METRIC_COUNTER, &m->unauthorized, "weir_edge_unauthorized_total",
+            "Requests and logins without a token that holds."},
+        {METRIC_COUNTER, &m->forbidden, "weir_edge_forbidden_total", "Requests and commands that no role includes."},
+        {METRIC_COUNTER, &m->limited, "weir_edge_limited_total", "Requests answered with 429."},
+        {METRIC_COUNTER, &m->sessions_ended, "weir_edge_sessions_ended_total",
+            "Sessions closed because their token was revoked or expired."},
         {METRIC_GAUGE, &m->sessions_open, "weir_edge_sessions", "Gateway and WebSocket sessions open now."},
         {METRIC_COUNTER, &m->sessions_total, "weir_edge_sessions_total", "Gateway and WebSocket sessions opened."},
         {METRIC_COUNTER, &m->commands, "weir_edge_commands_total", "Commands handed to the host."},
@@ -199,6 +223,10 @@ static void register_lane(struct metric_registry *r, struct edge_lane *lane) {
 
 static enum weir_error on_start(void *ctx, struct host_lane *host) {
     struct edge *edge = ctx;
+    if (!edge->host) {
+        enum weir_error e = auth_load(edge);
+        if (e) return e;
+    }
     edge->host = host_lane_host(host);
     return edge_lane_start(&edge->lanes[host_lane_index(host)], host);
 }
@@ -211,6 +239,11 @@ static void on_event(void *ctx, struct host_lane *host, uint64_t token, uint32_t
 static void on_delivery(void *ctx, struct host_lane *host, const struct host_delivery *delivery) {
     (void)ctx;
     struct edge_lane *lane = host_lane_edge(host);
+    if (delivery->origin.slot == DESK_SLOT) {
+        lane->now_ns = host_lane_mono_ns(host);
+        desk_deliver(lane, delivery);
+        return;
+    }
     struct conn *conn = edge_lane_conn(lane, delivery->origin.slot, delivery->origin.generation);
     lane->now_ns = host_lane_mono_ns(host);
     if (!conn) return;
@@ -259,6 +292,7 @@ static enum weir_error open_lanes(struct edge *edge) {
 static enum weir_error open_all(struct edge *edge) {
     const struct weir_setting_value *s = edge->node;
     enum weir_error e = logline_init(&edge->log, edge->sys, s[NODE_LOG_LEVEL].text, s[NODE_LOG_FORMAT].text);
+    if (!e) e = auth_open(edge);
     if (!e) e = add_listener(edge, "http", s[NODE_LISTEN].text, false, NULL, EDGE_NO_SERVICE);
     for (uint32_t i = 0; !e && i < edge->service_count; i++)
         e = add_service_listeners(edge, i);
@@ -335,6 +369,7 @@ void edge_close(struct edge *edge) {
     for (uint32_t i = 0; edge->lanes && i < edge->options.lanes; i++)
         edge_lane_close(&edge->lanes[i]);
     if (edge->lanes) sys_memory_unmap(edge->lanes, edge->lanes_size);
+    auth_close(edge);
     arena_done(&edge->arena);
     sys_memory_unmap(edge, sizeof *edge);
 }

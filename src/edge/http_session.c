@@ -83,6 +83,7 @@ static struct http_turn *take_turn(struct conn *conn, const struct weir_http_req
     turn->deliver = NULL;
     turn->started_ns = conn->lane->now_ns;
     turn->response = (struct buffer){0};
+    turn->limit.burst = 0;
     turn->is_head = request && request->method == WEIR_HTTP_HEAD;
     turn->is_command = request && changes_state(request);
     turn->is_old = request && request->version_minor == 0;
@@ -236,7 +237,8 @@ static bool is_own_name(struct weir_slice host) {
 
 static bool is_welcome(struct conn *conn, struct http_turn *turn, const struct weir_http_request *request) {
     struct weir_slice origin;
-    if (!is_own_name(request->host)) {
+    /* With tokens a page gains nothing by naming us: it has none, and a browser sends none by itself. */
+    if (!conn->lane->edge->auth.on && !is_own_name(request->host)) {
         http_problem(conn, turn,
             &(struct http_problem){.status = 421,
                 .code = "MISDIRECTED",
@@ -276,7 +278,7 @@ static void route_request(struct conn *conn, uint64_t sequence, struct http_turn
     struct http_call call = {
         .lane = lane, .conn = conn, .turn = turn, .sequence = sequence, .request = request, .route = match.route};
     struct arena_mark mark = arena_save(&lane->arena);
-    if (!decode_params(&call, &match))
+    if (!decode_params(&call, &match) || !auth_admit(&call))
         ;
     else if (match.route->protocol)
         upgrade(&call);

@@ -11,6 +11,7 @@
 #include "base/civil.h"
 #include "base/metric.h"
 #include "base/pool.h"
+#include "edge/auth.h"
 #include "edge/buffer.h"
 #include "edge/deadlines.h"
 #include "edge/edge.h"
@@ -64,6 +65,7 @@ struct conn {
     uint64_t idle_at_ns, wake_at_ns; /* DEADLINE_NEVER: none */
     struct http_session *http;       /* CONN_HTTP */
     struct weir_session session;     /* CONN_STREAM, CONN_SOCKET */
+    struct conn_auth auth;
     char peer[72];
 };
 
@@ -71,6 +73,7 @@ struct edge_lane_metrics {
     struct metric_counter connections_open, connections_total, connections_refused, accept_errors;
     struct metric_counter bytes_received, bytes_sent, slow_consumers, timeouts, buffer_bytes;
     struct metric_counter requests, responses[6]; /* by status class; [0] unused */
+    struct metric_counter unauthorized, forbidden, limited, sessions_ended;
     struct metric_counter sessions_open, sessions_total, commands, commands_refused, queries, records_sent;
     struct metric_histogram request_ns;
 };
@@ -96,12 +99,18 @@ struct edge_lane {
     uint64_t accept_again_ns; /* listeners are paused until then; DEADLINE_NEVER: they are not */
     bool drained;             /* drain was carried out on this lane */
     bool stopping;            /* last words that meet a full queue are not waited for any more */
-    void *mapped;             /* everything above that is sized by capacity */
+    uint64_t auth_generation; /* of the table of tokens this lane reads */
+    _Atomic uint64_t auth_seen; /* the same, for who writes the next one */
+    uint64_t auth_until_ms;     /* the earliest end of what connections have shown; 0: none ends */
+    struct tenant_metrics *tenants; /* TENANTS_MAX */
+    struct desk *desk;
+    void *mapped;             /* everything above that is sized by capacity, tenants and desk */
     size_t mapped_size;
     struct edge_lane_metrics metrics;
 };
 
 struct listener {
+    bool has_tls;
     char name[64]; /* "http", "exchange.ouch" */
     char host[64];
     uint16_t port;
@@ -120,6 +129,7 @@ struct edge {
     struct logline log;
     struct routes routes;
     struct weir_http_limits limits;
+    struct auth auth;
     uint64_t idle_ns;
     uint64_t started_mono_ns, started_wall_ns;
     uint32_t listener_count;

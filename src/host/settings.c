@@ -8,7 +8,7 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
     [NODE_DATA] = {"data", WEIR_SETTING_TEXT, "./data",
         .summary = "Folder of the log, snapshots and catalogue; made when absent."},
     [NODE_LISTEN] = {"listen", WEIR_SETTING_TEXT, "127.0.0.1:7070",
-        .summary = "HOST:PORT of the HTTP API, WebSocket and console. Loopback only. Port 0 picks a free one."},
+        .summary = "HOST:PORT of the HTTP API, WebSocket and console. Others than loopback need auth and TLS. Port 0 picks a free one."},
     [NODE_ONLY] = {"only", WEIR_SETTING_TEXT, "", .summary = "Services to run, separated by commas; empty runs all."},
     [NODE_LANES] = {"lanes", WEIR_SETTING_UINT, "0", 0, 64,
         "Threads that own sockets, partitions and services; 0 means the number of cores minus one, at least one."},
@@ -42,6 +42,14 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
         "Record time after which an idempotency key is forgotten."},
     [NODE_WAITING_MAX] = {"waiting_max", WEIR_SETTING_UINT, "65536", 16, 1 << 24,
         "Commands of a partition that may wait for their commit; more are refused with 503."},
+    [NODE_AUTH] = {"auth", WEIR_SETTING_TEXT, "off",
+        .summary = "Who may do what: off (everybody everything, on loopback addresses only) or tokens."},
+    [NODE_INSECURE] = {"insecure", WEIR_SETTING_BOOL, "false",
+        .summary = "Listen without TLS on an address that other machines can reach. Tokens can be read on the way."},
+    [NODE_METRICS_OPEN] = {"metrics_open", WEIR_SETTING_BOOL, "false",
+        .summary = "Answer /metrics without a token, for a scraper that has none."},
+    [NODE_TENANT_RATE] = {"tenant_rate", WEIR_SETTING_UINT, "0", 0, 1000000,
+        "Requests and session commands per second of a tenant that has no limit of its own; 0 means no limit."},
     [NODE_SETTING_COUNT] = {0},
 };
 

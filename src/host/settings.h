@@ -32,6 +32,10 @@ enum node_setting {
     NODE_IDEMPOTENCY_KEYS, /* per partition */
     NODE_IDEMPOTENCY_AGE,  /* record time after which a key is forgotten */
     NODE_WAITING_MAX,      /* commands per partition that may wait for their commit */
+    NODE_AUTH,             /* off | tokens */
+    NODE_INSECURE,         /* an address others can reach may be without TLS */
+    NODE_METRICS_OPEN,     /* /metrics without a token */
+    NODE_TENANT_RATE,      /* requests per second of a tenant without a limit of its own; 0: none */
     NODE_SETTING_COUNT
 };
 extern const struct weir_setting node_settings[NODE_SETTING_COUNT + 1];
