@@ -12,6 +12,16 @@ static uint64_t wall_ms(struct edge *edge) {
 
 /* ---- life ---- */
 
+/* Roles name services; the node knows them by number. */
+static void bind_services(const struct edge *edge, struct tokens *tokens) {
+    for (uint32_t i = 0; i < TOKENS_MAX; i++)
+        for (uint32_t k = 0; tokens->rows[i].id[0] && k < tokens->rows[i].role_count; k++) {
+            struct role *role = &tokens->rows[i].roles[k];
+            if (role->object != ROLE_SERVICE || role->is_prefix) continue;
+            role->service = auth_service_named(edge, role_name(role));
+        }
+}
+
 enum weir_error auth_open(struct edge *edge) {
     struct auth *auth = &edge->auth;
     const struct weir_setting_value *s = edge->node;
@@ -34,6 +44,7 @@ enum weir_error auth_load(struct edge *edge) {
     struct auth *auth = &edge->auth;
     if (!auth->on) return WEIR_OK;
     enum weir_error e = tokens_load(edge->sys, edge->node[NODE_DATA].text, auth->tables[0]);
+    if (!e) bind_services(edge, auth->tables[0]);
     if (!e && auth->tables[0]->count == 0)
         logline_error(&edge->log, LOGLINE_WARN, "no_tokens", WEIR_E_FORBIDDEN,
             "auth is on and there is no token yet: nobody may do anything; stop the node and run "
@@ -201,6 +212,7 @@ enum weir_error auth_change(struct edge *edge, uint32_t *stage,
     enum weir_error e = change(next, wall_ms(edge), ctx);
     if (!e) e = tokens_store(edge->sys, edge->node[NODE_DATA].text, next);
     if (e) return e;
+    bind_services(edge, next);
     fill_buckets(auth, before, next);
     atomic_store_explicit(&auth->generation, generation + 1, memory_order_release);
     *stage = WAITING_FOR_LANES;

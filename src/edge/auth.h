@@ -76,6 +76,8 @@ bool auth_may_see_topic(const struct http_call *call, const char *topic);
 /* What a route needs, as text: "exchange:write", "topic/{name}:read"; "" for none. */
 void auth_print_need(const struct edge *edge, const struct route *route, struct text_builder *text);
 
+uint32_t auth_service_named(const struct edge *edge, struct weir_slice name); /* ROLE_NO_SERVICE: none */
+
 /* The token of a connection that has shown one that still holds, or NULL. */
 const struct token *auth_of(struct conn *conn);
 /* The connection has shown this token. header: what it sent, to know it again; empty: none. */

@@ -35,7 +35,7 @@ static const struct {
     [ROUTE_TOPIC_WRITE] = {ROLE_TOPIC, ROLE_WRITE},
     [ROUTE_TOPIC_ADMIN] = {ROLE_TOPIC, ROLE_ADMIN}};
 
-static uint32_t service_named(const struct edge *edge, struct weir_slice name) {
+uint32_t auth_service_named(const struct edge *edge, struct weir_slice name) {
     for (uint32_t i = 0; i < edge->service_count; i++)
         if (weir_slice_equal(name, weir_slice_text(edge_service(edge, i)->name))) return i;
     return ROLE_NO_SERVICE;
@@ -47,7 +47,7 @@ static struct permission permission_of(const struct http_call *call) {
     if (p.object == ROLE_TOPIC && call->param_count) p.topic = call->params[0];
     if (p.object == ROLE_SERVICE)
         p.service = route->service != EDGE_NO_SERVICE ? route->service
-                                                      : service_named(call->lane->edge, call->params[0]);
+                                                      : auth_service_named(call->lane->edge, call->params[0]);
     return p;
 }
 

@@ -94,8 +94,6 @@ static enum weir_error run(struct host *host, void *arg, char *text, size_t text
         if (work->kind == TOKEN_REVOKE) json_put_bool(&w, "revoked", true);
         json_write_object_close(&w);
     }
-    explicit_bzero(&work->shown, sizeof work->shown);
-    explicit_bzero(work->random, sizeof work->random);
     return WEIR_OK;
 }
 
