@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define WEIR_SERVICE_ABI 1u
+#define WEIR_SERVICE_ABI 2u
 
 /* ---- records ---- */
 enum weir_record_kind {
@@ -136,10 +136,13 @@ struct weir_request {
     /* unpacked request (ProtobufCMessage *): body, path and query parameters merged by field name */
     const void *message;
     struct weir_slice packed; /* the same, packed */
-    const char *principal;    /* who; "local" until roles exist */
+    const char *principal;    /* who: the name of the token; "local" where no token is asked for (auth: off) */
     uint32_t partition_count; /* of the service's input topic */
     const struct weir_setting_value *settings;
     void *scratch; /* arena for encode: weir_scratch() */
+    /* Whose: the tenant of the token, at most 40 letters, digits, '.', '_' or '-'; "" when it has none and with auth:
+     * off. The fold sees neither it nor the principal: encode puts into the command what the fold must know. */
+    const char *tenant;
 };
 /* 8-byte aligned, freed after the request; NULL: too large (64 KB) */
 void *weir_scratch(const struct weir_request *request, size_t size);

@@ -186,11 +186,13 @@ static enum weir_error problem(const struct weir_http_response *response) {
                 json_skip_value(&r);
             }
         }
-    enum weir_error e = response->status == 404   ? WEIR_E_NOT_FOUND
-                        : response->status == 503 ? WEIR_E_FULL
-                        : response->status >= 500 ? WEIR_E_IO
-                        : response->status == 409 ? WEIR_E_CONFLICT
-                                                  : WEIR_E_INVALID;
+    enum weir_error e = response->status == 404                              ? WEIR_E_NOT_FOUND
+                        : response->status == 503                            ? WEIR_E_FULL
+                        : response->status == 401 || response->status == 403 ? WEIR_E_FORBIDDEN
+                        : response->status == 429                            ? WEIR_E_FULL
+                        : response->status >= 500                            ? WEIR_E_IO
+                        : response->status == 409                            ? WEIR_E_CONFLICT
+                                                                             : WEIR_E_INVALID;
     return weir_error_context(
         e, "the node answered %d: %s", response->status, detail[0] ? detail : weir_http_status_text(response->status));
 }
@@ -202,6 +204,12 @@ enum weir_error client_request(struct client *client, enum weir_http_method meth
     weir_http_writer_init(&w, head, sizeof head);
     weir_http_writer_request(
         &w, method, weir_slice_text(target), weir_slice_text(client->is_unix ? "localhost" : client->host));
+    const char *token = getenv("WEIR_TOKEN");
+    if (token && *token) {
+        char bearer[256];
+        snprintf(bearer, sizeof bearer, "Bearer %s", token);
+        weir_http_writer_header(&w, weir_slice_text("Authorization"), weir_slice_text(bearer));
+    }
     if (body.data) {
         weir_http_writer_header(&w, weir_slice_text("Content-Type"), weir_slice_text("application/json"));
         weir_http_writer_header_u64(&w, weir_slice_text("Content-Length"), body.size);

@@ -113,6 +113,8 @@ extern const struct cli_command cli_topic_commands[];
 extern const struct cli_command cli_service_commands[];
 extern const struct cli_command cli_log_commands[];
 extern const struct cli_command cli_tls_commands[];
+extern const struct cli_command cli_token_commands[];
+extern const struct cli_command cli_audit_commands[];
 extern const struct cli_command cli_completion_commands[];
 extern const struct cli_command cli_help_commands[];
 

@@ -15,6 +15,8 @@ const struct cli_command *const cli_tables[] = {
     cli_service_commands,
     cli_log_commands,
     cli_tls_commands,
+    cli_token_commands,
+    cli_audit_commands,
     cli_completion_commands,
     cli_help_commands,
     NULL,

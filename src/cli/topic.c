@@ -3,6 +3,7 @@
 #include "base/units.h"
 #include "cli/client.h"
 #include "cli/term.h"
+#include "host/host.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -256,7 +257,7 @@ static bool print_records(struct weir_slice body, uint64_t *next, uint64_t *ret_
 struct reading {
     const char *topic;
     uint64_t partition, offset, limit;
-    bool follow, from_end;
+    bool follow, from_end, from_start;
 };
 
 static enum weir_error read_some(struct client *client, struct reading *reading, uint64_t *ret_count) {
@@ -267,14 +268,14 @@ static enum weir_error read_some(struct client *client, struct reading *reading,
         (unsigned long long)(reading->limit < 1000 ? reading->limit : 1000));
     if (reading->from_end)
         text_add(&target, "&offset=-1");
-    else
+    else if (!reading->from_start)
         text_printf(&target, "&offset=%llu", (unsigned long long)reading->offset);
     if (reading->follow) text_add(&target, "&wait=20s");
     struct client_answer answer;
     enum weir_error e = client_request(client, WEIR_HTTP_GET, target.data, (struct weir_slice){0}, &answer);
     if (e == WEIR_OK && !print_records(answer.body, &reading->offset, ret_count))
         e = weir_error_context(WEIR_E_INVALID, "the node's answer is not what was expected");
-    reading->from_end = false;
+    reading->from_end = reading->from_start = false;
     return e;
 }
 
@@ -301,7 +302,8 @@ static int read_command(const struct cli_command *command, int argc, char **argv
     int count = 0;
     int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
-    struct reading reading = {argv[0], given.partition, given.offset, given.limit, false, false};
+    struct reading reading = {
+        .topic = argv[0], .partition = given.partition, .offset = given.offset, .limit = given.limit};
     return read_loop(&given.client, &reading);
 }
 
@@ -310,7 +312,32 @@ static int tail(const struct cli_command *command, int argc, char **argv) {
     int count = 0;
     int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
-    struct reading reading = {argv[0], given.partition, 0, UINT64_MAX, true, true};
+    struct reading reading = {
+        .topic = argv[0], .partition = given.partition, .limit = UINT64_MAX, .follow = true, .from_end = true};
+    return read_loop(&given.client, &reading);
+}
+
+/* ---- the audit: a topic like any other to read ---- */
+
+static int audit_list(const struct cli_command *command, int argc, char **argv) {
+    struct topic_values given = {.offset = UINT64_MAX, .limit = UINT64_MAX};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
+    if (code >= 0) return code;
+    /* Retention may have taken offset 0. */
+    struct reading reading = {.topic = HOST_TOPIC_AUDIT,
+        .offset = given.offset,
+        .limit = given.limit,
+        .from_start = given.offset == UINT64_MAX};
+    return read_loop(&given.client, &reading);
+}
+
+static int audit_tail(const struct cli_command *command, int argc, char **argv) {
+    struct topic_values given = {0};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
+    if (code >= 0) return code;
+    struct reading reading = {.topic = HOST_TOPIC_AUDIT, .limit = UINT64_MAX, .follow = true, .from_end = true};
     return read_loop(&given.client, &reading);
 }
 
@@ -399,6 +426,33 @@ const struct cli_command cli_topic_commands[] = {
         .examples = CLI_EXAMPLES({"weir topic tail exchange.trades", "until interrupted"}),
         .lists = true,
         .run = tail,
+    },
+    {0},
+};
+
+const struct cli_command cli_audit_commands[] = {
+    {
+        .name = "audit list",
+        .summary = "print what administrators did, as JSON lines",
+        .description = "The records of the topic weir.audit: who, from where, when, what, with which outcome.",
+        .flags = CLI_FLAGS(CLIENT_FLAGS(struct topic_values),
+            {"offset", CLI_NUMBER, offsetof(struct topic_values, offset), "N",
+                "first offset (default: the oldest that is kept)"},
+            {"limit", CLI_NUMBER, offsetof(struct topic_values, limit), "N", "stop after that many records"},
+            TOPIC_JSON),
+        .exits = CLI_EXITS({WEIR_E_FORBIDDEN, "the token may not read it"}, CLIENT_EXITS),
+        .examples = CLI_EXAMPLES({"weir audit list --limit 10", "the ten oldest that are kept"}),
+        .lists = true,
+        .run = audit_list,
+    },
+    {
+        .name = "audit tail",
+        .summary = "print what administrators do, as it happens",
+        .flags = CLI_FLAGS(CLIENT_FLAGS(struct topic_values), TOPIC_JSON),
+        .exits = CLI_EXITS({WEIR_E_FORBIDDEN, "the token may not read it"}, CLIENT_EXITS),
+        .examples = CLI_EXAMPLES({"weir audit tail", "until interrupted"}),
+        .lists = true,
+        .run = audit_tail,
     },
     {0},
 };

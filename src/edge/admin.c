@@ -2,7 +2,9 @@
 #include "edge/admin.h"
 
 #include "base/units.h"
+#include "edge/desk.h"
 #include "edge/openapi.h"
+#include "edge/token_routes.h"
 #include "edge/topics.h"
 
 /* ---- health and metrics ---- */
@@ -29,6 +31,12 @@ static void metrics(struct http_call *call) {
         char *text = arena_alloc(arena, size);
         if (!text) break;
         size_t need = metric_print(registry, text, size);
+        struct text_builder tail = text_builder(text + (need < size ? need : size - 1), need < size ? size - need : 1);
+        if (need < size) auth_print_metrics(call->lane->edge, &tail);
+        if (tail.truncated)
+            need = size + METRICS_BYTES_MIN;
+        else
+            need += tail.size;
         if (need <= size) {
             http_answer(call->conn, call->turn,
                 &(struct http_answer){
@@ -325,9 +333,13 @@ static void work_done(struct conn *conn, struct http_turn *turn, const struct ho
                 .body = d->value.size ? d->value : weir_slice_text(d->text && *d->text ? d->text : "{}")});
 }
 
-static void start_work(struct http_call *call, host_work_fn fn, const struct service_work *work) {
-    enum weir_error e = host_work(call->lane->host, fn, work, sizeof *work, http_wait(call, work_done));
-    if (e) http_fail(call->conn, call->turn, e, NULL);
+static void start_work(struct http_call *call, const char *action, host_work_fn fn, const struct service_work *work) {
+    desk_begin(call, &(struct desk_order){.action = action,
+                         .target = weir_slice_text(work->name),
+                         .fn = fn,
+                         .arg = work,
+                         .arg_size = sizeof *work,
+                         .deliver = work_done});
 }
 
 static void service_snapshot(struct http_call *call) {
@@ -337,7 +349,7 @@ static void service_snapshot(struct http_call *call) {
     if (!service) return;
     struct text_builder t = TEXT_BUILDER(work.name);
     text_add(&t, service->name);
-    start_work(call, snapshot_work, &work);
+    start_work(call, "service.snapshot", snapshot_work, &work);
 }
 
 static void service_skip(struct http_call *call) {
@@ -356,38 +368,55 @@ static void service_skip(struct http_call *call) {
     work.partition = (uint32_t)partition;
     struct text_builder t = TEXT_BUILDER(work.name);
     text_add(&t, service->name);
-    start_work(call, skip_work, &work);
+    start_work(call, "service.skip", skip_work, &work);
 }
 
 const struct route_built_in admin_routes[] = {
-    {"GET", "/", "node", "A page that shows this node, for a browser", page_get, .content_type = "text/html"},
-    {"GET", "/healthz", "node", "200 while the process serves", healthz, .content_type = "text/plain"},
-    {"GET", "/readyz", "node", "200 once every partition has replayed its log and its outputs can be read", readyz,
+    {"GET", "/", ROUTE_OPEN, "node", "A page that shows this node, for a browser", page_get,
+        .content_type = "text/html"},
+    {"GET", "/healthz", ROUTE_OPEN, "node", "200 while the process serves", healthz, .content_type = "text/plain"},
+    {"GET", "/readyz", ROUTE_OPEN, "node", "200 once every partition has replayed its log and its outputs can be read",
+        readyz, .content_type = "text/plain"},
+    {"GET", "/metrics", ROUTE_NODE_READ, "node", "Every metric in Prometheus' text format", metrics,
         .content_type = "text/plain"},
-    {"GET", "/metrics", "node", "Every metric in Prometheus' text format", metrics, .content_type = "text/plain"},
-    {"GET", "/openapi.json", "node", "This API as OpenAPI 3.1", openapi},
-    {"GET", "/v1/node", "node", "Build, lanes, services, partitions, offsets, lag, disk, memory, recovery", node_get},
-    {"GET", "/v1/errors", "node", "Distinct errors since the start, with how often each happened", errors},
-    {"GET", "/v1/services/{name}", "services", "One service: settings in force, topics, reasons, partitions",
-        service_get},
-    {"POST", "/v1/services/{name}/snapshot", "services", "Takes a snapshot of every partition now", service_snapshot},
-    {"POST", "/v1/services/{name}/skip", "services", "Passes over a poison record that parked a partition",
-        service_skip, .query = "partition offset"},
-    {"GET", "/v1/topics", "topics", "All topics with their partitions and offsets", topics_list},
-    {"POST", "/v1/topics", "topics", "Creates a topic", topics_create,
+    {"GET", "/openapi.json", ROUTE_ANY_TOKEN, "node", "This API as OpenAPI 3.1", openapi},
+    {"GET", "/v1/node", ROUTE_NODE_READ, "node",
+        "Build, lanes, services, partitions, offsets, lag, disk, memory, recovery", node_get},
+    {"GET", "/v1/errors", ROUTE_NODE_READ, "node", "Distinct errors since the start, with how often each happened",
+        errors},
+    {"GET", "/v1/services/{name}", ROUTE_SERVICE_READ, "services",
+        "One service: settings in force, topics, reasons, partitions", service_get},
+    {"POST", "/v1/services/{name}/snapshot", ROUTE_SERVICE_ADMIN, "services", "Takes a snapshot of every partition now",
+        service_snapshot},
+    {"POST", "/v1/services/{name}/skip", ROUTE_SERVICE_ADMIN, "services",
+        "Passes over a poison record that parked a partition", service_skip, .query = "partition offset"},
+    {"GET", "/v1/tokens", ROUTE_NODE_ADMIN, "tokens", "All tokens, without their secrets", tokens_list_get},
+    {"POST", "/v1/tokens", ROUTE_NODE_ADMIN, "tokens", "Makes a token; its secret is in the answer and nowhere else",
+        tokens_create_post, .body = TOKEN_BODY_SCHEMA},
+    {"POST", "/v1/tokens/{name}/rotate", ROUTE_NODE_ADMIN, "tokens",
+        "A new secret for a token; the old one works as long as asked", tokens_rotate_post, .body = TOKEN_GRACE_SCHEMA},
+    {"DELETE", "/v1/tokens/{name}", ROUTE_NODE_ADMIN, "tokens", "Revokes a token and ends its sessions",
+        tokens_revoke_delete},
+    {"GET", "/v1/tenants", ROUTE_NODE_ADMIN, "tokens", "All tenants and their limits", tenants_list_get},
+    {"PUT", "/v1/tenants/{name}", ROUTE_NODE_ADMIN, "tokens", "Limits all tokens of a tenant together",
+        tenants_limit_put, .body = TENANT_BODY_SCHEMA},
+    {"GET", "/v1/topics", ROUTE_ANY_TOKEN, "topics", "All topics with their partitions and offsets", topics_list},
+    {"POST", "/v1/topics", ROUTE_TOPIC_ADMIN, "topics", "Creates a topic", topics_create,
         .body = "{\"type\":\"object\",\"required\":[\"name\"],\"properties\":{\"name\":{\"type\":\"string\"},"
                 "\"partitions\":{\"type\":\"integer\",\"minimum\":1},\"retentionBytes\":{\"type\":\"integer\"},"
                 "\"retentionMs\":{\"type\":\"integer\"},\"segmentBytes\":{\"type\":\"integer\"}}}"},
-    {"GET", "/v1/topics/{name}", "topics", "One topic", topics_get},
-    {"DELETE", "/v1/topics/{name}", "topics", "Deletes a topic and its records", topics_delete},
-    {"POST", "/v1/topics/{name}/records", "topics", "Appends records; answered once they are on disk", topics_append,
+    {"GET", "/v1/topics/{name}", ROUTE_TOPIC_READ, "topics", "One topic", topics_get},
+    {"DELETE", "/v1/topics/{name}", ROUTE_TOPIC_ADMIN, "topics", "Deletes a topic and its records", topics_delete},
+    {"POST", "/v1/topics/{name}/records", ROUTE_TOPIC_WRITE, "topics",
+        "Appends records; answered once they are on disk", topics_append,
         .query = "partition producerId producerEpoch sequence",
         .body = "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"key\":{\"type\":\"string\"},"
                 "\"keyBase64\":{\"type\":\"string\"},\"value\":{\"type\":\"string\"},"
                 "\"valueBase64\":{\"type\":\"string\"}}}}"},
-    {"GET", "/v1/topics/{name}/records", "topics", "Reads records from an offset (-1: the end), waiting if asked to",
-        topics_read, .query = "partition offset limit wait"},
-    {"GET", "/v1/topics/{name}/tail", "topics", "WebSocket: each new record as a JSON message", NULL, &topics_tail,
-        .query = "partition from"},
+    {"GET", "/v1/topics/{name}/records", ROUTE_TOPIC_READ, "topics",
+        "Reads records from an offset (-1: the end), waiting if asked to", topics_read,
+        .query = "partition offset limit wait"},
+    {"GET", "/v1/topics/{name}/tail", ROUTE_TOPIC_READ, "topics", "WebSocket: each new record as a JSON message", NULL,
+        &topics_tail, .query = "partition from"},
     {0},
 };

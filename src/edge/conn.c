@@ -39,6 +39,8 @@ void conn_open(struct conn *conn, int socket, const struct sys_address *peer, co
     conn->wake_at_ns = DEADLINE_NEVER;
     conn->http = NULL;
     name_peer(conn, peer);
+    conn->auth.known = false;
+    conn->auth.size = 0;
     metric_add(&lane->metrics.connections_total, 1);
     metric_set(&lane->metrics.connections_open, lane->conn_pool.count);
 }
@@ -280,6 +282,7 @@ void conn_reap(struct conn *conn) {
         logline_error(&lane->edge->log, LOGLINE_WARN, "last_words_lost", WEIR_E_FULL,
             "the node stops before a closed session's last command was taken");
     buffer_release(&lane->buffers, &conn->session.state);
+    explicit_bzero(&conn->auth, sizeof conn->auth);
     conn->kind = CONN_FREE;
     conn->generation++;
     pool_give(&lane->conn_pool, conn->slot);

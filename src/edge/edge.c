@@ -1,6 +1,7 @@
 /* The edge: opens what listens, builds the routing table and the OpenAPI text, and stands between host and lanes. */
 #include "base/units.h"
 #include "edge/admin.h"
+#include "edge/desk.h"
 #include "edge/http_session.h"
 #include "edge/openapi.h"
 #include "edge/transcode.h"
@@ -31,6 +32,7 @@ static enum weir_error add_service_routes(struct edge *edge, uint32_t index) {
     const struct weir_service *service = edge_service(edge, index);
     for (const struct weir_route *row = service->routes; row && row->path; row++) {
         struct route route = {.path = row->path, .service = index, .row = row, .handle = service_call};
+        route.access = row->kind == WEIR_ROUTE_COMMAND ? ROUTE_SERVICE_WRITE : ROUTE_SERVICE_READ;
         if (row->kind == WEIR_ROUTE_SOCKET) route.protocol = row->protocol;
         enum weir_error e = routes_add(&edge->routes, &route, row->method ? row->method : "GET");
         if (!e) e = check_row(service, row, &edge->routes.rows[edge->routes.count - 1]);
@@ -44,6 +46,8 @@ static enum weir_error add_routes(struct edge *edge) {
     for (const struct route_built_in *row = admin_routes; row->path; row++) {
         struct route route = {.path = row->path,
             .service = EDGE_NO_SERVICE,
+            .access = row->access,
+            .is_metrics = strcmp(row->path, "/metrics") == 0,
             .handle = row->handle,
             .built_in = row,
             .protocol = row->protocol};
@@ -80,6 +84,12 @@ static void register_lane(struct metric_registry *r, struct edge_lane *lane) {
         {METRIC_GAUGE, &m->buffer_bytes, "weir_edge_buffer_bytes", "Memory in connection buffers."},
         {METRIC_COUNTER, &m->requests, "weir_http_requests_total", "HTTP requests begun."},
         {METRIC_HISTOGRAM_NS, &m->request_ns, "weir_http_request_seconds", "From a request's last byte to its answer."},
+        {METRIC_COUNTER, &m->unauthorized, "weir_edge_unauthorized_total",
+            "Requests and logins without a token that holds."},
+        {METRIC_COUNTER, &m->forbidden, "weir_edge_forbidden_total", "Requests and commands that no role includes."},
+        {METRIC_COUNTER, &m->limited, "weir_edge_limited_total", "Requests answered with 429."},
+        {METRIC_COUNTER, &m->sessions_ended, "weir_edge_sessions_ended_total",
+            "Sessions closed because their token was revoked or expired."},
         {METRIC_GAUGE, &m->sessions_open, "weir_edge_sessions", "Gateway and WebSocket sessions open now."},
         {METRIC_COUNTER, &m->sessions_total, "weir_edge_sessions_total", "Gateway and WebSocket sessions opened."},
         {METRIC_COUNTER, &m->commands, "weir_edge_commands_total", "Commands handed to the host."},
@@ -108,6 +118,10 @@ static void register_lane(struct metric_registry *r, struct edge_lane *lane) {
 
 static enum weir_error on_start(void *ctx, struct host_lane *host) {
     struct edge *edge = ctx;
+    if (!edge->host) {
+        enum weir_error e = auth_load(edge);
+        if (e) return e;
+    }
     edge->host = host_lane_host(host);
     return edge_lane_start(&edge->lanes[host_lane_index(host)], host);
 }
@@ -120,6 +134,11 @@ static void on_event(void *ctx, struct host_lane *host, uint64_t token, uint32_t
 static void on_delivery(void *ctx, struct host_lane *host, const struct host_delivery *delivery) {
     (void)ctx;
     struct edge_lane *lane = host_lane_edge(host);
+    if (delivery->origin.slot == DESK_SLOT) {
+        lane->now_ns = host_lane_mono_ns(host);
+        desk_deliver(lane, delivery);
+        return;
+    }
     struct conn *conn = edge_lane_conn(lane, delivery->origin.slot, delivery->origin.generation);
     lane->now_ns = host_lane_mono_ns(host);
     if (!conn) return;
@@ -173,6 +192,7 @@ static enum weir_error open_all(struct edge *edge) {
     enum weir_error e = logline_init(&edge->log, edge->sys, s[NODE_LOG_LEVEL].text, s[NODE_LOG_FORMAT].text);
     if (!e) e = live_read(edge, edge->options.settings, true, &live);
     if (!e) say_certificates(edge, &live);
+    if (!e) e = auth_open(edge);
     if (!e) e = listeners_open(edge);
     if (!e) e = add_routes(edge);
     if (!e) e = openapi_build(edge, &edge->arena, &edge->openapi);
@@ -247,6 +267,7 @@ void edge_close(struct edge *edge) {
     for (uint32_t i = 0; edge->lanes && i < edge->options.lanes; i++)
         edge_lane_close(&edge->lanes[i]);
     if (edge->lanes) sys_memory_unmap(edge->lanes, edge->lanes_size);
+    auth_close(edge);
     arena_done(&edge->arena);
     sys_memory_unmap(edge, sizeof *edge);
 }

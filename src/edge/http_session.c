@@ -83,6 +83,7 @@ static struct http_turn *take_turn(struct conn *conn, const struct weir_http_req
     turn->deliver = NULL;
     turn->started_ns = conn->lane->now_ns;
     turn->response = (struct buffer){0};
+    turn->limit.burst = 0;
     turn->is_head = request && request->method == WEIR_HTTP_HEAD;
     turn->is_command = request && changes_state(request);
     turn->is_old = request && request->version_minor == 0;
@@ -236,8 +237,9 @@ static bool is_own_name(struct weir_slice host) {
 
 static bool is_welcome(struct conn *conn, struct http_turn *turn, const struct weir_http_request *request) {
     struct weir_slice origin;
-    /* A page that gave us a name of its own has no certificate for it. */
-    if (!conn->tls.ssl && !is_own_name(request->host)) {
+    /* A page that gave us a name of its own has no certificate for it, and with tokens it gains nothing by naming us:
+     * it has none, and a browser sends none by itself. */
+    if (!conn->tls.ssl && !conn->lane->edge->auth.on && !is_own_name(request->host)) {
         http_problem(conn, turn,
             &(struct http_problem){.status = 421,
                 .code = "MISDIRECTED",
@@ -277,7 +279,7 @@ static void route_request(struct conn *conn, uint64_t sequence, struct http_turn
     struct http_call call = {
         .lane = lane, .conn = conn, .turn = turn, .sequence = sequence, .request = request, .route = match.route};
     struct arena_mark mark = arena_save(&lane->arena);
-    if (!decode_params(&call, &match))
+    if (!decode_params(&call, &match) || !auth_admit(&call))
         ;
     else if (match.route->protocol)
         upgrade(&call);

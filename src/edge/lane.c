@@ -1,6 +1,7 @@
 /* A lane of the edge: its listeners, its table of connections, and what it does in each cycle. */
 #include "edge/lane.h"
 
+#include "edge/desk.h"
 #include "edge/http_session.h"
 
 #define LISTENER_TOKEN   (1ull << 62)
@@ -13,7 +14,7 @@
 #define DRAIN_LOOK_NS    (50 * SYS_NANOS_PER_MS)
 
 struct layout {
-    size_t conns, sessions, heap, places, total;
+    size_t conns, sessions, heap, places, tenants, desk, total;
 };
 
 static struct layout layout_of(uint32_t capacity) {
@@ -29,6 +30,11 @@ static struct layout layout_of(uint32_t capacity) {
     at += (size_t)capacity * sizeof(struct deadline_entry);
     l.places = at;
     at += (size_t)capacity * sizeof(uint32_t);
+    at = (at + 63) & ~(size_t)63;
+    l.tenants = at;
+    at += TENANTS_MAX * sizeof(struct tenant_metrics);
+    l.desk = at;
+    at += sizeof(struct desk);
     l.total = at;
     return l;
 }
@@ -52,6 +58,8 @@ enum weir_error edge_lane_open(struct edge_lane *lane, struct edge *edge, uint32
     uint8_t *base = lane->mapped;
     lane->conns = (void *)(base + l.conns);
     lane->http_sessions = (void *)(base + l.sessions);
+    lane->tenants = (void *)(base + l.tenants);
+    lane->desk = (void *)(base + l.desk);
     pool_init(&lane->conn_pool, lane->conns, sizeof(struct conn), lane->capacity);
     deadlines_init(&lane->deadlines, (void *)(base + l.heap), (void *)(base + l.places), lane->capacity);
     arena_init(&lane->arena, NULL, ARENA_BLOCK, ARENA_MAX);
@@ -280,6 +288,8 @@ uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns) {
         lane->accept_again_ns = DEADLINE_NEVER;
         if (watch_listeners(lane)) lane->accept_again_ns = now_ns + ACCEPT_PAUSE_NS;
     }
+    uint64_t auth_next = auth_cycle(lane);
+    if (lane->desk->recording) desk_cycle(lane);
     if (lane->stalled_head != EDGE_SLOT_NONE) retry_stalled(lane);
     run_timers(lane);
     flush_dirty(lane);
@@ -289,8 +299,10 @@ uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns) {
     }
     metric_set(&lane->metrics.buffer_bytes, lane->buffers.bytes_used);
     uint64_t next = deadlines_next(&lane->deadlines);
+    if (auth_next < next) next = auth_next;
     if (lane->dirty_head != EDGE_SLOT_NONE) next = now_ns;
-    if (lane->stalled_head != EDGE_SLOT_NONE && next > now_ns + EDGE_RETRY_NS) next = now_ns + EDGE_RETRY_NS;
+    if ((lane->stalled_head != EDGE_SLOT_NONE || lane->desk->recording) && next > now_ns + EDGE_RETRY_NS)
+        next = now_ns + EDGE_RETRY_NS;
     if (lane->accept_again_ns < next) next = lane->accept_again_ns;
     if (draining && lane->conn_pool.count && next > now_ns + DRAIN_LOOK_NS) next = now_ns + DRAIN_LOOK_NS;
     return next;
@@ -299,6 +311,7 @@ uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns) {
 void edge_lane_stop(struct edge_lane *lane) {
     lane->now_ns = lane->sys->mono_ns(lane->sys);
     lane->stopping = true;
+    auth_lane_stop(lane);
     if (!lane->drained) drain(lane);
     flush_dirty(lane);
     for (uint32_t slot = 0; slot < lane->conn_pool.fresh; slot++)

@@ -11,6 +11,7 @@
 #include "base/civil.h"
 #include "base/metric.h"
 #include "base/pool.h"
+#include "edge/auth.h"
 #include "edge/buffer.h"
 #include "edge/deadlines.h"
 #include "edge/edge.h"
@@ -69,7 +70,8 @@ struct conn {
     uint64_t idle_at_ns, wake_at_ns; /* DEADLINE_NEVER: none */
     struct http_session *http;       /* CONN_HTTP */
     struct weir_session session;     /* CONN_STREAM, CONN_SOCKET */
-    char peer[72];                   /* "127.0.0.1:53211", "unix:uid=1000,pid=4711" */
+    struct conn_auth auth;
+    char peer[72]; /* "127.0.0.1:53211", "unix:uid=1000,pid=4711" */
     /* Who it is, as far as the transport knows: a client certificate's subject ("CN=alice,O=Example"), the user of a
      * Unix socket ("uid=1000"), or "". */
     char identity[TLS_NAME_MAX];
@@ -80,6 +82,7 @@ struct edge_lane_metrics {
     struct metric_counter connections_open, connections_total, connections_refused, accept_errors;
     struct metric_counter bytes_received, bytes_sent, slow_consumers, timeouts, buffer_bytes;
     struct metric_counter requests, responses[6]; /* by status class; [0] unused */
+    struct metric_counter unauthorized, forbidden, limited, sessions_ended;
     struct metric_counter sessions_open, sessions_total, commands, commands_refused, queries, records_sent;
     struct metric_histogram request_ns;
     struct metric_counter tls_handshakes, tls_resumed, tls_handshakes_open, tls_failures[TLS_FAILURE_COUNT];
@@ -107,10 +110,15 @@ struct edge_lane {
     char date[CIVIL_HTTP_SIZE];
     uint64_t date_s;
     uint64_t request_number, session_number;
-    uint64_t accept_again_ns; /* listeners are paused until then; DEADLINE_NEVER: they are not */
-    bool drained;             /* drain was carried out on this lane */
-    bool stopping;            /* last words that meet a full queue are not waited for any more */
-    void *mapped;             /* everything above that is sized by capacity */
+    uint64_t accept_again_ns;       /* listeners are paused until then; DEADLINE_NEVER: they are not */
+    bool drained;                   /* drain was carried out on this lane */
+    bool stopping;                  /* last words that meet a full queue are not waited for any more */
+    uint64_t auth_generation;       /* of the table of tokens this lane reads */
+    _Atomic uint64_t auth_seen;     /* the same, for who writes the next one */
+    uint64_t auth_until_ms;         /* the earliest end of what connections have shown; 0: none ends */
+    struct tenant_metrics *tenants; /* TENANTS_MAX */
+    struct desk *desk;
+    void *mapped; /* everything above that is sized by capacity, tenants and desk */
     size_t mapped_size;
     struct edge_lane_metrics metrics;
 };
@@ -124,6 +132,7 @@ struct edge {
     struct host *host; /* known when the first lane has started */
     struct logline log;
     struct routes routes;
+    struct auth auth;
     uint64_t started_mono_ns, started_wall_ns;
     uint32_t listener_count;
     struct listener listeners[EDGE_LISTENERS_MAX];

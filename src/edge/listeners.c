@@ -31,11 +31,6 @@ static enum weir_error parse_tcp(struct listener *l, const char *text) {
             "%s is '%.80s'; write it as HOST:PORT, such as 127.0.0.1:7070, or as unix:/PATH", l->name, text);
     memcpy(l->host, text + brackets, n - 2 * brackets);
     l->host[n - 2 * brackets] = 0;
-    if (!is_loopback(l->host))
-        return weir_error_context(WEIR_E_FORBIDDEN,
-            "%s is '%.80s', which other machines can reach, and this version has no logins; use 127.0.0.1:%u and put a "
-            "proxy that knows its clients in front of it",
-            l->name, text, (unsigned)port);
     l->port = (uint16_t)port;
     return WEIR_OK;
 }
@@ -47,6 +42,25 @@ static enum weir_error parse_unix(struct listener *l, const char *path) {
             "%s is 'unix:%.120s'; write the socket's whole path, such as unix:/run/weir.sock, of at most %d bytes",
             l->name, path, SYS_UNIX_PATH_MAX);
     snprintf(l->host, sizeof l->host, "%s", path);
+    return WEIR_OK;
+}
+
+/* Closed by default: what other machines can reach is encrypted, or somebody said in so many words that it need not be,
+ * and asks who is there. Every listener passes here, whatever it speaks. */
+static enum weir_error may_listen(const struct edge *edge, const struct listener *l) {
+    if (l->is_unix || is_loopback(l->host)) return WEIR_OK;
+    if (!edge->auth.on)
+        return weir_error_context(WEIR_E_FORBIDDEN,
+            "%s is on %s, which other machines can reach, and auth is off, so that everybody there could do "
+            "everything; "
+            "set `auth: tokens` and make a token with `weir token create`, or use 127.0.0.1:%u",
+            l->name, l->host, l->port);
+    if (!l->has_tls && !edge->node[NODE_INSECURE].number)
+        return weir_error_context(WEIR_E_FORBIDDEN,
+            "%s is on %s, which other machines can reach, without TLS, so that everybody on the way could read tokens; "
+            "set tls.cert and tls.key, or use 127.0.0.1:%u behind a proxy with TLS; where the network itself is "
+            "private, say `insecure: true`",
+            l->name, l->host, l->port);
     return WEIR_OK;
 }
 
@@ -68,7 +82,7 @@ static enum weir_error parse_address(const struct edge *edge, struct listener *l
     bool is_unix = take_word(&text, "unix:");
     enum weir_error e = is_unix ? parse_unix(l, text) : parse_tcp(l, text);
     l->has_tls = wants_tls || (has_certificate && !wants_plain && !is_unix);
-    return e;
+    return e ? e : may_listen(edge, l);
 }
 
 static enum weir_error parse_mode(const char *text, uint32_t *ret_mode) {

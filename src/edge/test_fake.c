@@ -251,6 +251,10 @@ enum weir_error host_append(struct host_lane *l, const char *t, uint32_t p, stru
     (void)l, (void)t, (void)p, (void)b, (void)o;
     return WEIR_E_UNSUPPORTED;
 }
+enum weir_error host_audit_append(struct host_lane *l, struct weir_slice b, struct host_origin o) {
+    (void)l, (void)b, (void)o;
+    return WEIR_E_UNSUPPORTED;
+}
 enum weir_error host_read(
     struct host_lane *l, const char *t, uint32_t p, uint64_t f, uint32_t b, uint64_t w, struct host_origin o) {
     (void)l, (void)t, (void)p, (void)f, (void)b, (void)w, (void)o;
@@ -333,6 +337,7 @@ void fake_open_in(struct sys *sys, uint64_t connections_max, uint64_t idle_ns, c
     assert_int_equal(host.sys->poller_open(host.sys, &lane.poller), WEIR_OK);
     node_values[NODE_LISTEN].text = "127.0.0.1:0";
     node_values[NODE_DATA].text = "/tmp";
+    node_values[NODE_AUTH].text = "off";
     node_values[NODE_LOG_FORMAT].text = "logfmt";
     node_values[NODE_LOG_LEVEL].text = log_level ? log_level : "info";
     node_values[NODE_CONNECTIONS_MAX].number = connections_max ? connections_max : 64;

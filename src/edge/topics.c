@@ -3,6 +3,7 @@
 
 #include "base/units.h"
 #include "edge/batch_build.h"
+#include "edge/desk.h"
 
 #include <stdio.h>
 
@@ -12,6 +13,7 @@ enum { ARG_TOPIC, ARG_PARTITION, ARG_OFFSET, ARG_LIMIT };
 /* ---- listing ---- */
 
 static const char *kind_of(const struct log_topic *topic) {
+    if (host_topic_is_nodes(weir_slice_text(topic->name))) return "node";
     if (!topic->config.internal) return "plain";
     return topic->config.derived ? "output" : "input";
 }
@@ -55,7 +57,7 @@ void topics_list(struct http_call *call) {
     json_write_array_open(&json.w);
     for (uint32_t i = 0; i < log_topic_count(log); i++) {
         const struct log_topic *topic = log_topic_at(log, i);
-        if (topic) put_topic(&json.w, topic);
+        if (topic && auth_may_see_topic(call, topic->name)) put_topic(&json.w, topic);
     }
     json_write_array_close(&json.w);
     json_write_object_close(&json.w);
@@ -128,10 +130,15 @@ static void work_done(struct conn *conn, struct http_turn *turn, const struct ho
     http_answer(conn, turn, &(struct http_answer){.status = (int)turn->args[0], .body = body});
 }
 
-static void start_work(struct http_call *call, host_work_fn fn, const struct topic_work *work, int status) {
+static void start_work(
+    struct http_call *call, const char *action, host_work_fn fn, const struct topic_work *work, int status) {
     call->turn->args[0] = (uint64_t)status;
-    enum weir_error e = host_work(call->lane->host, fn, work, sizeof *work, http_wait(call, work_done));
-    if (e) http_fail(call->conn, call->turn, e, NULL);
+    desk_begin(call, &(struct desk_order){.action = action,
+                         .target = weir_slice_text(work->name),
+                         .fn = fn,
+                         .arg = work,
+                         .arg_size = sizeof *work,
+                         .deliver = work_done});
 }
 
 static enum weir_error read_topic_member(struct json_reader *r, struct topic_work *work) {
@@ -184,20 +191,21 @@ void topics_create(struct http_call *call) {
     if (!e && !work.name[0]) e = weir_error_context(WEIR_E_INVALID, "the topic needs a name");
     if (e)
         http_fail(call->conn, call->turn, e, NULL);
-    else
-        start_work(call, create_work, &work, 201);
+    else if (auth_allow_topic(call, weir_slice_text(work.name), ROLE_ADMIN))
+        start_work(call, "topic.create", create_work, &work, 201);
 }
 
 void topics_delete(struct http_call *call) {
     const struct log_topic *topic = find_topic(call);
     struct topic_work work = {0};
     if (!topic) return;
-    if (topic->config.internal) {
-        http_fail(call->conn, call->turn, WEIR_E_FORBIDDEN, "this topic belongs to a service; it cannot be deleted");
+    if (topic->config.internal || host_topic_is_nodes(weir_slice_text(topic->name))) {
+        http_fail(call->conn, call->turn, WEIR_E_FORBIDDEN,
+            "this topic belongs to a service or to the node; it cannot be deleted");
         return;
     }
     memcpy(work.name, topic->name, sizeof work.name);
-    start_work(call, delete_work, &work, 200);
+    start_work(call, "topic.delete", delete_work, &work, 200);
 }
 
 /* ---- appending ---- */

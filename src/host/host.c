@@ -244,11 +244,20 @@ static enum weir_error take_options(struct host *host, struct sys *sys, struct l
     return settings_new(o->services, &host->initial);
 }
 
+/* Made at the first start, so that it is there before anything that is to be recorded in it. */
+static enum weir_error open_audit(struct host *host) {
+    struct log_topic *topic;
+    struct log_topic_config config = {.retention_bytes = HOST_AUDIT_BYTES};
+    enum weir_error e = log_topic_create(host->log, HOST_TOPIC_AUDIT, 1, &config, &topic);
+    return e == WEIR_E_EXISTS ? WEIR_OK : e;
+}
+
 static enum weir_error open_parts(struct host *host, const struct host_options *options) {
     enum weir_error e = mailbox_init(&host->mailbox, host->sys, host->lane_count + 2);
     host->poison = ARENA_NEW(&host->arena, struct poison);
     if (e == WEIR_OK && !host->poison) e = weir_error_context(WEIR_E_NO_MEMORY, "no room for notes");
     if (e == WEIR_OK) e = poison_open(host->poison, host->sys, host->folder);
+    if (e == WEIR_OK) e = open_audit(host);
     if (e == WEIR_OK) e = open_services(host, options->services);
     for (uint32_t i = 0; e == WEIR_OK && i < host->lane_count; i++)
         e = host_lane_open(&host->lanes[i], host, i);

@@ -118,6 +118,7 @@ struct host_command {
  * replaying): not taken. */
 WEIR_MUST enum weir_error host_submit(struct host_lane *lane, const struct host_command *command);
 
+#define HOST_WHO_MAX 40 /* of a principal and of a tenant */
 typedef enum weir_error (*host_query_fn)(
     const void *state, const struct weir_request *request, struct weir_answer *answer);
 struct host_query {
@@ -126,6 +127,8 @@ struct host_query {
     const void *descriptor; /* unpacks `packed` into request->message when not NULL */
     struct weir_slice packed;
     struct host_origin origin; /* gets HOST_ANSWER, after everything it saw is durable */
+    /* Who asks, as the query sees it (weir_request): at most HOST_WHO_MAX bytes; NULL: "local" and "". */
+    const char *principal, *tenant;
 };
 WEIR_MUST enum weir_error host_query(struct host_lane *lane, const struct host_query *query);
 
@@ -140,6 +143,18 @@ WEIR_MUST enum weir_error host_subscribe(struct host_lane *lane, const struct ho
 void host_unsubscribe(
     struct host_lane *lane, const struct host_origin *origin);              /* that subscription, of that session */
 void host_forget(struct host_lane *lane, const struct host_origin *origin); /* everything of that session (it closed) */
+
+/* The topics whose names begin with "weir." are the node's own: made by it, written by nobody else, never deleted. */
+#define HOST_NODES_TOPICS "weir."
+#define HOST_TOPIC_AUDIT  "weir.audit"
+static inline bool host_topic_is_nodes(struct weir_slice name) {
+    size_t size = sizeof HOST_NODES_TOPICS - 1;
+    return name.size >= size && memcmp(name.data, HOST_NODES_TOPICS, size) == 0;
+}
+/* One partition, HOST_AUDIT_BYTES of retention, made by host_open. append: as host_append, which refuses the node's
+ * topics. */
+#define HOST_AUDIT_BYTES (1ull << 30)
+WEIR_MUST enum weir_error host_audit_append(struct host_lane *lane, struct weir_slice batch, struct host_origin origin);
 
 /* Plain topics. append: a validated RecordBatch; HOST_REPLY with offset when durable (DUPLICATE is OK with repeated =
  * true). read: batches of any topic, HOST_ANSWER with whole RecordBatches; with wait_ns it waits for data until then

@@ -8,10 +8,10 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
     [NODE_DATA] = {"data", WEIR_SETTING_TEXT, "./data",
         .summary = "Folder of the log, snapshots and catalogue; made when absent."},
     [NODE_LISTEN] = {"listen", WEIR_SETTING_TEXT, "127.0.0.1:7070",
-        .summary =
-            "Addresses of the HTTP API, WebSocket and console, separated by commas: HOST:PORT (loopback only; port 0 "
-            "picks a free one) or unix:/PATH. tls: or plain: in front of one overrides that TLS is spoken on TCP "
-            "once tls.cert is set."},
+        .summary = "Addresses of the HTTP API, WebSocket and console, separated by commas: HOST:PORT (others than "
+                   "loopback need auth and TLS; port 0 picks a free one) or unix:/PATH. tls: or plain: in front of one "
+                   "overrides that TLS is spoken on TCP "
+                   "once tls.cert is set."},
     [NODE_ONLY] = {"only", WEIR_SETTING_TEXT, "", .summary = "Services to run, separated by commas; empty runs all."},
     [NODE_LANES] = {"lanes", WEIR_SETTING_UINT, "0", 0, 64,
         "Threads that own sockets, partitions and services; 0 means the number of cores minus one, at least one."},
@@ -65,6 +65,14 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
         "Time within which a TLS handshake must be done.", .live = true},
     [NODE_TLS_HANDSHAKES_MAX] = {"tls.handshakes_max", WEIR_SETTING_UINT, "256", 1, 1 << 20,
         "TLS handshakes under way per lane; a newer one ends the oldest.", .live = true},
+    [NODE_AUTH] = {"auth", WEIR_SETTING_TEXT, "off",
+        .summary = "Who may do what: off (everybody everything, on loopback addresses only) or tokens."},
+    [NODE_INSECURE] = {"insecure", WEIR_SETTING_BOOL, "false",
+        .summary = "Listen without TLS on an address that other machines can reach. Tokens can be read on the way."},
+    [NODE_METRICS_OPEN] = {"metrics_open", WEIR_SETTING_BOOL, "false",
+        .summary = "Answer /metrics without a token, for a scraper that has none."},
+    [NODE_TENANT_RATE] = {"tenant_rate", WEIR_SETTING_UINT, "0", 0, 1000000,
+        "Requests and session commands per second of a tenant that has no limit of its own; 0 means no limit."},
     [NODE_SETTING_COUNT] = {0},
 };
 

@@ -40,6 +40,10 @@ enum node_setting {
     NODE_TLS_CLIENT,         /* optional | required */
     NODE_TLS_HANDSHAKE,      /* time a handshake may take */
     NODE_TLS_HANDSHAKES_MAX, /* per lane */
+    NODE_AUTH,               /* off | tokens */
+    NODE_INSECURE,           /* an address others can reach may be without TLS */
+    NODE_METRICS_OPEN,       /* /metrics without a token */
+    NODE_TENANT_RATE,        /* requests per second of a tenant without a limit of its own; 0: none */
     NODE_SETTING_COUNT
 };
 extern const struct weir_setting node_settings[NODE_SETTING_COUNT + 1];

@@ -235,6 +235,7 @@ static enum weir_error answer_snapshot(struct host_lane *lane, const struct mail
     struct host_query query = {.query = s->snapshot.query,
         .descriptor = s->snapshot.descriptor,
         .packed = weir_slice(s + 1, s->snapshot.packed_size)};
+    host_query_load_who(&s->snapshot, &query);
     struct weir_answer answer;
     enum weir_error e = host_query_run(p, &query, &answer);
     if (e != WEIR_OK) return e;
@@ -281,6 +282,7 @@ enum weir_error host_subscribe(struct host_lane *lane, const struct host_subscri
             .service = snapshot->service,
             .partition = snapshot->partition,
             .packed_size = (uint32_t)snapshot->packed.size};
+    if (snapshot) host_query_store_who(snapshot, &s.snapshot);
     struct host_lane *writer = host_writer(lane->host, s.partition);
     size_t size = sizeof s + s.snapshot.packed_size;
     if (size > MAIL_MESSAGE_MAX) return weir_error_context(WEIR_E_TOO_LARGE, "a query of %zu bytes", size);
