@@ -59,6 +59,10 @@ int cli_service_describe(const struct cli_command *command, int argc, char **arg
 int cli_service_snapshot(const struct cli_command *command, int argc, char **argv);
 int cli_service_skip(const struct cli_command *command, int argc, char **argv);
 int cli_service_replay(const struct cli_command *command, int argc, char **argv);
+int cli_backup(const struct cli_command *command, int argc, char **argv);
+int cli_backup_list(const struct cli_command *command, int argc, char **argv);
+int cli_backup_verify(const struct cli_command *command, int argc, char **argv);
+int cli_restore(const struct cli_command *command, int argc, char **argv);
 int cli_version(const struct cli_command *command, int argc, char **argv);
 
 #endif

@@ -28,6 +28,11 @@ const struct cli_command cli_commands[] = {
     {"log verify", "DIR", "read everything in a data folder and check it", cli_log_verify},
     {"log repair", "DIR", "move damaged bytes to quarantine/ and keep the longest correct log", cli_log_repair},
     {"log dump", "FILE [--deep]", "print the frames or batches of a journal or segment file", cli_log_dump},
+    {"backup list", "--from URL [--json]", "list the backups of a store", cli_backup_list},
+    {"backup verify", "--from URL [--backup ID]", "read a backup whole and compare every checksum", cli_backup_verify},
+    {"backup", "[--data DIR] --to URL [--full] [--keep N] [--json]",
+        "copy a data folder, what is new of it, to a store", cli_backup},
+    {"restore", "--from URL [--data DIR] [--backup ID]", "make a data folder of a backup", cli_restore},
     {"version", "", "print the version", cli_version},
     {0},
 };

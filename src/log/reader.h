@@ -7,5 +7,8 @@
 
 /* The largest record time of the batch that holds offset. OUT_OF_RANGE, CORRUPT, IO. */
 WEIR_MUST enum weir_error log_batch_time(struct log *log, struct partition *p, uint64_t offset, uint64_t *ret_time_ms);
+/* Where the batch that holds offset ends: its segment, the byte behind it there, the offset behind it. */
+WEIR_MUST enum weir_error log_batch_end(
+    struct log *log, struct partition *p, uint64_t offset, uint64_t *ret_base, uint64_t *ret_byte, uint64_t *ret_end);
 
 #endif

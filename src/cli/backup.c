@@ -1,0 +1,245 @@
+/* `weir backup ...` and `weir restore`. */
+#include "backup/backup.h"
+#include "backup/restore.h"
+#include "base/civil.h"
+#include "base/json.h"
+#include "cli/client.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ANSWER_BYTES 4096u
+
+/* ---- the store: flags, else the environment that every S3 tool reads ---- */
+
+struct store_flags {
+    const char *url, *endpoint, *region;
+};
+
+#define STORE_FLAGS(flags)                                                                                             \
+    {"endpoint", CLI_TEXT, &(flags).endpoint, "URL", "S3: who serves the bucket (default $AWS_ENDPOINT_URL, or AWS)"}, \
+    {                                                                                                                  \
+        "region", CLI_TEXT, &(flags).region, "NAME", "S3: its region (default $AWS_REGION, or us-east-1)"              \
+    }
+
+static const char *given(const char *flag, const char *variable) {
+    return flag ? flag : getenv(variable);
+}
+
+static enum weir_error open_store(struct sys *sys, const struct store_flags *flags, struct object_store **ret_store) {
+    const struct object_store_options options = {
+        .url = flags->url,
+        .endpoint = given(flags->endpoint, "AWS_ENDPOINT_URL"),
+        .region = given(flags->region, "AWS_REGION"),
+        .key_id = getenv("AWS_ACCESS_KEY_ID"),
+        .secret = getenv("AWS_SECRET_ACCESS_KEY"),
+        .token = getenv("AWS_SESSION_TOKEN"),
+    };
+    return object_store_open(sys, &options, ret_store);
+}
+
+static void print_time(uint64_t unix_ms, char text[CIVIL_TEXT_SIZE]) {
+    civil_format((int64_t)(unix_ms * SYS_NANOS_PER_MS), 3, text);
+}
+
+/* ---- weir backup ---- */
+
+static void print_result(const struct backup_result *r, bool json) {
+    char time[CIVIL_TEXT_SIZE];
+    print_time(r->cut_ms, time);
+    if (json)
+        printf("{\"id\":\"%s\",\"node\":\"%s\",\"cut\":\"%s\",\"bytes\":%llu,\"bytesNew\":%llu,\"objects\":%llu,"
+               "\"objectsNew\":%llu,\"pruned\":%llu,\"seconds\":%.3f}\n",
+            r->id, r->node, time, (unsigned long long)r->bytes, (unsigned long long)r->bytes_new,
+            (unsigned long long)r->objects, (unsigned long long)r->objects_new, (unsigned long long)r->pruned,
+            (double)r->elapsed_ns / 1e9);
+    else
+        printf("backup %s of %s: %llu bytes, %llu of them new, in %.1f s\n", r->id, time, (unsigned long long)r->bytes,
+            (unsigned long long)r->bytes_new, (double)r->elapsed_ns / 1e9);
+}
+
+/* A folder that no node uses: opened as a start would, so that the journal's tail is in its segments. */
+static enum weir_error copy_folder(struct sys *sys, const char *folder, struct object_store *store, bool full,
+    uint64_t keep, struct backup_result *ret_result) {
+    struct log_options options;
+    struct log *log = NULL;
+    bool exists = false;
+    char format[BACKUP_PATH_MAX];
+    snprintf(format, sizeof format, "%s/FORMAT", folder);
+    log_options_default(&options);
+    options.folder = folder;
+    enum weir_error e = sys->path_exists(sys, format, &exists);
+    if (!e && !exists) e = weir_error_context(WEIR_E_NOT_FOUND, "%s holds no log", folder);
+    if (!e) e = log_open(sys, &options, &log);
+    if (e == WEIR_E_LOCKED) return weir_error_wrap(e, "a node runs on it; ask that: weir backup --node HOST:PORT");
+    if (e) return e;
+    const struct backup_job job = {
+        .sys = sys, .store = store, .log = log, .folder = folder, .weir = WEIR_VERSION, .full = full, .keep = keep};
+    e = backup_make(&job, ret_result);
+    log_close(log);
+    return e;
+}
+
+int cli_backup(const struct cli_command *command, int argc, char **argv) {
+    struct store_flags store_flags = {0};
+    const char *data = "./data";
+    uint64_t keep = 0;
+    bool json = false, full = false;
+    const struct cli_flag flags[] = {{"data", CLI_TEXT, &data, "DIR", "the data folder (default ./data)"},
+        {"to", CLI_TEXT, &store_flags.url, "URL", "a folder, file:///FOLDER or s3://BUCKET/PREFIX"},
+        STORE_FLAGS(store_flags),
+        {"full", CLI_SWITCH, &full, NULL, "read every byte, whatever the backup before holds"},
+        {"keep", CLI_NUMBER, &keep, "N", "delete all but the newest N backups of this folder (default: none)"},
+        {"json", CLI_SWITCH, &json, NULL, "print the result as JSON"}, {0}};
+    int positionals = 0;
+    int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
+    if (code >= 0) return code;
+    struct sys *sys = NULL;
+    struct object_store *store = NULL;
+    struct backup_result result;
+    enum weir_error e = sys_linux_new(&sys);
+    if (!e) e = open_store(sys, &store_flags, &store);
+    if (!e) e = copy_folder(sys, data, store, full, keep, &result);
+    if (!e) print_result(&result, json);
+    if (e) code = cli_fail(e);
+    object_store_close(store);
+    sys_linux_free(sys);
+    return e ? code : 0;
+}
+
+/* ---- weir backup list ---- */
+
+static void print_entry(const struct backup_entry *entry, const struct manifest *m, enum weir_error e, bool json) {
+    char time[CIVIL_TEXT_SIZE], text[1024];
+    struct text_builder t = TEXT_BUILDER(text);
+    struct json_writer w = json_writer(&t, 0);
+    print_time(m->cut_ms, time);
+    if (!json && e) {
+        printf("%-30s  %s\n", entry->id, weir_error_text());
+    } else if (!json) {
+        printf("%-30s  %s  %15llu %15llu  %.8s\n", entry->id, time, (unsigned long long)m->bytes,
+            (unsigned long long)m->bytes_new, m->node);
+    } else {
+        json_write_object_open(&w);
+        json_put_text(&w, "id", entry->id);
+        json_put_text(&w, "node", entry->node);
+        if (e) {
+            json_put_text(&w, "error", weir_error_text());
+        } else {
+            json_put_text(&w, "cut", time);
+            json_put_u64(&w, "bytes", m->bytes);
+            json_put_u64(&w, "bytesNew", m->bytes_new);
+            json_put_text(&w, "parent", m->parent[0] ? m->parent : NULL);
+            json_put_text(&w, "weir", m->weir);
+        }
+        json_write_object_close(&w);
+        printf("%s\n", text);
+    }
+}
+
+static enum weir_error list(struct object_store *store, bool json) {
+    struct backup_entries entries;
+    enum weir_error e = backup_list(store, NULL, &entries), worst = WEIR_OK;
+    if (!e && !json) printf("%-30s  %-24s  %15s %15s  %s\n", "BACKUP", "CUT", "BYTES", "NEW", "NODE");
+    for (size_t i = 0; !e && i < entries.count; i++) {
+        struct manifest m;
+        enum weir_error loaded = backup_load(store, &entries.data[i], &m);
+        print_entry(&entries.data[i], &m, loaded, json);
+        manifest_done(&m);
+        if (loaded) worst = loaded;
+    }
+    backup_entries_done(&entries);
+    return e ? e : worst;
+}
+
+int cli_backup_list(const struct cli_command *command, int argc, char **argv) {
+    struct store_flags store_flags = {0};
+    bool json = false;
+    const struct cli_flag flags[] = {{"from", CLI_TEXT, &store_flags.url, "URL", "where the backups are"},
+        STORE_FLAGS(store_flags), {"json", CLI_SWITCH, &json, NULL, "one JSON object per line"}, {0}};
+    int positionals = 0;
+    int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
+    if (code >= 0) return code;
+    struct sys *sys = NULL;
+    struct object_store *store = NULL;
+    enum weir_error e = sys_linux_new(&sys);
+    if (!e) e = open_store(sys, &store_flags, &store);
+    if (!e) e = list(store, json);
+    if (e) code = cli_fail(e);
+    object_store_close(store);
+    sys_linux_free(sys);
+    return e ? code : 0;
+}
+
+/* ---- weir backup verify ---- */
+
+static enum weir_error verify(struct object_store *store, const char *id) {
+    struct backup_entry entry;
+    struct manifest m = {0};
+    enum weir_error e = backup_find(store, id, &entry);
+    if (!e) e = backup_load(store, &entry, &m);
+    if (!e) e = backup_check(store, &m);
+    if (!e)
+        printf("backup %s: %zu files of %llu bytes in %zu objects, every checksum is right\n", m.id, m.files.count,
+            (unsigned long long)m.bytes, m.objects.count);
+    manifest_done(&m);
+    return e;
+}
+
+int cli_backup_verify(const struct cli_command *command, int argc, char **argv) {
+    struct store_flags store_flags = {0};
+    const char *id = NULL;
+    const struct cli_flag flags[] = {{"from", CLI_TEXT, &store_flags.url, "URL", "where the backups are"},
+        STORE_FLAGS(store_flags), {"backup", CLI_TEXT, &id, "ID", "which one (default: the newest)"}, {0}};
+    int positionals = 0;
+    int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
+    if (code >= 0) return code;
+    struct sys *sys = NULL;
+    struct object_store *store = NULL;
+    enum weir_error e = sys_linux_new(&sys);
+    if (!e) e = open_store(sys, &store_flags, &store);
+    if (!e) e = verify(store, id);
+    if (e) code = cli_fail(e);
+    object_store_close(store);
+    sys_linux_free(sys);
+    return e ? code : 0;
+}
+
+/* ---- weir restore ---- */
+
+static enum weir_error restore(struct sys *sys, struct object_store *store, const char *id, const char *data) {
+    struct backup_entry entry;
+    struct manifest m = {0};
+    struct restore_result result;
+    char time[CIVIL_TEXT_SIZE];
+    enum weir_error e = backup_find(store, id, &entry);
+    if (!e) e = backup_load(store, &entry, &m);
+    const struct restore_job job = {.sys = sys, .store = store, .manifest = &m, .folder = data};
+    if (!e) e = backup_restore(&job, &result);
+    print_time(m.cut_ms, time);
+    if (!e)
+        printf("%s is backup %s, as of %s: %llu bytes, verified; start with: weir up --data %s\n", data, m.id, time,
+            (unsigned long long)result.bytes, data);
+    manifest_done(&m);
+    return e;
+}
+
+int cli_restore(const struct cli_command *command, int argc, char **argv) {
+    struct store_flags store_flags = {0};
+    const char *id = NULL, *data = "./data";
+    const struct cli_flag flags[] = {{"from", CLI_TEXT, &store_flags.url, "URL", "where the backups are"},
+        STORE_FLAGS(store_flags),
+        {"data", CLI_TEXT, &data, "DIR", "the folder to make; must not exist or be empty (default ./data)"},
+        {"backup", CLI_TEXT, &id, "ID", "which one (default: the newest)"}, {0}};
+    int positionals = 0;
+    int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
+    if (code >= 0) return code;
+    struct sys *sys = NULL;
+    struct object_store *store = NULL;
+    enum weir_error e = sys_linux_new(&sys);
+    if (!e) e = open_store(sys, &store_flags, &store);
+    if (!e) e = restore(sys, store, id, data);
+    if (e) code = cli_fail(e);
+    object_store_close(store);
+    sys_linux_free(sys);
+    return e ? code : 0;
+}
