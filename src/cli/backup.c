@@ -1,9 +1,11 @@
 /* `weir backup ...` and `weir restore`. */
 #include "backup/backup.h"
 #include "backup/restore.h"
+#include "backup/verify.h"
 #include "base/civil.h"
 #include "base/json.h"
 #include "cli/client.h"
+#include "services/registry.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -79,12 +81,82 @@ static enum weir_error copy_folder(struct sys *sys, const char *folder, struct o
     return e;
 }
 
+/* ---- of a running node ---- */
+
+#define ASK_PAUSE_NS (50 * SYS_NANOS_PER_MS)
+
+struct asked {
+    uint64_t finished, failed;
+    bool running;
+    char failure[256];
+    struct weir_slice last; /* the raw member */
+};
+
+static enum weir_error read_facts(struct weir_slice body, struct asked *ret_asked) {
+    struct json_reader r = json_reader(body, 0);
+    bool good = json_next(&r) == JSON_OBJECT_OPEN;
+    while (good && json_next(&r) == JSON_KEY) {
+        if (json_text_is(&r, "finished"))
+            good = (json_next(&r), json_get_u64(&r, &ret_asked->finished));
+        else if (json_text_is(&r, "failed"))
+            good = (json_next(&r), json_get_u64(&r, &ret_asked->failed));
+        else if (json_text_is(&r, "failure")) {
+            if (json_next(&r) == JSON_STRING && r.text.size < sizeof ret_asked->failure)
+                ret_asked->failure[json_text_decode(&r, ret_asked->failure)] = 0;
+        } else if (json_text_is(&r, "last"))
+            ret_asked->last = json_raw_value(&r);
+        else
+            good = json_skip_value(&r);
+    }
+    return good && r.token == JSON_OBJECT_CLOSE
+               ? WEIR_OK
+               : weir_error_context(WEIR_E_INVALID, "the node's answer about its backups can't be read");
+}
+
+static enum weir_error facts_of(struct client *client, struct asked *ret_asked) {
+    struct client_answer answer;
+    *ret_asked = (struct asked){0};
+    enum weir_error e = client_request(client, WEIR_HTTP_GET, "/v1/backup", (struct weir_slice){0}, &answer);
+    return e ? e : read_facts(answer.body, ret_asked);
+}
+
+static enum weir_error read_number(struct weir_slice body, uint64_t *ret_number) {
+    struct json_reader r = json_reader(body, 0);
+    if (json_next(&r) == JSON_OBJECT_OPEN && json_next(&r) == JSON_KEY && json_next(&r) != JSON_ERROR &&
+        json_get_u64(&r, ret_number))
+        return WEIR_OK;
+    return weir_error_context(WEIR_E_INVALID, "the node's answer has no number");
+}
+
+/* Asks for one, waits until it has ended, prints what the node says of it. */
+static enum weir_error ask_node(const char *node) {
+    struct client client;
+    struct client_answer answer;
+    struct asked before, now = {0};
+    uint64_t number = 0;
+    enum weir_error e = client_open(&client, node);
+    if (e) return e;
+    e = facts_of(&client, &before);
+    if (!e) e = client_request(&client, WEIR_HTTP_POST, "/v1/backup", weir_slice_text("{}"), &answer);
+    if (!e) e = read_number(answer.body, &number);
+    while (!e && now.finished < number) {
+        client.sys->pause(client.sys, ASK_PAUSE_NS);
+        e = facts_of(&client, &now);
+    }
+    if (!e && now.failed > before.failed) e = weir_error_context(WEIR_E_IO, "%s", now.failure);
+    if (!e) printf("%.*s\n", (int)now.last.size, now.last.data);
+    client_close(&client);
+    return e;
+}
+
 int cli_backup(const struct cli_command *command, int argc, char **argv) {
     struct store_flags store_flags = {0};
-    const char *data = "./data";
+    const char *data = "./data", *node = NULL;
     uint64_t keep = 0;
     bool json = false, full = false;
     const struct cli_flag flags[] = {{"data", CLI_TEXT, &data, "DIR", "the data folder (default ./data)"},
+        {"node", CLI_TEXT, &node, "HOST:PORT",
+            "ask this running node instead: to where its backup.to says; prints JSON"},
         {"to", CLI_TEXT, &store_flags.url, "URL", "a folder, file:///FOLDER or s3://BUCKET/PREFIX"},
         STORE_FLAGS(store_flags),
         {"full", CLI_SWITCH, &full, NULL, "read every byte, whatever the backup before holds"},
@@ -93,6 +165,10 @@ int cli_backup(const struct cli_command *command, int argc, char **argv) {
     int positionals = 0;
     int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
     if (code >= 0) return code;
+    if (node) {
+        enum weir_error asked = ask_node(node);
+        return asked ? cli_fail(asked) : 0;
+    }
     struct sys *sys = NULL;
     struct object_store *store = NULL;
     struct backup_result result;
@@ -206,30 +282,54 @@ int cli_backup_verify(const struct cli_command *command, int argc, char **argv) 
 
 /* ---- weir restore ---- */
 
-static enum weir_error restore(struct sys *sys, struct object_store *store, const char *id, const char *data) {
+struct restore_flags {
+    const char *id, *data;
+    bool verify;
+};
+
+/* Restored beside where it would go, replayed, removed. */
+static enum weir_error try_restore(const struct restore_job *job) {
+    struct restore_result restored;
+    struct verify_result r;
+    enum weir_error e = backup_verify(job, weir_services, &restored, &r);
+    if (e) return e;
+    printf("backup %s can be restored: %llu bytes in %.1f s; %llu partitions of services replayed, %llu records, %llu "
+           "compared with the node's snapshots\n",
+        job->manifest->id, (unsigned long long)restored.bytes, (double)restored.elapsed_ns / 1e9,
+        (unsigned long long)r.partitions, (unsigned long long)r.records, (unsigned long long)r.compared);
+    return WEIR_OK;
+}
+
+static enum weir_error restore(struct sys *sys, struct object_store *store, const struct restore_flags *flags) {
     struct backup_entry entry;
     struct manifest m = {0};
     struct restore_result result;
     char time[CIVIL_TEXT_SIZE];
-    enum weir_error e = backup_find(store, id, &entry);
+    char trial[BACKUP_PATH_MAX];
+    snprintf(trial, sizeof trial, "%s.verify", flags->data);
+    enum weir_error e = backup_find(store, flags->id, &entry);
     if (!e) e = backup_load(store, &entry, &m);
-    const struct restore_job job = {.sys = sys, .store = store, .manifest = &m, .folder = data};
-    if (!e) e = backup_restore(&job, &result);
+    const struct restore_job job = {
+        .sys = sys, .store = store, .manifest = &m, .folder = flags->verify ? trial : flags->data};
+    if (!e) e = flags->verify ? try_restore(&job) : backup_restore(&job, &result);
     print_time(m.cut_ms, time);
-    if (!e)
-        printf("%s is backup %s, as of %s: %llu bytes, verified; start with: weir up --data %s\n", data, m.id, time,
-            (unsigned long long)result.bytes, data);
+    if (!e && !flags->verify)
+        printf("%s is backup %s, as of %s: %llu bytes, verified; start with: weir up --data %s\n", flags->data, m.id,
+            time, (unsigned long long)result.bytes, flags->data);
     manifest_done(&m);
     return e;
 }
 
 int cli_restore(const struct cli_command *command, int argc, char **argv) {
     struct store_flags store_flags = {0};
-    const char *id = NULL, *data = "./data";
+    struct restore_flags given_flags = {.data = "./data"};
     const struct cli_flag flags[] = {{"from", CLI_TEXT, &store_flags.url, "URL", "where the backups are"},
         STORE_FLAGS(store_flags),
-        {"data", CLI_TEXT, &data, "DIR", "the folder to make; must not exist or be empty (default ./data)"},
-        {"backup", CLI_TEXT, &id, "ID", "which one (default: the newest)"}, {0}};
+        {"data", CLI_TEXT, &given_flags.data, "DIR", "the folder to make; must not exist or be empty (default ./data)"},
+        {"backup", CLI_TEXT, &given_flags.id, "ID", "which one (default: the newest)"},
+        {"verify", CLI_SWITCH, &given_flags.verify, NULL,
+            "restore into DIR.verify, replay, compare, remove it, and record that in the store"},
+        {0}};
     int positionals = 0;
     int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
     if (code >= 0) return code;
@@ -237,7 +337,7 @@ int cli_restore(const struct cli_command *command, int argc, char **argv) {
     struct object_store *store = NULL;
     enum weir_error e = sys_linux_new(&sys);
     if (!e) e = open_store(sys, &store_flags, &store);
-    if (!e) e = restore(sys, store, id, data);
+    if (!e) e = restore(sys, store, &given_flags);
     if (e) code = cli_fail(e);
     object_store_close(store);
     sys_linux_free(sys);

@@ -30,9 +30,9 @@ const struct cli_command cli_commands[] = {
     {"log dump", "FILE [--deep]", "print the frames or batches of a journal or segment file", cli_log_dump},
     {"backup list", "--from URL [--json]", "list the backups of a store", cli_backup_list},
     {"backup verify", "--from URL [--backup ID]", "read a backup whole and compare every checksum", cli_backup_verify},
-    {"backup", "[--data DIR] --to URL [--full] [--keep N] [--json]",
+    {"backup", "[--data DIR --to URL | --node HOST:PORT] [--full] [--keep N] [--json]",
         "copy a data folder, what is new of it, to a store", cli_backup},
-    {"restore", "--from URL [--data DIR] [--backup ID]", "make a data folder of a backup", cli_restore},
+    {"restore", "--from URL [--data DIR] [--backup ID] [--verify]", "make a data folder of a backup", cli_restore},
     {"version", "", "print the version", cli_version},
     {0},
 };

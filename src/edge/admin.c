@@ -1,7 +1,9 @@
 /* The node's own API. One table of routes; the handlers of topics and of the page live in their own files. */
 #include "edge/admin.h"
 
+#include "backup/agent.h"
 #include "base/units.h"
+#include "edge/backups.h"
 #include "edge/openapi.h"
 #include "edge/topics.h"
 
@@ -25,6 +27,7 @@ static void metrics(struct http_call *call) {
     struct arena *arena = &call->lane->arena;
     const struct metric_registry *registry = call->lane->edge->options.metrics;
     size_t size = METRICS_BYTES_MIN;
+    if (call->lane->edge->backup) backup_agent_refresh(call->lane->edge->backup);
     for (int round = 0; round < 3 && registry; round++) {
         char *text = arena_alloc(arena, size);
         if (!text) break;
@@ -194,6 +197,7 @@ static void node_get(struct http_call *call) {
     put_partitions(w, edge->host, NULL);
     put_disk(w, edge);
     put_recovery(w, log_recovered(host_log(edge->host)));
+    backups_put(w, edge);
     json_write_object_close(w);
     http_json_answer(call->conn, call->turn, &json, 200);
 }
@@ -368,6 +372,8 @@ const struct route_built_in admin_routes[] = {
     {"GET", "/openapi.json", "node", "This API as OpenAPI 3.1", openapi},
     {"GET", "/v1/node", "node", "Build, lanes, services, partitions, offsets, lag, disk, memory, recovery", node_get},
     {"GET", "/v1/errors", "node", "Distinct errors since the start, with how often each happened", errors},
+    {"GET", "/v1/backup", "node", "The node's backups: age of the last cut, last success and failure", backups_get},
+    {"POST", "/v1/backup", "node", "Begins a backup; it has ended when GET says finished >= number", backups_post},
     {"GET", "/v1/services/{name}", "services", "One service: settings in force, topics, reasons, partitions",
         service_get},
     {"POST", "/v1/services/{name}/snapshot", "services", "Takes a snapshot of every partition now", service_snapshot},

@@ -116,7 +116,8 @@ struct edge {
     const struct weir_setting_value *node; /* settings, by enum node_setting */
     uint32_t service_count;
     struct host_edge side;
-    struct host *host; /* known when the first lane has started */
+    struct backup_agent *backup; /* NULL: none */
+    struct host *host;           /* known when the first lane has started */
     struct logline log;
     struct routes routes;
     struct weir_http_limits limits;
