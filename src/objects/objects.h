@@ -31,6 +31,7 @@ struct object_store_options {
     const char *key_id, *secret, *token; /* of S3; token: of a temporary key, NULL or "": none */
     uint32_t attempts;                   /* of a request; 0: 6 */
     uint64_t silence_ms;                 /* a request that moves no byte for so long has failed; 0: 30,000 */
+    const _Atomic bool *stop;            /* raised: requests of S3 end with CLOSED; NULL: none */
 };
 
 /* Called per object under a prefix, in no order. An error ends the listing. */
