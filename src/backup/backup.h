@@ -53,6 +53,9 @@ WEIR_MUST enum weir_error backup_load(
     struct object_store *store, const struct backup_entry *entry, struct manifest *ret_manifest);
 /* The entry with that id; "" or NULL: the newest. NOT_FOUND; CONFLICT: "newest" and backups of several nodes. */
 WEIR_MUST enum weir_error backup_find(struct object_store *store, const char *id, struct backup_entry *ret_entry);
+/* The oldest one whose cut is not before that moment. NOT_FOUND: the newest is older; CONFLICT: as above. */
+WEIR_MUST enum weir_error backup_find_since(
+    struct object_store *store, uint64_t unix_ms, struct backup_entry *ret_entry);
 /* Reads every object and compares its checksum. CORRUPT or NOT_FOUND: names it and the file it is part of. */
 WEIR_MUST enum weir_error backup_check(struct object_store *store, const struct manifest *m);
 

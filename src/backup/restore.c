@@ -8,8 +8,6 @@
 
 #define MARK "RESTORING" /* in a folder that may be removed by the next restore */
 
-WEIR_VEC(adopt_rows, struct log_adopt_row);
-
 struct restore {
     const struct restore_job *job;
     struct restore_result *result;
@@ -165,12 +163,28 @@ static enum weir_error rows_of(struct restore *r) {
     return WEIR_OK;
 }
 
+static enum weir_error adopt(struct restore *r) {
+    return log_adopt(r->sys, r->folder, r->rows.data, (uint32_t)r->rows.count);
+}
+
+/* Without FORMAT nobody starts on what is half taken back. */
+static enum weir_error take_back(struct restore *r) {
+    char format[BACKUP_PATH_MAX + 32];
+    if (!r->job->until) return WEIR_OK;
+    enum weir_error e = backup_until(
+        r->sys, r->folder, r->job->until, r->job->services, &r->rows, &r->result->records_dropped);
+    snprintf(format, sizeof format, "%s/FORMAT", r->folder);
+    if (!e) e = r->sys->path_unlink(r->sys, format);
+    return e ? e : adopt(r);
+}
+
 static enum weir_error build(struct restore *r) {
     enum weir_error e = begin_folder(r);
     if (!e) e = restore_files(r);
     if (!e) e = rows_of(r);
     if (!e) e = identity_new(r->sys, r->folder, r->result->node);
-    if (!e) e = log_adopt(r->sys, r->folder, r->rows.data, (uint32_t)r->rows.count);
+    if (!e) e = adopt(r);
+    if (!e) e = take_back(r);
     if (!e) e = log_verify(r->sys, r->folder, NULL, NULL);
     return e ? e : end_folder(r);
 }

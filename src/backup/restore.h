@@ -8,6 +8,7 @@
  */
 #ifndef WEIR_BACKUP_RESTORE_H
 #define WEIR_BACKUP_RESTORE_H
+#include "backup/until.h"
 #include "backup/backup.h"
 
 struct restore_job {
@@ -15,6 +16,8 @@ struct restore_job {
     struct object_store *store;
     const struct manifest *manifest;
     const char *folder;
+    const struct until *until; /* NULL: as of the backup's cut */
+    const struct weir_service *const *services; /* with until: those of this binary, NULL-terminated */
 };
 struct restore_result {
     char node[MANIFEST_NODE_SIZE]; /* the folder's new identity */

@@ -88,6 +88,26 @@ enum weir_error backup_find(struct object_store *store, const char *id, struct b
     return e;
 }
 
+enum weir_error backup_find_since(struct object_store *store, uint64_t unix_ms, struct backup_entry *ret_entry) {
+    struct backup_entries entries;
+    bool found = false;
+    enum weir_error e = backup_find(store, NULL, ret_entry); /* of one folder only */
+    if (e) return e;
+    e = backup_list(store, ret_entry->node, &entries);
+    for (size_t i = 0; !e && i < entries.count && !found; i++) {
+        struct manifest m;
+        e = backup_load(store, &entries.data[i], &m);
+        found = !e && m.cut_ms >= unix_ms;
+        if (found) *ret_entry = entries.data[i];
+        manifest_done(&m);
+    }
+    backup_entries_done(&entries);
+    if (!e && !found)
+        e = weir_error_context(
+            WEIR_E_NOT_FOUND, "the newest backup, %s, was made before that moment", ret_entry->id);
+    return e;
+}
+
 /* ---- objects ---- */
 
 enum weir_error backup_object_get(

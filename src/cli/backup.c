@@ -4,6 +4,7 @@
 #include "backup/verify.h"
 #include "base/civil.h"
 #include "base/json.h"
+#include "base/units.h"
 #include "cli/client.h"
 #include "services/registry.h"
 #include <stdio.h>
@@ -283,7 +284,7 @@ int cli_backup_verify(const struct cli_command *command, int argc, char **argv) 
 /* ---- weir restore ---- */
 
 struct restore_flags {
-    const char *id, *data;
+    const char *id, *data, *until;
     bool verify;
 };
 
@@ -300,22 +301,66 @@ static enum weir_error try_restore(const struct restore_job *job) {
     return WEIR_OK;
 }
 
-static enum weir_error restore(struct sys *sys, struct object_store *store, const struct restore_flags *flags) {
+/* A time, or TOPIC:PARTITION:OFFSET. topic: room for the name. */
+static enum weir_error parse_until(const char *text, char topic[LOG_TOPIC_NAME_MAX + 1], struct until *ret_until) {
+    struct until u = {.unix_ms = UINT64_MAX};
+    int64_t ns = 0;
+    uint64_t partition = 0;
+    const char *last = strrchr(text, ':'), *first = strchr(text, ':');
+    if (civil_parse(weir_slice_text(text), &ns) == WEIR_OK && ns >= 0) {
+        u.unix_ms = (uint64_t)ns / SYS_NANOS_PER_MS;
+    } else if (first && last > first && (size_t)(first - text) <= LOG_TOPIC_NAME_MAX &&
+               parse_u64(weir_slice(first + 1, (size_t)(last - first) - 1), &partition) == WEIR_OK &&
+               partition <= UINT32_MAX && parse_u64(weir_slice_text(last + 1), &u.offset) == WEIR_OK) {
+        memcpy(topic, text, (size_t)(first - text));
+        topic[first - text] = 0;
+        u.topic = topic;
+        u.partition = (uint32_t)partition;
+    } else {
+        return weir_error_context(WEIR_E_INVALID,
+            "--until %s: write a time, as in 2026-01-02T03:04:05Z, or TOPIC:PARTITION:OFFSET", text);
+    }
+    *ret_until = u;
+    return WEIR_OK;
+}
+
+static enum weir_error choose(struct object_store *store, const struct restore_flags *flags, const struct until *until,
+    struct manifest *ret_manifest) {
     struct backup_entry entry;
+    bool by_time = flags->until && !until->topic;
+    enum weir_error e = !flags->id && by_time ? backup_find_since(store, until->unix_ms, &entry)
+                                              : backup_find(store, flags->id, &entry);
+    if (!e) e = backup_load(store, &entry, ret_manifest);
+    if (!e && by_time && ret_manifest->cut_ms < until->unix_ms)
+        e = weir_error_context(WEIR_E_OUT_OF_RANGE, "backup %s was made before that moment; take a later one", entry.id);
+    return e;
+}
+
+static enum weir_error restore(struct sys *sys, struct object_store *store, const struct restore_flags *flags) {
     struct manifest m = {0};
     struct restore_result result;
+    struct until until = {0};
+    char topic[LOG_TOPIC_NAME_MAX + 1];
     char time[CIVIL_TEXT_SIZE];
     char trial[BACKUP_PATH_MAX];
     snprintf(trial, sizeof trial, "%s.verify", flags->data);
-    enum weir_error e = backup_find(store, flags->id, &entry);
-    if (!e) e = backup_load(store, &entry, &m);
-    const struct restore_job job = {
-        .sys = sys, .store = store, .manifest = &m, .folder = flags->verify ? trial : flags->data};
+    enum weir_error e = flags->until ? parse_until(flags->until, topic, &until) : WEIR_OK;
+    if (!e) e = choose(store, flags, &until, &m);
+    const struct restore_job job = {.sys = sys,
+        .store = store,
+        .manifest = &m,
+        .folder = flags->verify ? trial : flags->data,
+        .until = flags->until ? &until : NULL,
+        .services = weir_services};
     if (!e) e = flags->verify ? try_restore(&job) : backup_restore(&job, &result);
     print_time(m.cut_ms, time);
-    if (!e && !flags->verify)
+    if (!e && !flags->verify && !flags->until)
         printf("%s is backup %s, as of %s: %llu bytes, verified; start with: weir up --data %s\n", flags->data, m.id,
             time, (unsigned long long)result.bytes, flags->data);
+    if (!e && !flags->verify && flags->until)
+        printf("%s is backup %s, as of %s: %llu records behind that were left out, verified; start with: weir up --data "
+               "%s\n",
+            flags->data, m.id, flags->until, (unsigned long long)result.records_dropped, flags->data);
     manifest_done(&m);
     return e;
 }
@@ -327,6 +372,8 @@ int cli_restore(const struct cli_command *command, int argc, char **argv) {
         STORE_FLAGS(store_flags),
         {"data", CLI_TEXT, &given_flags.data, "DIR", "the folder to make; must not exist or be empty (default ./data)"},
         {"backup", CLI_TEXT, &given_flags.id, "ID", "which one (default: the newest)"},
+        {"until", CLI_TEXT, &given_flags.until, "MOMENT",
+            "as of a time (2026-01-02T03:04:05Z), or in front of a record (TOPIC:PARTITION:OFFSET)"},
         {"verify", CLI_SWITCH, &given_flags.verify, NULL,
             "restore into DIR.verify, replay, compare, remove it, and record that in the store"},
         {0}};

@@ -115,16 +115,16 @@ static enum weir_error list_segments(struct log *log, struct log_cut_partition *
         cut->start = cut->end;
         return WEIR_OK;
     }
-    uint64_t last = 0, bytes = 0, end = 0;
-    enum weir_error e = log_batch_end(log, p, cut->end - 1, &last, &bytes, &end);
+    struct batch_place last;
+    enum weir_error e = log_batch_place(log, p, cut->end - 1, &last);
     if (e) return e;
-    if (end != cut->end)
+    if (last.end != cut->end)
         return weir_error_context(WEIR_E_MISMATCH, "%s-%u: the cut at offset %llu is inside a batch",
             cut->partition->topic->name, cut->partition->index, (unsigned long long)cut->end);
     struct segment *s;
     for (uint32_t i = 0; !e && (s = log_partition_segment(p, i)); i++) {
-        struct log_cut_segment found = {s->base, s->base == last ? bytes : atomic_load(&s->size)};
-        bool counts = s->base <= last;
+        struct log_cut_segment found = {s->base, s->base == last.segment ? last.byte + last.size : atomic_load(&s->size)};
+        bool counts = s->base <= last.segment;
         log_segment_drop(&log->cache, s);
         if (!counts) break;
         if (!log_cut_segments_push(&cut->segments, found))

@@ -51,6 +51,20 @@ WEIR_MUST enum weir_error log_cut_whole(const struct log_cut *cut);
 /* The segment's path below the log's folder. */
 void log_cut_path(const struct log_cut_partition *p, uint64_t base, char path[LOG_CUT_PATH_MAX]);
 
+/* ---- a copy cut back to an earlier moment: of a log that was opened read_only and is closed afterwards, adopted again
+ * ----
+ */
+/* The largest time of the batch that holds the offset. */
+WEIR_MUST enum weir_error log_time_at(
+    struct log *log, struct log_partition *partition, uint64_t offset, uint64_t *ret_time_ms);
+/* The last offset at or before `end` where the partition can end: inside a batch that is compressed or a producer's it
+ * is the batch's first. Between its start and its high watermark. */
+WEIR_MUST enum weir_error log_cut_point(
+    struct log *log, struct log_partition *partition, uint64_t end, uint64_t *ret_end);
+/* Takes what is at or behind `end`, a cut point, out of the files: whole segments, then the rest of one, whose last
+ * batch is written again when the cut is inside it. At or before the partition's start nothing is left. Synced. */
+WEIR_MUST enum weir_error log_cut_back(struct log *log, struct log_partition *partition, uint64_t end);
+
 /* What a copy must have of a partition. */
 struct log_adopt_row {
     uint32_t uid;
