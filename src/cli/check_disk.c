@@ -173,7 +173,7 @@ static void put_path(struct json_writer *w, const struct commit_costs *costs, en
 static void print_json(const struct check *check) {
     static char text[64 << 10];
     struct text_builder t = TEXT_BUILDER(text);
-    struct json_writer w = json_writer(&t, 2);
+    struct json_writer w = json_writer(&t, 0);
     const struct disk_advice *a = &check->advice;
     json_write_object_open(&w);
     put_disk(&w, check);

@@ -1,4 +1,5 @@
 /* `weir up`: a node in the foreground, from its settings to a clean stop. */
+#include "backup/agent.h"
 #include "base/metric.h"
 #include "base/text.h"
 #include "cli/command.h"
@@ -22,6 +23,7 @@ struct node {
     struct log *log;
     struct host *host;
     struct edge *edge;
+    struct backup_agent *backup;
     struct metric_registry *metrics;
     const struct weir_service *services[SERVICES_MAX + 1];
     uint32_t lanes;
@@ -158,6 +160,31 @@ static void report(void *ctx, const char *sentence) {
     logline_fields(edge_log(node->edge), LOGLINE_WARN, "host", &field, 1);
 }
 
+static void report_backup(void *ctx, bool failed, const char *sentence) {
+    const struct node *node = ctx;
+    const struct logline_field field = LOGLINE_TEXT("text", sentence);
+    logline_fields(
+        edge_log(node->edge), failed ? LOGLINE_ERROR : LOGLINE_INFO, failed ? "backup_failed" : "backup", &field, 1);
+}
+
+static enum weir_error open_backups(struct node *node) {
+    const struct backup_agent_options options = {
+        .sys = node->sys,
+        .log = node->log,
+        .settings = node->settings,
+        .weir = WEIR_VERSION,
+        .key_id = getenv("AWS_ACCESS_KEY_ID"),
+        .secret = getenv("AWS_SECRET_ACCESS_KEY"),
+        .token = getenv("AWS_SESSION_TOKEN"),
+        .metrics = node->metrics,
+        .report = report_backup,
+        .report_ctx = node,
+    };
+    enum weir_error e = backup_agent_open(&options, &node->backup);
+    if (!e) edge_set_backup(node->edge, node->backup); /* before a lane serves */
+    return e;
+}
+
 static enum weir_error open_node(struct node *node) {
     const struct weir_setting_value *s = settings_node(node->settings);
     uint32_t cores = sys_core_count();
@@ -170,6 +197,8 @@ static enum weir_error open_node(struct node *node) {
     if (e == WEIR_OK) e = open_log(node);
     if (e != WEIR_OK) return e;
     log_metrics(node->log, node->metrics);
+    e = open_backups(node);
+    if (e != WEIR_OK) return e;
     struct host_options host_options = {
         .services = node->services,
         .settings = node->settings,
@@ -183,10 +212,12 @@ static enum weir_error open_node(struct node *node) {
     e = host_open(node->sys, node->log, &host_options, &node->host);
     if (e == WEIR_OK) e = log_start(node->log);
     if (e == WEIR_OK) e = host_start(node->host);
+    if (e == WEIR_OK) e = backup_agent_start(node->backup);
     return e;
 }
 
 static void close_node(struct node *node) {
+    backup_agent_close(node->backup); /* it reads the log */
     if (node->host) host_close(node->host);
     if (node->log) log_close(node->log);
     if (node->edge) edge_close(node->edge);
@@ -227,6 +258,7 @@ static void stop(struct node *node) {
             logline_fields(edge_log(node->edge), LOGLINE_WARN, "second_signal", NULL, 0);
             break;
         }
+    backup_agent_stop(node->backup);
     host_stop(node->host);
     log_stop(node->log);
     logline_fields(edge_log(node->edge), LOGLINE_INFO, "stopped", NULL, 0);

@@ -1,7 +1,9 @@
 /* The node's own API. One table of routes; the handlers of topics and of the page live in their own files. */
 #include "edge/admin.h"
 
+#include "backup/agent.h"
 #include "base/units.h"
+#include "edge/backups.h"
 #include "edge/desk.h"
 #include "edge/openapi.h"
 #include "edge/token_routes.h"
@@ -27,6 +29,7 @@ static void metrics(struct http_call *call) {
     struct arena *arena = &call->lane->arena;
     const struct metric_registry *registry = call->lane->edge->options.metrics;
     size_t size = METRICS_BYTES_MIN;
+    if (call->lane->edge->backup) backup_agent_refresh(call->lane->edge->backup);
     for (int round = 0; round < 3 && registry; round++) {
         char *text = arena_alloc(arena, size);
         if (!text) break;
@@ -202,6 +205,7 @@ static void node_get(struct http_call *call) {
     put_partitions(w, edge->host, NULL);
     put_disk(w, edge);
     put_recovery(w, log_recovered(host_log(edge->host)));
+    backups_put(w, edge);
     json_write_object_close(w);
     http_json_answer(call->conn, call->turn, &json, 200);
 }
@@ -384,6 +388,10 @@ const struct route_built_in admin_routes[] = {
         "Build, lanes, services, partitions, offsets, lag, disk, memory, recovery", node_get},
     {"GET", "/v1/errors", ROUTE_NODE_READ, "node", "Distinct errors since the start, with how often each happened",
         errors},
+    {"GET", "/v1/backup", ROUTE_NODE_READ, "node", "The node's backups: age of the last cut, last success and failure",
+        backups_get},
+    {"POST", "/v1/backup", ROUTE_NODE_ADMIN, "node", "Begins a backup; it has ended when GET says finished >= number",
+        backups_post},
     {"GET", "/v1/services/{name}", ROUTE_SERVICE_READ, "services",
         "One service: settings in force, topics, reasons, partitions", service_get},
     {"POST", "/v1/services/{name}/snapshot", ROUTE_SERVICE_ADMIN, "services", "Takes a snapshot of every partition now",

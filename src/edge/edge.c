@@ -227,6 +227,10 @@ enum weir_error edge_open(const struct edge_options *options, struct edge **ret_
     return WEIR_OK;
 }
 
+void edge_set_backup(struct edge *edge, struct backup_agent *backup) {
+    edge->backup = backup;
+}
+
 const struct host_edge *edge_side(const struct edge *edge) {
     return &edge->side;
 }

@@ -208,5 +208,13 @@ uint32_t host_service_partitions(const struct host *host, uint32_t i);
  * digest. */
 WEIR_MUST enum weir_error host_replay(struct sys *sys, const char *folder, const struct weir_service *service,
     uint32_t partition, uint64_t until, enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx);
+struct host_check {
+    uint64_t applied, records, digest; /* next offset at the end; records applied; the state's digest there */
+    bool compared;                     /* with a snapshot of the node */
+};
+/* Whether the partition's snapshot follows from its input: replays from the one before it (or from the beginning) and
+ * compares, then applies the rest. MISMATCH, CORRUPT, VERSION; NOT_FOUND: the log has no such partition. */
+WEIR_MUST enum weir_error host_replay_check(struct sys *sys, const char *folder, const struct weir_service *service,
+    uint32_t partition, struct host_check *ret_check);
 
 #endif

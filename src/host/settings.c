@@ -76,6 +76,27 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
     [NODE_SETTING_COUNT] = {0},
 };
 
+const struct weir_setting backup_settings[BACKUP_SETTING_COUNT + 1] = {
+    [BACKUP_TO] = {"to", WEIR_SETTING_TEXT, "",
+        .summary =
+            "Where backups of the running node go: a folder, file:///FOLDER or s3://BUCKET/PREFIX; empty: none."},
+    [BACKUP_EVERY] = {"every", WEIR_SETTING_DURATION, "1h", 0, 0,
+        "Time from one backup to the next; 0s: only when asked (weir backup --node)."},
+    [BACKUP_KEEP] = {"keep", WEIR_SETTING_UINT, "24", 0, 1000000,
+        "Newest backups that stay; older ones are deleted after each backup. 0 keeps all."},
+    [BACKUP_KEEP_AGE] = {"keep_age", WEIR_SETTING_DURATION, "7d", 0, 0,
+        "Backups younger than this stay too, however many they are."},
+    [BACKUP_RATE] = {"rate", WEIR_SETTING_BYTES, "64MB", 0, 1ull << 40,
+        "Bytes per second that a backup reads and sends at most; 0 is no limit."},
+    [BACKUP_ENDPOINT] = {"endpoint", WEIR_SETTING_TEXT, "",
+        .summary = "URL of the S3 service; empty is AWS, in the region."},
+    [BACKUP_REGION] = {"region", WEIR_SETTING_TEXT, "us-east-1", .summary = "Region of the S3 bucket."},
+    [BACKUP_CREDENTIALS] = {"credentials", WEIR_SETTING_TEXT, "",
+        .summary = "File with the S3 key id, the secret and perhaps a session token, a line each; empty: from "
+                   "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."},
+    [BACKUP_SETTING_COUNT] = {0},
+};
+
 struct settings_store { /* what settings_new hands out is its first member */
     struct settings settings;
     struct arena arena;
@@ -170,6 +191,7 @@ enum weir_error settings_new(const struct weir_service *const *services, struct 
     uint32_t count = 1;
     while (services && services[count - 1])
         count++;
+    count++; /* the last one is the node's backups' */
     struct settings_store *store = ARENA_NEW(&arena, struct settings_store);
     struct settings_group *groups = ARENA_NEW_ARRAY(&arena, struct settings_group, count);
     if (!store || !groups) {
@@ -177,7 +199,8 @@ enum weir_error settings_new(const struct weir_service *const *services, struct 
         return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the settings");
     }
     enum weir_error e = group_init(&groups[0], "", node_settings, &arena);
-    for (uint32_t i = 1; i < count && e == WEIR_OK; i++)
+    if (e == WEIR_OK) e = group_init(&groups[count - 1], BACKUP_GROUP, backup_settings, &arena);
+    for (uint32_t i = 1; i < count - 1 && e == WEIR_OK; i++)
         e = group_init(&groups[i], services[i - 1]->name, services[i - 1]->settings, &arena);
     if (e != WEIR_OK) {
         arena_done(&arena);

@@ -48,8 +48,23 @@ enum node_setting {
 };
 extern const struct weir_setting node_settings[NODE_SETTING_COUNT + 1];
 
+/* Rows of the group "backup" (backup/agent.h); order is the enum. */
+#define BACKUP_GROUP "backup"
+enum backup_setting {
+    BACKUP_TO,
+    BACKUP_EVERY,
+    BACKUP_KEEP,
+    BACKUP_KEEP_AGE,
+    BACKUP_RATE,
+    BACKUP_ENDPOINT,
+    BACKUP_REGION,
+    BACKUP_CREDENTIALS,
+    BACKUP_SETTING_COUNT
+};
+extern const struct weir_setting backup_settings[BACKUP_SETTING_COUNT + 1];
+
 struct settings_group {
-    const char *name; /* "" for the node, else the service */
+    const char *name; /* "" for the node, else the service or "backup" */
     const struct weir_setting *rows;
     uint32_t count;
     struct weir_setting_value *values;

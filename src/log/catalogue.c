@@ -120,7 +120,7 @@ static bool is_plain(const struct topic *t) {
     return t->topic.config.durability == LOG_DURABLE;
 }
 
-enum weir_error log_catalogue_save(struct log *log) {
+enum weir_error log_catalogue_encode(struct log *log, struct weir_slice *ret_bytes) {
     uint32_t slots = atomic_load(&log->topic_count), count = 0;
     size_t size = 32;
     bool plain = !log->coming || is_plain(log->coming);
@@ -148,10 +148,18 @@ enum weir_error log_catalogue_save(struct log *log) {
     if (log->coming) put_topic(&w, log->coming);
     byte_put_le32(&w, crc32c(w.data, w.at));
     WEIR_ASSERT(!w.failed);
+    *ret_bytes = byte_writer_slice(&w);
+    return WEIR_OK;
+}
+
+enum weir_error log_catalogue_save(struct log *log) {
     struct log_path path;
+    struct weir_slice bytes = {0};
+    enum weir_error e = log_catalogue_encode(log, &bytes);
+    if (e) return e;
     log_path(log, &path, "catalogue");
-    enum weir_error e = sys_replace_file(log->sys, path.text, byte_writer_slice(&w));
-    free(bytes);
+    e = sys_replace_file(log->sys, path.text, bytes);
+    free((void *)(uintptr_t)bytes.data);
     if (!e) log->catalogue_dirty = false;
     return e;
 }

@@ -39,6 +39,8 @@ WEIR_MUST enum weir_error log_catalogue_decode(
 
 /* Reads <folder>/catalogue and makes its topics. CORRUPT, VERSION, NOT_FOUND. */
 WEIR_MUST enum weir_error log_catalogue_load(struct log *log);
+/* Its bytes as they are now, to be freed. Under the log's control lock, or before start. */
+WEIR_MUST enum weir_error log_catalogue_encode(struct log *log, struct weir_slice *ret_bytes);
 /* Writes it durably. Under the log's control lock, or before start. */
 WEIR_MUST enum weir_error log_catalogue_save(struct log *log);
 /* The partition with that uid, among those loaded; NULL. Before start. */

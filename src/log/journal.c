@@ -3,6 +3,8 @@
 
 #include "log/state.h"
 
+#include "base/bytes.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -280,6 +282,31 @@ static enum weir_error commit_frame(struct journal *j, size_t end, uint32_t entr
     return WEIR_OK;
 }
 
+/* The frame is durable: so far its partitions go now. */
+static void note_journaled(struct journal *j) {
+    for (uint32_t i = 0; i < j->gathered_count; i++) {
+        const struct commit *c = j->gathered[i];
+        for (uint32_t k = 0; k < c->input.count; k++) {
+            const struct commit_batch *b = &c->input.batches[k];
+            b->partition->journaled = load_be64(b->bytes) + load_be32(b->bytes + WEIR_BATCH_AT_LAST_OFFSET_DELTA) + 1;
+        }
+    }
+}
+
+/* Between two frames: every partition as far as the frames before go. */
+static void take_cut(struct journal *j) {
+    struct log *log = j->log;
+    uint64_t wanted = atomic_load_explicit(&j->cut_wanted, memory_order_acquire);
+    if (wanted == atomic_load_explicit(&j->cut_taken, memory_order_relaxed)) return;
+    uint32_t count = atomic_load_explicit(&log->partition_count, memory_order_acquire);
+    for (uint32_t i = 0; i < count; i++) {
+        struct partition *p = atomic_load_explicit(&log->partitions[i], memory_order_acquire);
+        if (p) atomic_store_explicit(&p->cut_end, p->journaled, memory_order_relaxed);
+    }
+    atomic_store_explicit(&j->cut_sequence, j->next_sequence, memory_order_relaxed);
+    atomic_store_explicit(&j->cut_taken, wanted, memory_order_release);
+}
+
 /* The gathered commits go back to their lanes, durable. */
 static void acknowledge(struct journal *j) {
     struct sys *sys = j->log->sys;
@@ -321,6 +348,7 @@ uint32_t log_journal_work(void *journal, uint64_t block_ns) {
     struct log *log = j->log;
     if (!log_failed(log)) {
         if (!atomic_load_explicit(&j->settled, memory_order_relaxed)) return settle(j);
+        take_cut(j);
         uint32_t entries = 0;
         size_t end = gather(j, &entries);
         if (j->gathered_count > 0) {
@@ -328,6 +356,7 @@ uint32_t log_journal_work(void *journal, uint64_t block_ns) {
                 log_fail(log, "the journal can't be written");
                 return 0;
             }
+            note_journaled(j);
             acknowledge(j);
             return j->gathered_count;
         }

@@ -58,6 +58,8 @@ struct journal {
     uint32_t gathered_count, gathered_max;
     uint32_t lane_turn;
     _Atomic bool settled; /* the folder's skeleton is durable */
+    /* A cut (cut.h): who wants one raises wanted, under the control lock; the agent takes it between two frames. */
+    _Atomic uint64_t cut_wanted, cut_taken, cut_sequence;
     /* shared */
     struct slot_ring ready, in_use; /* of struct journal_file * */
     void *ring_memory;

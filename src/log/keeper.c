@@ -341,6 +341,9 @@ static enum weir_error retain(struct keeper *k, struct partition *p, uint64_t no
 
 static enum weir_error retention_step(struct keeper *k, uint64_t now, uint32_t *work) {
     struct log *log = k->log;
+    /* A copy is being made: nothing goes meanwhile, unless the disk is needed. The copy finds out and says so. */
+    if (atomic_load(&log->keep_all) > 0 && !atomic_load_explicit(&log->space_short, memory_order_relaxed))
+        return WEIR_OK;
     if (k->walking || (k->retention_ns != 0 && now - k->retention_ns < KEEPER_RETENTION_NS)) return WEIR_OK;
     k->retention_ns = now;
     uint64_t now_ms = log->sys->wall_ns(log->sys) / SYS_NANOS_PER_MS;

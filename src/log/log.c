@@ -168,6 +168,10 @@ static void stop_agent(struct log *log, int *handle) {
 enum weir_error log_start(struct log *log) {
     if (log->options.read_only) return weir_error_context(WEIR_E_FORBIDDEN, "the log is open for reading only");
     WEIR_ASSERT(!log->started);
+    for (uint32_t i = 0; i < atomic_load(&log->partition_count); i++) {
+        struct partition *p = atomic_load(&log->partitions[i]);
+        if (p) p->journaled = p->partition.next; /* the tail that recovery took over counts as journaled */
+    }
     enum weir_error e =
         start_agent(log, "journal", log_journal_work, &log->journal, log->journal.poller, &log->journal_agent);
     if (!e) e = start_agent(log, "store", log_store_work, &log->store, log->store.poller, &log->store_agent);

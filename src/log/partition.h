@@ -41,6 +41,9 @@ struct partition {
     struct commit_batch *open_batch; /* takes the next record; NULL: begin one */
     uint32_t chunk_size;             /* of the last chunk in that commit */
     struct producer_table producers; /* ahead of the disk */
+    /* journal agent */
+    uint64_t journaled; /* offset behind the last batch that is in a synced frame, or in segments since the start */
+    _Atomic uint64_t cut_end; /* the same at the last cut (cut.h) */
     /* store agent */
     struct commit_batch *pending_first, *pending_last;
     struct partition *pending_next;

@@ -224,6 +224,24 @@ enum weir_error log_batch_time(struct log *log, struct partition *p, uint64_t of
     return e;
 }
 
+enum weir_error log_batch_place(struct log *log, struct partition *p, uint64_t offset, struct batch_place *ret_place) {
+    struct cursor c;
+    uint8_t bytes[4096];
+    size_t got = 0;
+    enum weir_error e = cursor_open(&c, log, p, offset);
+    if (e) return e;
+    struct batch_place place = {.segment = c.s->base};
+    e = seek_offset(&c, offset, bytes, sizeof bytes);
+    if (!e) e = log->sys->file_read(log->sys, c.file, c.byte, bytes, WEIR_BATCH_HEADER_SIZE, &got);
+    if (!e && got < WEIR_BATCH_HEADER_SIZE) e = corrupt(&c, "the file ends too early");
+    if (!e) e = check_header(&c, bytes, &place.size, &place.end);
+    place.byte = c.byte;
+    place.offset = c.expected;
+    cursor_close(&c);
+    if (!e) *ret_place = place;
+    return e;
+}
+
 /* ---- by time
  * -------------------------------------------------------------------------------------------------------------------
  */

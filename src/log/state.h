@@ -23,6 +23,7 @@ struct log {
     struct checkpoint checkpoint; /* as last written; recovery, then keeper */
     _Atomic bool failed;          /* a final error: nothing is acknowledged any more */
     _Atomic bool space_short;     /* less than the disk reserve is free */
+    _Atomic uint32_t keep_all;    /* copies under way that retention waits for (cut.h) */
     _Atomic uint64_t stamps;      /* commits begun, for commit.stamp */
 
     /* Topics, catalogue; held across disk writes, by one control thread and the journal's first step. */

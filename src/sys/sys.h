@@ -81,6 +81,7 @@ struct sys_agent {
     const char *name; /* at most 15 bytes, the thread's name */
     uint32_t (*do_work)(void *self, uint64_t block_ns);
     void *self;
+    bool background; /* others come first where they want the processor; not for what anybody waits for */
 };
 
 struct sys {
