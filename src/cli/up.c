@@ -2,6 +2,7 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/notify.h"
 #include "edge/edge.h"
 #include "edge/logline.h"
 #include "services/registry.h"
@@ -25,6 +26,7 @@ struct node {
     const struct weir_service *services[SERVICES_MAX + 1];
     uint32_t lanes;
     sigset_t signals;
+    struct notify notify;
 };
 
 /* ---- settings -------------------------------------------------------------------------------------------------------
@@ -193,9 +195,15 @@ static void serve(struct node *node) {
     int number = 0;
     while (!host_ready(node->host) && number == 0)
         number = wait_signal(node, 1);
-    if (number == 0) print_ready(node);
-    while (number == 0)
-        number = wait_signal(node, 3600000);
+    if (number == 0) {
+        print_ready(node);
+        notify_ready(&node->notify);
+    }
+    while (number == 0) {
+        number = wait_signal(node, notify_pause_ms(&node->notify));
+        if (number == 0 && host_alive(node->host)) notify_alive(&node->notify);
+    }
+    notify_stopping(&node->notify);
     logline_write(edge_log(node->edge), LOGLINE_INFO, "stopping", "signal=%d", number);
 }
 
@@ -232,7 +240,10 @@ static int up(const struct cli_command *command, int argc, char **argv) {
     sigprocmask(SIG_BLOCK, &node.signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     enum weir_error e = sys_linux_new(&node.sys);
-    if (e == WEIR_OK) e = load_settings(&node, &given);
+    if (e == WEIR_OK) {
+        notify_init(&node.notify, node.sys);
+        e = load_settings(&node, &given);
+    }
     if (e == WEIR_OK) e = choose_services(&node);
     if (e == WEIR_OK) e = open_node(&node);
     if (e == WEIR_OK) {
