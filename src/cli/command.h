@@ -109,6 +109,7 @@ const char *cli_flag_summary(const struct cli_flag *flag);
 
 /* The tables by noun. */
 extern const struct cli_command cli_up_commands[];
+extern const struct cli_command cli_health_commands[];
 extern const struct cli_command cli_config_commands[];
 extern const struct cli_command cli_topic_commands[];
 extern const struct cli_command cli_service_commands[];

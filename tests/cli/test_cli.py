@@ -100,9 +100,14 @@ with tempfile.TemporaryDirectory() as folder:
 code, out, err = weir("topic", "list", "--node", "127.0.0.1:1")
 tap.ok(code != 0 and "weir up" in err, "no node to talk to: the error says how to start one", err)
 
+code, out, err = weir("health", "--node", "127.0.0.1:1")
+tap.ok(code == 13 and out == "" and err != "", "where no node answers nothing is healthy", "%s %s" % (code, err))
+
 # ---- topics of a running node
 with Node() as node:
     env = {"WEIR_NODE": "127.0.0.1:%d" % node.port()}
+    code, out, err = weir("health", "--ready", env=env)
+    tap.ok(code == 0 and out == "ready\n", "a node that serves is healthy", out + err)
     code, out, err = weir("topic", "create", "events", "--partitions", "2", env=env)
     tap.ok(code == 0, "a topic is created", err)
     code, out, err = weir("topic", "create", "events", "--partitions", "2", env=env)
