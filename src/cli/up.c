@@ -270,7 +270,7 @@ const struct cli_command cli_up_commands[] = {
             "again, and runs until SIGTERM or SIGINT: then it answers what is under way, snapshots and stops; a "
             "second\n"
             "signal does not wait for clients. Log lines go to stderr. Under systemd (Type=notify) it tells READY,\n"
-            "STOPPING and WATCHDOG.",
+            "STOPPING and WATCHDOG. A node that cannot go on, as after a failed sync, ends with 70.",
         .flags = CLI_FLAGS({"config", CLI_TEXT, offsetof(struct flags, config), "FILE",
                                "YAML file; every flag here is a key there too", CLI_FILE},
             UP_FLAG("data", NODE_DATA, "DIR", CLI_FOLDER, NULL),
@@ -284,7 +284,8 @@ const struct cli_command cli_up_commands[] = {
             CLI_EXITS({WEIR_E_CONFIG, "a key or a value is wrong"}, {WEIR_E_LOCKED, "another node runs on the folder"},
                 {WEIR_E_CORRUPT, "the folder holds damage; the sentence names the command that repairs it"},
                 {WEIR_E_VERSION, "the folder was written by a version that this binary does not replay"},
-                {WEIR_E_IO, "the disk failed, or an address is taken"}),
+                {WEIR_E_EXISTS, "an address is taken"}, {WEIR_E_FORBIDDEN, "an address that other machines can reach"},
+                {WEIR_E_IO, "the disk failed"}),
         .examples = CLI_EXAMPLES({"weir up", "every service, data in ./data, on 127.0.0.1:7070"},
             {"weir up --only exchange --set exchange.partitions=4", "one service, with four partitions"},
             {"weir up --config /etc/weir/weir.yaml", "settings from a file"}),

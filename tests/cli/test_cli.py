@@ -140,6 +140,25 @@ with Node() as node:
     weir("topic", "create", "kept", env=env)
     weir("topic", "append", "kept", stdin=b"\n".join(b"line %d" % i for i in range(1000)), env=env)
 
+    # ---- exit codes: each is declared in the command's row, and is what the command ends with
+    declared = {c["name"]: {x["code"] for x in c["exits"]} for c in json.loads(weir("help", "--json")[1])["commands"]}
+    weir("topic", "create", "short", env=env)
+    for args, wanted in (
+            (["topic", "create", "short"], 4), (["topic", "create", "a b"], 2), (["topic", "delete", "exchange.orders"], 19),
+            (["topic", "append", "exchange.trades", "v"], 19), (["topic", "read", "short", "--offset", "7"], 18),
+            (["topic", "tail", "short", "--partition", "9"], 3), (["service", "skip", "exchange", "--offset", "5"], 14),
+            (["service", "snapshot", "nothing"], 3), (["service", "describe", "nothing"], 3),
+            (["service", "replay", "exchange", "--data", node.data + "/nothing"], 3),
+            (["log", "verify", node.data], 10), (["log", "repair", node.data], 10), (["log", "dump", node.data + "/nothing"], 3),
+            (["config", "check", node.data + "/nothing"], 3), (["up", "--data", node.data, "--listen", "127.0.0.1:0"], 10),
+            (["up", "--data", node.data + "/other", "--listen", env["WEIR_NODE"]], 4),
+            (["up", "--data", node.data + "/other", "--listen", "0.0.0.0:0"], 19),
+            (["topic", "list", "--node", "127.0.0.1:1"], 13), (["completion", "tcsh"], 20)):
+        name = next(name for name in (" ".join(args[:2]), args[0]) if name in declared)
+        code, out, err = weir(*args, env=env)
+        tap.ok(code == wanted and code in declared[name], "`weir %s` ends with %d, as declared" % (name, wanted),
+               "%d, declared %s: %s" % (code, sorted(declared[name]), err))
+
     # ---- everything that lists says it in JSON too: the table is walked, so that a new command cannot forget it
     tables = json.loads(weir("help", "--json")[1])
     arguments = {"config print": [], "topic list": [], "topic read": ["kept", "--limit", "3"], "service list": [],
