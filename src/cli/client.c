@@ -171,30 +171,41 @@ static enum weir_error receive(struct client *client, struct weir_http_response_
     }
 }
 
+/* The error that the node names; what is no name of the table, such as a service's reason, goes by its status. */
+static enum weir_error error_of(const char *code, int status) {
+    static const enum weir_error errors[] = {
+#define ERROR_VALUE(name, value, sentence, http, exit, retry) WEIR_E_##name,
+        WEIR_ERROR_TABLE(ERROR_VALUE)
+#undef ERROR_VALUE
+    };
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(errors); i++)
+        if (errors[i] != WEIR_OK && strcmp(weir_error_name(errors[i]), code) == 0) return errors[i];
+    return status == 404                    ? WEIR_E_NOT_FOUND
+           : status == 401 || status == 403 ? WEIR_E_FORBIDDEN
+           : status == 429 || status == 503 ? WEIR_E_FULL
+           : status >= 500                  ? WEIR_E_IO
+           : status == 409                  ? WEIR_E_CONFLICT
+                                            : WEIR_E_INVALID;
+}
+
 /* RFC 9457: the detail says more than the title. */
 static enum weir_error problem(const struct weir_http_response *response) {
-    char detail[400] = "";
+    char detail[400] = "", code[32] = "";
     struct json_reader r = json_reader(response->body, 0);
     if (json_next(&r) == JSON_OBJECT_OPEN)
         while (json_next(&r) == JSON_KEY) {
             bool wanted = json_text_is(&r, "detail") || (json_text_is(&r, "title") && detail[0] == 0);
+            bool is_code = json_text_is(&r, "code");
             enum json_token value = json_next(&r);
-            if (wanted && value == JSON_STRING) {
-                struct text_builder t = TEXT_BUILDER(detail);
+            if ((wanted || is_code) && value == JSON_STRING) {
+                struct text_builder t = is_code ? TEXT_BUILDER(code) : TEXT_BUILDER(detail);
                 text_add_slice(&t, r.text);
             } else {
                 json_skip_value(&r);
             }
         }
-    enum weir_error e = response->status == 404                              ? WEIR_E_NOT_FOUND
-                        : response->status == 503                            ? WEIR_E_FULL
-                        : response->status == 401 || response->status == 403 ? WEIR_E_FORBIDDEN
-                        : response->status == 429                            ? WEIR_E_FULL
-                        : response->status >= 500                            ? WEIR_E_IO
-                        : response->status == 409                            ? WEIR_E_CONFLICT
-                                                                             : WEIR_E_INVALID;
-    return weir_error_context(
-        e, "the node answered %d: %s", response->status, detail[0] ? detail : weir_http_status_text(response->status));
+    return weir_error_context(error_of(code, response->status), "the node answered %d: %s", response->status,
+        detail[0] ? detail : weir_http_status_text(response->status));
 }
 
 enum weir_error client_request(struct client *client, enum weir_http_method method, const char *target,

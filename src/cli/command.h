@@ -2,8 +2,9 @@
  * list of tables stands in commands.c. From a row come the parser, --help, the man page, the completions of the shells
  * and docs/reference/cli.md.
  *
- * Exit codes: 0 done; 64 the command line is wrong; else weir_error_exit() of the error, whose sentence went to stderr.
- * Results go to stdout, everything else to stderr. A command that lists something takes --json.
+ * Exit codes: 0 done; 64 the command line is wrong; 70 a node could not go on; else weir_error_exit() of the error,
+ * whose sentence went to stderr. Results go to stdout, everything else to stderr. A command that lists something takes
+ * --json.
  */
 #ifndef WEIR_CLI_COMMAND_H
 #define WEIR_CLI_COMMAND_H
@@ -15,6 +16,7 @@
 #include <weir/slice.h>
 
 #define CLI_EXIT_USAGE 64
+#define CLI_EXIT_FATAL 70 /* what struct sys' fatal() ends with */
 
 enum cli_flag_kind { CLI_TEXT, CLI_NUMBER, CLI_SWITCH, CLI_LIST };
 #define CLI_LIST_MAX 64
@@ -108,6 +110,7 @@ const char *cli_flag_summary(const struct cli_flag *flag);
 /* The tables by noun. */
 extern const struct cli_command cli_up_commands[];
 extern const struct cli_command cli_check_commands[];
+extern const struct cli_command cli_health_commands[];
 extern const struct cli_command cli_config_commands[];
 extern const struct cli_command cli_topic_commands[];
 extern const struct cli_command cli_service_commands[];

@@ -10,6 +10,7 @@
 const struct cli_command *const cli_tables[] = {
     cli_up_commands,
     cli_check_commands,
+    cli_health_commands,
     cli_config_commands,
     cli_topic_commands,
     cli_service_commands,

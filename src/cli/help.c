@@ -92,16 +92,23 @@ static void put_error(struct json_writer *w, enum weir_error error) {
     json_write_object_close(w);
 }
 
-static void put_usage_code(struct json_writer *w, const char *sentence) {
+/* Those that are no error of the table. */
+static const struct {
+    int code;
+    const char *name, *sentence;
+} own_codes[] = {
+    {CLI_EXIT_USAGE, "USAGE", "the command line is wrong; the right usage went to stderr"},
+    {CLI_EXIT_FATAL, "FATAL", "the node could not go on, as after a failed sync; nothing was acknowledged since"},
+};
+
+static void put_own_code(struct json_writer *w, size_t i) {
     json_write_object_open(w);
-    json_put_u64(w, "code", CLI_EXIT_USAGE);
-    json_put_text(w, "name", "USAGE");
-    json_put_text(w, "sentence", sentence);
+    json_put_u64(w, "code", (uint64_t)own_codes[i].code);
+    json_put_text(w, "name", own_codes[i].name);
+    json_put_text(w, "sentence", own_codes[i].sentence);
     json_put_bool(w, "retryable", false);
     json_write_object_close(w);
 }
-
-static const char usage_sentence[] = "the command line is wrong; the right usage went to stderr";
 
 static void print_exit_codes(bool json) {
     if (!json) {
@@ -109,7 +116,8 @@ static void print_exit_codes(bool json) {
         for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
             printf("%4d  %-16s %s%s\n", weir_error_exit(errors[i]), weir_error_name(errors[i]),
                 weir_error_sentence(errors[i]), weir_error_retryable(errors[i]) ? " (worth trying again)" : "");
-        printf("%4d  %-16s %s\n", CLI_EXIT_USAGE, "USAGE", usage_sentence);
+        for (size_t i = 0; i < sizeof own_codes / sizeof own_codes[0]; i++)
+            printf("%4d  %-16s %s\n", own_codes[i].code, own_codes[i].name, own_codes[i].sentence);
         printf("\nThe sentence that says what happened, where, and what to do is on stderr.\n");
         return;
     }
@@ -120,7 +128,8 @@ static void print_exit_codes(bool json) {
     json_write_array_open(w);
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
         put_error(w, errors[i]);
-    put_usage_code(w, usage_sentence);
+    for (size_t i = 0; i < sizeof own_codes / sizeof own_codes[0]; i++)
+        put_own_code(w, i);
     json_write_array_close(w);
     json_write_object_close(w);
     print_json_close(&p);

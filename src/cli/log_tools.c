@@ -71,6 +71,7 @@ static int over_folder(const struct cli_command *command, int argc, char **argv,
     progress_start(&report.progress, sys, argv[0], "findings", 0, true);
     e = fn(sys, argv[0], on_finding, &report);
     progress_done(&report.progress);
+    fflush(stdout); /* the sum stands behind what it is of, where both go to one place */
     fprintf(stderr, "%s: %llu finding%s, %llu error%s\n", argv[0], (unsigned long long)report.findings,
         report.findings == 1 ? "" : "s", (unsigned long long)report.errors, report.errors == 1 ? "" : "s");
     sys_linux_free(sys);

@@ -261,7 +261,7 @@ const struct cli_command cli_service_commands[] = {
                 "apply the records below this offset (default: all)"},
             SERVICE_PARTITION,
             {"dump", CLI_SWITCH, offsetof(struct service_values, dump), NULL, "print the state too, as JSON"}),
-        .exits = CLI_EXITS(SERVICE_UNKNOWN, {WEIR_E_LOCKED, "a node runs on the folder: stop it first"},
+        .exits = CLI_EXITS({WEIR_E_NOT_FOUND, "there is no such service, or no such folder"},
             {WEIR_E_VERSION, "written by a version that this binary does not replay"}),
         .examples =
             CLI_EXAMPLES({"weir service replay exchange --until 1000 --dump", "the order book after 1,000 records"}),

@@ -3,6 +3,7 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/notify.h"
 #include "cli/tls.h"
 #include "edge/edge.h"
 #include "edge/logline.h"
@@ -28,6 +29,7 @@ struct node {
     const struct weir_service *services[SERVICES_MAX + 1];
     uint32_t lanes;
     sigset_t signals;
+    struct notify notify;
 };
 
 /* ---- settings -------------------------------------------------------------------------------------------------------
@@ -245,9 +247,15 @@ static void serve(struct node *node) {
     int number = 0;
     while (!host_ready(node->host) && number == 0)
         number = wait_signal(node, 1);
-    if (number == 0) print_ready(node);
-    while (number == 0)
-        number = wait_signal(node, 3600000);
+    if (number == 0) {
+        print_ready(node);
+        notify_ready(&node->notify);
+    }
+    while (number == 0) {
+        number = wait_signal(node, notify_pause_ms(&node->notify));
+        if (number == 0 && host_alive(node->host)) notify_alive(&node->notify);
+    }
+    notify_stopping(&node->notify);
     logline_write(edge_log(node->edge), LOGLINE_INFO, "stopping", "signal=%d", number);
 }
 
@@ -286,7 +294,10 @@ static int up(const struct cli_command *command, int argc, char **argv) {
     sigprocmask(SIG_BLOCK, &node.signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     enum weir_error e = sys_linux_new(&node.sys);
-    if (e == WEIR_OK) e = load_settings(&node, &given);
+    if (e == WEIR_OK) {
+        notify_init(&node.notify, node.sys);
+        e = load_settings(&node, &given);
+    }
     if (e == WEIR_OK && given.self_signed) e = self_sign(&node);
     if (e == WEIR_OK) e = choose_services(&node);
     if (e == WEIR_OK) e = open_node(&node);
@@ -314,7 +325,7 @@ const struct cli_command cli_up_commands[] = {
             "again, and runs until SIGTERM or SIGINT: then it answers what is under way, snapshots and stops; a "
             "second\n"
             "signal does not wait for clients. Log lines go to stderr. Under systemd (Type=notify) it tells READY,\n"
-            "STOPPING and WATCHDOG.",
+            "STOPPING and WATCHDOG. A node that cannot go on, as after a failed sync, ends with 70.",
         .flags = CLI_FLAGS({"config", CLI_TEXT, offsetof(struct flags, config), "FILE",
                                "YAML file; every flag here is a key there too", CLI_FILE},
             UP_FLAG("data", NODE_DATA, "DIR", CLI_FOLDER, NULL),
@@ -330,7 +341,8 @@ const struct cli_command cli_up_commands[] = {
             CLI_EXITS({WEIR_E_CONFIG, "a key or a value is wrong"}, {WEIR_E_LOCKED, "another node runs on the folder"},
                 {WEIR_E_CORRUPT, "the folder holds damage; the sentence names the command that repairs it"},
                 {WEIR_E_VERSION, "the folder was written by a version that this binary does not replay"},
-                {WEIR_E_IO, "the disk failed, or an address is taken"}),
+                {WEIR_E_EXISTS, "an address is taken"}, {WEIR_E_FORBIDDEN, "an address that other machines can reach"},
+                {WEIR_E_IO, "the disk failed"}),
         .examples = CLI_EXAMPLES({"weir up", "every service, data in ./data, on 127.0.0.1:7070"},
             {"weir up --only exchange --set exchange.partitions=4", "one service, with four partitions"},
             {"weir up --config /etc/weir/weir.yaml", "settings from a file"}),

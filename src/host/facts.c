@@ -99,6 +99,7 @@ static void lane_metrics(struct metric_registry *r, struct host_lane *lane) {
         const void *metric;
         const char *name, *help;
     } rows[] = {
+        {METRIC_COUNTER, &m->cycles, "weir_host_cycles_total", "Cycles of the lane."},
         {METRIC_COUNTER, &m->records_applied, "weir_host_records_applied_total",
             "Records applied, replayed ones included."},
         {METRIC_COUNTER, &m->records_passed_over, "weir_host_records_passed_over_total",

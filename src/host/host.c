@@ -329,6 +329,18 @@ bool host_ready(const struct host *host) {
     return atomic_load_explicit(&host->partitions_ready, memory_order_acquire) == host->partition_count;
 }
 
+bool host_alive(struct host *host) {
+    bool all = true;
+    for (uint32_t i = 0; i < host->lane_count; i++) {
+        struct host_lane *lane = &host->lanes[i];
+        uint64_t cycles = metric_get(&lane->metrics.cycles);
+        all = all && cycles != lane->cycles_seen;
+        lane->cycles_seen = cycles;
+        host->sys->poller_wake(host->sys, lane->poller);
+    }
+    return all;
+}
+
 enum weir_error host_not_ready(const struct log_partition *partition) {
     return weir_error_context(WEIR_E_AGAIN,
         "%s is not whole yet: the node starts and derives outputs again; try again when it is ready",

@@ -84,6 +84,9 @@ WEIR_MUST enum weir_error host_start(
     struct host *host); /* starts lanes and the background agent; replay runs on the lanes */
 bool host_ready(
     const struct host *host); /* any thread: every partition has replayed (or is parked) and its outputs may be read */
+/* Whether every lane has come round since the last call. Those that sleep are woken, so that the next call can tell: a
+ * lane that does not come round hangs. One thread at a time, after host_start. */
+bool host_alive(struct host *host);
 /* Clean stop: no new commands, waits for commits, snapshots every partition that has a tail, stops lanes. Any thread,
  * once. */
 void host_stop(struct host *host);

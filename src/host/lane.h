@@ -17,7 +17,7 @@
 
 struct host_partition;
 struct lane_metrics {
-    struct metric_counter records_applied, records_passed_over, commits, commands, commands_refused, queries,
+    struct metric_counter cycles, records_applied, records_passed_over, commits, commands, commands_refused, queries,
         emits_sent, emits_taken, timers_fired, deliveries, held_bytes, lagging, parked, waiting, cycle_ns_max;
     struct metric_histogram apply_ns, commit_ns, commit_records;
 };
@@ -53,6 +53,7 @@ struct host_lane {
     bool again;         /* more can be done at once: the next cycle does not wait */
     bool retry;         /* a ring was full: the next cycle waits a moment only */
     bool ended;
+    uint64_t cycles_seen; /* host_alive()'s alone */
     struct lane_metrics metrics;
 };
 

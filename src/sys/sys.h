@@ -171,6 +171,9 @@ struct sys {
         struct sys *, int socket, const struct sys_iovec *parts, size_t count, size_t *ret_size);
     void (*socket_shutdown)(struct sys *, int socket); /* no more writes from us */
     void (*socket_close)(struct sys *, int socket);
+    /* One datagram to the Unix socket at path ("@name": Linux' abstract names), as supervisors listen to. Never waits:
+     * AGAIN when the receiver has no room. NOT_FOUND: nobody is there (never anybody in the simulator's world). */
+    WEIR_MUST enum weir_error (*datagram_send)(struct sys *, const char *path, const void *data, size_t size);
 
     /* Agents. The struct is copied, what it points to is not. stop() asks the agent to end, wakes it through the poller
      * given here (-1: none), and returns after its last do_work (join); never called by the agent itself. To stop many,

@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG   1024
@@ -220,6 +222,25 @@ static void linux_socket_close(struct sys *sys, int socket) {
     if (socket >= 0) (void)close(socket);
 }
 
+static enum weir_error linux_datagram_send(struct sys *sys, const char *path, const void *data, size_t size) {
+    (void)sys;
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof to.sun_path || (path[0] != '/' && path[0] != '@'))
+        return weir_error_context(WEIR_E_INVALID, "'%.120s' is no path of a Unix socket", path);
+    memcpy(to.sun_path, path, length);
+    if (path[0] == '@') to.sun_path[0] = 0;
+    int socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (socket_fd < 0) return sys_linux_error(errno, "make a socket for", path);
+    socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    ssize_t put = sendto(socket_fd, data, size, MSG_NOSIGNAL, (const struct sockaddr *)&to, bytes);
+    int reason = errno;
+    (void)close(socket_fd);
+    if (put >= 0) return WEIR_OK;
+    if (reason == EAGAIN) return WEIR_E_AGAIN;
+    return sys_linux_error(reason == ECONNREFUSED ? ENOENT : reason, "send a datagram to", path);
+}
+
 void sys_linux_net_table(struct sys *table) {
     table->tcp_listen = linux_tcp_listen;
     table->tcp_accept = linux_tcp_accept;
@@ -228,4 +249,5 @@ void sys_linux_net_table(struct sys *table) {
     table->socket_write = linux_socket_write;
     table->socket_shutdown = linux_socket_shutdown;
     table->socket_close = linux_socket_close;
+    table->datagram_send = linux_datagram_send;
 }

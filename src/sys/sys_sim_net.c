@@ -216,6 +216,12 @@ static enum weir_error sim_unix_connect(struct sys *sys, const char *path, int *
     return no_unix(path);
 }
 
+static enum weir_error sim_datagram_send(struct sys *sys, const char *path, const void *data, size_t size) {
+    (void)data, (void)size;
+    if (sim_dead(sim_of(sys))) return sim_closed();
+    return weir_error_context(WEIR_E_NOT_FOUND, "nobody listens at %.120s", path);
+}
+
 /* ---- bytes --------------------------------------------------------------------------------------------------- */
 static enum weir_error peer_gone(const struct sim_socket *stream, const char *verb) {
     return weir_error_context(WEIR_E_CLOSED, "cannot %s %s port %u: the peer has closed", verb,
@@ -370,4 +376,5 @@ void sim_net_table(struct sys *table) {
     table->socket_write = sim_socket_write;
     table->socket_shutdown = sim_socket_shutdown;
     table->socket_close = sim_socket_close;
+    table->datagram_send = sim_datagram_send;
 }

@@ -100,9 +100,14 @@ with tempfile.TemporaryDirectory() as folder:
 code, out, err = weir("topic", "list", "--node", "127.0.0.1:1")
 tap.ok(code != 0 and "weir up" in err, "no node to talk to: the error says how to start one", err)
 
+code, out, err = weir("health", "--node", "127.0.0.1:1")
+tap.ok(code == 13 and out == "" and err != "", "where no node answers nothing is healthy", "%s %s" % (code, err))
+
 # ---- topics of a running node
 with Node() as node:
     env = {"WEIR_NODE": "127.0.0.1:%d" % node.port()}
+    code, out, err = weir("health", "--ready", env=env)
+    tap.ok(code == 0 and out == "ready\n", "a node that serves is healthy", out + err)
     code, out, err = weir("topic", "create", "events", "--partitions", "2", env=env)
     tap.ok(code == 0, "a topic is created", err)
     code, out, err = weir("topic", "create", "events", "--partitions", "2", env=env)
@@ -134,6 +139,25 @@ with Node() as node:
     tap.ok(code == 0 and '"events"' not in out, "a deleted topic is not listed", out)
     weir("topic", "create", "kept", env=env)
     weir("topic", "append", "kept", stdin=b"\n".join(b"line %d" % i for i in range(1000)), env=env)
+
+    # ---- exit codes: each is declared in the command's row, and is what the command ends with
+    declared = {c["name"]: {x["code"] for x in c["exits"]} for c in json.loads(weir("help", "--json")[1])["commands"]}
+    weir("topic", "create", "short", env=env)
+    for args, wanted in (
+            (["topic", "create", "short"], 4), (["topic", "create", "a b"], 2), (["topic", "delete", "exchange.orders"], 19),
+            (["topic", "append", "exchange.trades", "v"], 19), (["topic", "read", "short", "--offset", "7"], 18),
+            (["topic", "tail", "short", "--partition", "9"], 3), (["service", "skip", "exchange", "--offset", "5"], 14),
+            (["service", "snapshot", "nothing"], 3), (["service", "describe", "nothing"], 3),
+            (["service", "replay", "exchange", "--data", node.data + "/nothing"], 3),
+            (["log", "verify", node.data], 10), (["log", "repair", node.data], 10), (["log", "dump", node.data + "/nothing"], 3),
+            (["config", "check", node.data + "/nothing"], 3), (["up", "--data", node.data, "--listen", "127.0.0.1:0"], 10),
+            (["up", "--data", node.data + "/other", "--listen", env["WEIR_NODE"]], 4),
+            (["up", "--data", node.data + "/other", "--listen", "0.0.0.0:0"], 19),
+            (["topic", "list", "--node", "127.0.0.1:1"], 13), (["completion", "tcsh"], 20)):
+        name = next(name for name in (" ".join(args[:2]), args[0]) if name in declared)
+        code, out, err = weir(*args, env=env)
+        tap.ok(code == wanted and code in declared[name], "`weir %s` ends with %d, as declared" % (name, wanted),
+               "%d, declared %s: %s" % (code, sorted(declared[name]), err))
 
     # ---- everything that lists says it in JSON too: the table is walked, so that a new command cannot forget it
     tables = json.loads(weir("help", "--json")[1])
