@@ -169,7 +169,7 @@ static enum weir_error sim_file_commit(
     if (path == SYS_COMMIT_SYNC || path == SYS_COMMIT_URING) return sim_file_sync(sys, file);
     struct sim_open_file *open = NULL;
     uint64_t before = sim->change_next;
-    e = enter(sim, SYS_SIM_SYNC, "write durably to", file, &open);
+    e = enter(sim, SYS_SIM_SYNC, "write and sync", file, &open);
     if (e) return e;
     sim_inode_sync_range(open->inode, offset, size, before);
     sim_took(sim, sim->plan.sync_ns);
