@@ -22,7 +22,8 @@ SYNCS_FAILED = 10     # lives in which one sync fails
 LIES = 40             # power cuts on a lying disk, within which a loss has to show
 RELEASE = os.environ.get("WEIR_RELEASE", "")
 # How a life ends, by its exit code, when a sync fails that it can't do without: in its start, or when it was ready.
-SYNC_FAILED = r"cannot (?:write and )?sync (?:by io_uring )?\S+: Input/output error"
+NO_SYNC = r"cannot (?:write and )?sync "
+SYNC_FAILED = NO_SYNC + r"(?:by io_uring )?\S+: Input/output error"
 TOLD = {8: r"^weir: (?!fatal).*" + SYNC_FAILED,
         70: r"^weir: fatal: log: .*" + SYNC_FAILED + ".*; nothing is acknowledged any more$"}
 WAYS = ["sync"]       # to write the journal: those that this machine allows
@@ -220,10 +221,10 @@ def failing_sync(world, kind, calls):
     world.disk.tell("fail-sync %s %d" % (kind, world.dice.randint(1, calls)))
     world.load()
     try:
-        world.node.wait_for(lambda: re.search(SYNC_FAILED, str(world.node.stderr)), patience=20, what="a sentence about the failed sync")
+        world.node.wait_for(lambda: re.search(NO_SYNC, str(world.node.stderr)), patience=20, what="a sentence about the failed sync")
     except RuntimeError as e:
         return [str(e)], "nothing"
-    said = next(line for line in world.node.stderr if re.search(SYNC_FAILED, line))
+    said = next(line for line in world.node.stderr if re.search(NO_SYNC, line))
     if "/snapshots/" in said:
         return [], "a snapshot"  # it is a shortcut for the next start: the node goes on without
     code = world.node.wait_end(20)
