@@ -38,7 +38,7 @@ static enum weir_error commit_dsync(int file, uint64_t offset, const uint8_t *da
     while (size > 0) {
         struct iovec part = {(void *)(uintptr_t)data, size};
         ssize_t put = pwritev2(file, &part, 1, (off_t)offset, RWF_DSYNC);
-        if (put <= 0) return commit_error(put < 0 ? errno : EIO, "write durably to", file);
+        if (put <= 0) return commit_error(put < 0 ? errno : EIO, "write and sync", file);
         data += put; /* what a short write has written is durable already */
         offset += (uint64_t)put;
         size -= (size_t)put;
@@ -122,8 +122,9 @@ static enum weir_error commit_ring(
         int results[2] = {0, 0};
         int failed = ring_write(&r->ring, file, dsync, offset, data, size, results);
         r->broken = failed < 0;
-        if (failed < 0) return commit_error(-failed, "write by io_uring to", file);
-        if (results[0] <= 0) return commit_error(results[0] < 0 ? -results[0] : EIO, "write by io_uring to", file);
+        const char *verb = dsync ? "write and sync by io_uring" : "write by io_uring to";
+        if (failed < 0) return commit_error(-failed, verb, file);
+        if (results[0] <= 0) return commit_error(results[0] < 0 ? -results[0] : EIO, verb, file);
         size_t put = (size_t)results[0];
         if (put == size && results[1] < 0) return commit_error(-results[1], "sync by io_uring", file);
         data += put; /* a short write has cancelled its sync: the rest goes with one that covers both */
