@@ -59,6 +59,24 @@ bool log_durability_parse(struct weir_slice name, enum log_durability *ret_durab
     return false;
 }
 
+/* ---- compression
+ * --------------------------------------------------------------------------------------------------------- */
+
+static const char *const compression_names[LOG_COMPRESSIONS] = {"producer", "none", "lz4", "zstd"};
+
+const char *log_compression_name(enum log_compression compression) {
+    return compression < LOG_COMPRESSIONS ? compression_names[compression] : "unknown";
+}
+
+bool log_compression_parse(struct weir_slice name, enum log_compression *ret_compression) {
+    for (int i = 0; i < LOG_COMPRESSIONS; i++) {
+        if (!weir_slice_equal(name, weir_slice_text(compression_names[i]))) continue;
+        *ret_compression = (enum log_compression)i;
+        return true;
+    }
+    return false;
+}
+
 /* ---- slots
  * ------------------------------------------------------------------------------------------------------------- */
 
@@ -172,6 +190,11 @@ static enum weir_error check_config(const char *name, uint32_t partitions, const
     if (config->durability >= LOG_DURABILITIES)
         return weir_error_context(
             WEIR_E_INVALID, "topic %s: durability %d is none of durable, lazy, memory", name, (int)config->durability);
+    if (config->compression >= LOG_COMPRESSIONS)
+        return weir_error_context(WEIR_E_INVALID, "topic %s: compression %d is none of producer, none, lz4, zstd", name,
+            (int)config->compression);
+    if (config->internal && !config->derived && config->compression != LOG_COMPRESSION_PRODUCER)
+        return weir_error_context(WEIR_E_INVALID, "topic %s: a service's input is not compressed: folds read it", name);
     if (config->derived && config->durability == LOG_LAZY)
         return weir_error_context(WEIR_E_INVALID,
             "topic %s: an output is derived again from its inputs and costs no sync as it is; lazy has no meaning for "
