@@ -12,7 +12,7 @@ const struct cli_command cli_commands[] = {
     {"config print", "[FILE]", "print every key with its value and where it came from", cli_config_print},
     {"config explain", "KEY [FILE]", "say what a key means, its bounds and its value", cli_config_explain},
     {"topic list", "[--json]", "list the topics of a running node", cli_topic_list},
-    {"topic create", "NAME [--partitions N] [--durability KIND] [--retention-bytes SIZE] ...", "create a topic",
+    {"topic create", "NAME [--partitions N] [--durability KIND] [--compression KIND] ...", "create a topic",
         cli_topic_create},
     {"topic delete", "NAME", "delete a topic and its records", cli_topic_delete},
     {"topic append", "NAME [VALUE] [--key KEY] [--partition N]",

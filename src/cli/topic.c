@@ -90,13 +90,15 @@ static enum weir_error put_quantity(struct json_writer *w, const char *member, c
 }
 
 int cli_topic_create(const struct cli_command *command, int argc, char **argv) {
-    const char *node = NULL, *durability = NULL, *bytes = NULL, *age = NULL, *segment = NULL;
+    const char *node = NULL, *durability = NULL, *compression = NULL, *bytes = NULL, *age = NULL, *segment = NULL;
     uint64_t partitions = 1;
     const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node),
         {"partitions", CLI_NUMBER, &partitions, "N", "partitions (default 1)"},
         {"durability", CLI_TEXT, &durability, "KIND",
             "durable (default): on disk before it is acknowledged; lazy: synced in the background; memory: never on "
             "disk"},
+        {"compression", CLI_TEXT, &compression, "KIND",
+            "producer (default): as it was sent; lz4, zstd: by the node; none: plain, whatever was sent"},
         {"retention-bytes", CLI_TEXT, &bytes, "SIZE", "kept per partition, \"1GB\" (default all; memory: 16MB)"},
         {"retention", CLI_TEXT, &age, "AGE", "kept, \"7d\" (default for ever)"},
         {"segment-bytes", CLI_TEXT, &segment, "SIZE", "of a segment, the unit of retention"}, {0}};
@@ -110,6 +112,7 @@ int cli_topic_create(const struct cli_command *command, int argc, char **argv) {
     json_put_text(&w, "name", argv[0]);
     json_put_u64(&w, "partitions", partitions);
     if (durability) json_put_text(&w, "durability", durability);
+    if (compression) json_put_text(&w, "compression", compression);
     enum weir_error e = put_quantity(&w, "retentionBytes", bytes, false);
     if (!e) e = put_quantity(&w, "retentionMs", age, true);
     if (!e) e = put_quantity(&w, "segmentBytes", segment, false);

@@ -77,6 +77,20 @@ enum weir_error weir_batch_trim(uint8_t *bytes, uint64_t offset, size_t size_max
     return WEIR_OK;
 }
 
+static enum weir_error check_sizes(
+    struct weir_slice plain, const struct weir_record_batch *sent, uint32_t record_bytes_max) {
+    struct weir_record_reader reader;
+    struct weir_record record;
+    weir_record_reader_init_records(
+        &reader, weir_slice(plain.data + WEIR_BATCH_HEADER_SIZE, plain.size - WEIR_BATCH_HEADER_SIZE), sent);
+    const uint8_t *from = reader.at;
+    for (; weir_record_reader_next(&reader, &record); from = reader.at)
+        if ((size_t)(reader.at - from) > record_bytes_max)
+            return weir_error_context(WEIR_E_TOO_LARGE, "record %d of the batch has %zu bytes, the limit is %u",
+                record.offset_delta, (size_t)(reader.at - from), record_bytes_max);
+    return WEIR_OK;
+}
+
 enum weir_error weir_batch_validate(struct weir_compression *c, struct weir_slice bytes,
     const struct weir_record_batch_limits *limits, uint8_t *out, size_t out_max, struct weir_slice *ret_plain) {
     struct weir_record_batch batch;
@@ -94,6 +108,8 @@ enum weir_error weir_batch_validate(struct weir_compression *c, struct weir_slic
     if (!e)
         e = weir_record_batch_validate_records(
             &batch, weir_slice(plain.data + WEIR_BATCH_HEADER_SIZE, plain.size - WEIR_BATCH_HEADER_SIZE));
+    uint32_t most = limits ? limits->record_bytes_max : 0;
+    if (!e && most > 0 && plain.size > most) e = check_sizes(plain, &batch, most);
     if (!e) *ret_plain = plain;
     return e;
 }

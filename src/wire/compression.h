@@ -48,8 +48,8 @@ WEIR_MUST enum weir_error weir_batch_trim(
     uint8_t *batch, uint64_t offset, size_t size_max, struct weir_slice *ret_batch);
 
 /* What a client sent as one batch: whole, its CRC right, plain or compressed, its records strictly as the format says
- * (weir_record_batch_validate_records). *ret_plain is in `out`, or `batch` itself when it is plain. Transactional and
- * control batches are UNSUPPORTED. */
+ * (weir_record_batch_validate_records), none larger than limits->record_bytes_max. *ret_plain is in `out`, or `batch`
+ * itself when it is plain. Transactional and control batches are UNSUPPORTED. */
 WEIR_MUST enum weir_error weir_batch_validate(struct weir_compression *compression, struct weir_slice batch,
     const struct weir_record_batch_limits *limits, uint8_t *out, size_t out_max, struct weir_slice *ret_plain);
 
