@@ -25,10 +25,8 @@ WEIR_MUST enum weir_error batch_build(struct arena *arena, struct weir_slice jso
     const struct batch_producer *producer, struct batch_built *ret_built);
 
 /* What it takes to look into a batch that came compressed: contexts, and address space for LOG_PLAIN_BYTES_MAX. */
-struct weir_compression;
 struct batch_checker {
-    struct weir_compression *codec;
-    void *inflated;
+    void *memory; /* a struct weir_compression, and room for one batch */
 };
 WEIR_MUST enum weir_error batch_checker_open(struct batch_checker *checker);
 void batch_checker_close(struct batch_checker *checker);

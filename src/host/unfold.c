@@ -3,24 +3,29 @@
 
 #define INFLATED_BYTES (WEIR_BATCH_HEADER_SIZE + LOG_PLAIN_BYTES_MAX)
 #define PIECE_BYTES    (1u << 20)
-#define MEMORY_BYTES   (UNFOLD_BYTES_MAX + INFLATED_BYTES)
+#define CODEC_BYTES    4096u /* a struct weir_compression */
+#define MEMORY_BYTES   (CODEC_BYTES + UNFOLD_BYTES_MAX + INFLATED_BYTES)
+static_assert(sizeof(struct weir_compression) <= CODEC_BYTES, "the codecs have room");
+
+static struct weir_compression *codec_of(struct unfold *u) {
+    return u->memory;
+}
 
 enum weir_error unfold_open(struct unfold *u) {
     *u = (struct unfold){0};
-    enum weir_error e = weir_compression_open(&u->codec);
-    if (!e) e = sys_memory_map(MEMORY_BYTES, &u->memory);
-    if (e) {
-        unfold_close(u);
-        return e;
-    }
-    u->plain = u->memory;
+    enum weir_error e = sys_memory_map(MEMORY_BYTES, &u->memory);
+    if (e) return e;
+    u->plain = (uint8_t *)u->memory + CODEC_BYTES;
     u->inflated = u->plain + UNFOLD_BYTES_MAX;
-    return WEIR_OK;
+    e = weir_compression_open(codec_of(u));
+    if (e) unfold_close(u);
+    return e;
 }
 
 void unfold_close(struct unfold *u) {
-    weir_compression_close(u->codec);
-    if (u->memory) sys_memory_unmap(u->memory, MEMORY_BYTES);
+    if (!u->memory) return;
+    weir_compression_close(codec_of(u));
+    sys_memory_unmap(u->memory, MEMORY_BYTES);
     *u = (struct unfold){0};
 }
 
@@ -38,7 +43,7 @@ static enum weir_error unfold_one(struct unfold *u, struct weir_slice batches, u
     const struct weir_record_batch *header, struct weir_slice *ret_piece, bool *ret_whole) {
     struct weir_slice piece;
     struct weir_record_batch part;
-    enum weir_error e = weir_batch_decompress(u->codec, batches, u->inflated, INFLATED_BYTES, &piece);
+    enum weir_error e = weir_batch_decompress(codec_of(u), batches, u->inflated, INFLATED_BYTES, &piece);
     if (!e) e = weir_batch_trim(u->inflated, offset, PIECE_BYTES, &piece);
     if (!e) e = weir_record_batch_parse(piece, NULL, &part);
     if (e) return e;

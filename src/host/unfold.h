@@ -9,11 +9,9 @@
 
 #define UNFOLD_BYTES_MAX ((2u << 20) - 4096u) /* with what stands before it no larger than a message */
 
-struct weir_compression;
 struct unfold {
-    struct weir_compression *codec;
     uint8_t *plain, *inflated; /* what goes out; one batch, whole */
-    void *memory;
+    void *memory;              /* them, and before them a struct weir_compression */
 };
 WEIR_MUST enum weir_error unfold_open(struct unfold *u);
 void unfold_close(struct unfold *u);

@@ -16,7 +16,8 @@ struct dump {
     void *ctx;
     enum weir_error error; /* of a listing */
     const char *folder;
-    struct weir_compression *codec;
+    struct weir_compression codec;
+    bool has_codec;
     uint8_t *plain; /* LOG_PLAIN_BYTES_MAX */
 };
 
@@ -50,8 +51,9 @@ static enum weir_error decompress(struct dump *d, struct weir_slice *batch, stru
     enum weir_error e = WEIR_OK;
     if (!d->plain) d->plain = malloc(LOG_PLAIN_BYTES_MAX);
     if (!d->plain) return weir_error_context(WEIR_E_NO_MEMORY, "no memory to decompress");
-    if (!d->codec) e = weir_compression_open(&d->codec);
-    if (!e) e = weir_batch_decompress(d->codec, *batch, d->plain, LOG_PLAIN_BYTES_MAX, batch);
+    if (!d->has_codec) e = weir_compression_open(&d->codec);
+    d->has_codec = d->has_codec || !e;
+    if (!e) e = weir_batch_decompress(&d->codec, *batch, d->plain, LOG_PLAIN_BYTES_MAX, batch);
     return e ? e : weir_record_batch_parse(*batch, NULL, ret_header);
 }
 
@@ -229,7 +231,7 @@ enum weir_error log_dump(struct sys *sys, const char *path, bool deep, log_line_
     if (!exists) return weir_error_context(WEIR_E_NOT_FOUND, "there is no %s", path);
     e = dump_file(&d, path, slash ? slash + 1 : path);
     if (e == WEIR_E_NOT_FOUND) e = dump_folder(&d, path);
-    weir_compression_close(d.codec);
+    weir_compression_close(&d.codec);
     free(d.plain);
     return e;
 }

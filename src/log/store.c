@@ -3,7 +3,6 @@
 
 #include "base/bytes.h"
 #include "log/state.h"
-#include "wire/compression.h"
 
 #include <stdlib.h>
 
@@ -36,7 +35,7 @@ enum weir_error log_store_init(struct store *s, struct log *log) {
 
 void log_store_done(struct store *s) {
     if (!s->log) return;
-    weir_compression_close(s->codec);
+    weir_compression_close(&s->codec);
     if (s->packed) sys_memory_unmap(s->packed, s->packed_size);
     if (s->poller >= 0) s->log->sys->poller_close(s->log->sys, s->poller);
     free(s->round);
@@ -76,7 +75,7 @@ bool log_store_pack(struct store *s, struct partition *p, struct commit_batch *b
     }
     struct sys *sys = s->log->sys;
     uint64_t begin = sys->mono_ns(sys);
-    if (weir_batch_compress(s->codec, kind, plain, s->packed + s->packed_used, need, &b->stored) == WEIR_OK)
+    if (weir_batch_compress(&s->codec, kind, plain, s->packed + s->packed_used, need, &b->stored) == WEIR_OK)
         s->packed_used += b->stored.size;
     else
         metric_add(&s->packed_kept, 1); /* noise: it stays as it is */

@@ -8,6 +8,7 @@
 #define WEIR_LOG_STORE_H
 #include "base/metric.h"
 #include "log/log.h"
+#include "wire/compression.h"
 
 struct commit;
 struct commit_batch;
@@ -23,7 +24,7 @@ struct store {
     struct partition **pending_tail;
     bool waiting;           /* for space */
     uint64_t rest_until_ns; /* for more to come together; 0: not */
-    struct weir_compression *codec;
+    struct weir_compression codec;
     uint8_t *packed; /* batches compressed since the last write */
     size_t packed_size, packed_used;
     struct metric_counter packed_in, packed_out, packed_kept; /* bytes; batches that compression saved nothing of */

@@ -73,8 +73,8 @@ static void measure(struct weir_compression *c, const char *name, enum weir_batc
 }
 
 int main(void) {
-    struct weir_compression *c = NULL;
-    if (weir_compression_open(&c)) return 1;
+    struct weir_compression contexts, *c = &contexts;
+    if (weir_compression_open(c)) return 1;
     for (size_t size = 1u << 10; size <= LARGEST; size *= 4) {
         measure(c, "lz4", WEIR_BATCH_LZ4, size);
         measure(c, "zstd", WEIR_BATCH_ZSTD, size);

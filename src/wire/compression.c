@@ -6,7 +6,6 @@
 
 #include <lz4frame.h>
 #include <snappy-c.h>
-#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -17,36 +16,28 @@
 #define SNAPPY_HEADER_SIZE 16u
 static const uint8_t snappy_magic[8] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
 
-struct weir_compression {
-    LZ4F_dctx *lz4;
-    ZSTD_DCtx *zstd_in;
-    ZSTD_CCtx *zstd_out;
-    z_stream gzip;
-    bool has_gzip;
-};
+static_assert(sizeof(z_stream) <= sizeof((struct weir_compression *)0)->gzip, "a z_stream has room");
 
-enum weir_error weir_compression_open(struct weir_compression **ret_compression) {
-    struct weir_compression *c = calloc(1, sizeof *c);
-    if (!c) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for compression");
-    bool lz4 = !LZ4F_isError(LZ4F_createDecompressionContext(&c->lz4, LZ4F_VERSION));
+static z_stream *gzip_of(struct weir_compression *c) {
+    return (z_stream *)(void *)c->gzip;
+}
+
+enum weir_error weir_compression_open(struct weir_compression *c) {
+    *c = (struct weir_compression){0};
     c->zstd_in = ZSTD_createDCtx();
     c->zstd_out = ZSTD_createCCtx();
-    c->has_gzip = inflateInit2(&c->gzip, GZIP_WINDOW) == Z_OK;
-    if (!lz4 || !c->zstd_in || !c->zstd_out || !c->has_gzip) {
-        weir_compression_close(c);
-        return weir_error_context(WEIR_E_NO_MEMORY, "no memory for compression");
-    }
-    *ret_compression = c;
-    return WEIR_OK;
+    c->has_gzip = inflateInit2(gzip_of(c), GZIP_WINDOW) == Z_OK;
+    if (c->zstd_in && c->zstd_out && c->has_gzip) return WEIR_OK;
+    weir_compression_close(c);
+    return weir_error_context(WEIR_E_NO_MEMORY, "no memory for compression");
 }
 
 void weir_compression_close(struct weir_compression *c) {
-    if (!c) return;
     LZ4F_freeDecompressionContext(c->lz4);
     ZSTD_freeDCtx(c->zstd_in);
     ZSTD_freeCCtx(c->zstd_out);
-    if (c->has_gzip) inflateEnd(&c->gzip);
-    free(c);
+    if (c->has_gzip) inflateEnd(gzip_of(c));
+    *c = (struct weir_compression){0};
 }
 
 static WEIR_COLD enum weir_error too_large(const char *codec, size_t out_max) {
@@ -62,7 +53,7 @@ static WEIR_COLD enum weir_error invalid(const char *codec, const char *what) {
 /* Members may follow one another (RFC 1952, 2.2). */
 static enum weir_error gzip_decompress(
     struct weir_compression *c, struct weir_slice in, uint8_t *out, size_t out_max, size_t *ret_size) {
-    z_stream *z = &c->gzip;
+    z_stream *z = gzip_of(c);
     size_t used = 0, made = 0;
     while (used < in.size) {
         if (inflateReset(z) != Z_OK) return invalid("gzip", "its state can't be reset");
@@ -150,8 +141,10 @@ static enum weir_error lz4_frames(
 
 static enum weir_error lz4_decompress(
     struct weir_compression *c, struct weir_slice in, uint8_t *out, size_t out_max, size_t *ret_size) {
-    if (!c->lz4 && LZ4F_isError(LZ4F_createDecompressionContext(&c->lz4, LZ4F_VERSION)))
+    LZ4F_dctx *fresh = NULL;
+    if (!c->lz4 && LZ4F_isError(LZ4F_createDecompressionContext(&fresh, LZ4F_VERSION)))
         return weir_error_context(WEIR_E_NO_MEMORY, "lz4: no memory");
+    if (!c->lz4) c->lz4 = fresh;
     if (in.size == 0) return invalid("lz4", "nothing is there");
     enum weir_error e = lz4_frames(c, in, out, out_max, ret_size);
     if (!e) return WEIR_OK;

@@ -16,10 +16,15 @@
 
 #include "wire/record_batch.h"
 
-struct weir_compression;
+/* The libraries' contexts; the fields are the module's own. Stays where it was opened. */
+struct weir_compression {
+    void *lz4, *zstd_in, *zstd_out; /* lz4 NULL: made when it is needed */
+    uint64_t gzip[16];              /* a z_stream */
+    bool has_gzip;
+};
 
-WEIR_MUST enum weir_error weir_compression_open(struct weir_compression **ret_compression);
-void weir_compression_close(struct weir_compression *compression); /* NULL: nothing */
+WEIR_MUST enum weir_error weir_compression_open(struct weir_compression *compression);
+void weir_compression_close(struct weir_compression *compression); /* one that is zeroed, too */
 
 /* All of `in`, to `out`. kind NONE copies. *ret_size untouched on failure; what stands in `out` then means nothing. */
 WEIR_MUST enum weir_error weir_decompress(struct weir_compression *compression, enum weir_batch_compression kind,
