@@ -9,7 +9,7 @@
 
 struct topic_values {
     struct client_options client;
-    const char *key, *durability, *retention_bytes, *retention, *segment_bytes;
+    const char *key, *durability, *compression, *retention_bytes, *retention, *segment_bytes;
     uint64_t partitions, partition, offset, limit;
     bool json;
 };
@@ -108,6 +108,7 @@ static int create(const struct cli_command *command, int argc, char **argv) {
     json_put_text(&w, "name", argv[0]);
     json_put_u64(&w, "partitions", given.partitions);
     if (given.durability) json_put_text(&w, "durability", given.durability);
+    if (given.compression) json_put_text(&w, "compression", given.compression);
     enum weir_error e = put_quantity(&w, "retentionBytes", given.retention_bytes, false);
     if (!e) e = put_quantity(&w, "retentionMs", given.retention, true);
     if (!e) e = put_quantity(&w, "segmentBytes", given.segment_bytes, false);
@@ -370,6 +371,9 @@ const struct cli_command cli_topic_commands[] = {
                 "durable (default): on disk before it is acknowledged; lazy: synced in the background; memory: never "
                 "on disk",
                 CLI_CHOICE, "durable lazy memory"},
+            {"compression", CLI_TEXT, offsetof(struct topic_values, compression), "KIND",
+                "producer (default): as it was sent; lz4, zstd: by the node; none: plain, whatever was sent",
+                CLI_CHOICE, "producer lz4 zstd none"},
             {"retention-bytes", CLI_TEXT, offsetof(struct topic_values, retention_bytes), "SIZE",
                 "kept per partition, \"1GB\" (default all; memory: 16MB)"},
             {"retention", CLI_TEXT, offsetof(struct topic_values, retention), "AGE", "kept, \"7d\" (default for ever)"},

@@ -411,7 +411,10 @@ const struct route_built_in admin_routes[] = {
     {"GET", "/v1/topics", ROUTE_ANY_TOKEN, "topics", "All topics with their partitions and offsets", topics_list},
     {"POST", "/v1/topics", ROUTE_TOPIC_ADMIN, "topics", "Creates a topic", topics_create,
         .body = "{\"type\":\"object\",\"required\":[\"name\"],\"properties\":{\"name\":{\"type\":\"string\"},"
-                "\"partitions\":{\"type\":\"integer\",\"minimum\":1},\"retentionBytes\":{\"type\":\"integer\"},"
+                "\"partitions\":{\"type\":\"integer\",\"minimum\":1},"
+                "\"durability\":{\"type\":\"string\",\"enum\":[\"durable\",\"lazy\",\"memory\"]},"
+                "\"compression\":{\"type\":\"string\",\"enum\":[\"producer\",\"none\",\"lz4\",\"zstd\"]},"
+                "\"retentionBytes\":{\"type\":\"integer\"},"
                 "\"retentionMs\":{\"type\":\"integer\"},\"segmentBytes\":{\"type\":\"integer\"}}}"},
     {"GET", "/v1/topics/{name}", ROUTE_TOPIC_READ, "topics", "One topic", topics_get},
     {"DELETE", "/v1/topics/{name}", ROUTE_TOPIC_ADMIN, "topics", "Deletes a topic and its records", topics_delete},

@@ -54,6 +54,7 @@ enum weir_error edge_lane_open(struct edge_lane *lane, struct edge *edge, uint32
         lane->mapped_size = l.total;
         e = buffers_open(&lane->buffers, BUFFERS_PER_LANE);
     }
+    if (!e) e = batch_checker_open(&lane->checker);
     if (e) return e;
     uint8_t *base = lane->mapped;
     lane->conns = (void *)(base + l.conns);
@@ -71,6 +72,7 @@ void edge_lane_close(struct edge_lane *lane) {
     live_done(&lane->offer.next);
     arena_done(&lane->arena);
     buffers_close(&lane->buffers);
+    batch_checker_close(&lane->checker);
     if (lane->mapped) sys_memory_unmap(lane->mapped, lane->mapped_size);
     lane->mapped = NULL;
 }

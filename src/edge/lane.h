@@ -12,6 +12,7 @@
 #include "base/metric.h"
 #include "base/pool.h"
 #include "edge/auth.h"
+#include "edge/batch_build.h"
 #include "edge/buffer.h"
 #include "edge/deadlines.h"
 #include "edge/edge.h"
@@ -106,7 +107,8 @@ struct edge_lane {
     uint32_t shake_oldest, shake_newest, shake_count; /* TLS handshakes under way */
     struct deadlines deadlines;
     struct buffers buffers;
-    struct arena arena; /* of the request or delivery being handled */
+    struct batch_checker checker; /* looks into what clients send compressed */
+    struct arena arena;           /* of the request or delivery being handled */
     char date[CIVIL_HTTP_SIZE];
     uint64_t date_s;
     uint64_t request_number, session_number;

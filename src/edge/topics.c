@@ -28,6 +28,7 @@ static void put_topic(struct json_writer *w, const struct log_topic *topic) {
     json_put_u64(w, "partitions", topic->partition_count);
     json_put_text(w, "kind", kind_of(topic));
     json_put_text(w, "durability", log_durability_name(topic->config.durability));
+    json_put_text(w, "compression", log_compression_name(topic->config.compression));
     json_put_u64(w, "retentionBytes", topic->config.retention_bytes);
     json_put_u64(w, "retentionMs", topic->config.retention_ms);
     json_put_u64(w, "segmentBytes", topic->config.segment_bytes);
@@ -160,6 +161,11 @@ static enum weir_error read_topic_member(struct json_reader *r, struct topic_wor
             return WEIR_OK;
         return weir_error_context(WEIR_E_INVALID, "durability is \"durable\", \"lazy\" or \"memory\"");
     }
+    if (json_text_is(r, "compression")) {
+        if (json_next(r) == JSON_STRING && !r->escaped && log_compression_parse(r->text, &work->config.compression))
+            return WEIR_OK;
+        return weir_error_context(WEIR_E_INVALID, "compression is \"producer\", \"none\", \"lz4\" or \"zstd\"");
+    }
     if (json_text_is(r, "partitions")) {
         uint64_t count;
         if ((void)json_next(r), !json_get_u64(r, &count) || count == 0 || count > UINT32_MAX)
@@ -175,7 +181,8 @@ static enum weir_error read_topic_member(struct json_reader *r, struct topic_wor
                        : weir_error_context(WEIR_E_INVALID, "%s is a whole number", rows[i].name);
         }
     return weir_error_context(WEIR_E_INVALID,
-        "unknown member; a topic has name, partitions, durability, retentionBytes, retentionMs, segmentBytes");
+        "unknown member; a topic has name, partitions, durability, compression, retentionBytes, retentionMs, "
+        "segmentBytes");
 }
 
 void topics_create(struct http_call *call) {
@@ -257,6 +264,28 @@ static bool read_producer(struct http_call *call, struct batch_producer *produce
            http_query_u64(call, "sequence", 0, &producer->sequence);
 }
 
+/* Whether the body is a RecordBatch and not JSON. */
+static bool is_batch(struct http_call *call) {
+    struct weir_slice type;
+    return weir_http_request_header(call->request, weir_slice_text("Content-Type"), &type) &&
+           text_equal_nocase(text_trim(type), weir_slice_text(TOPICS_BATCH_TYPE));
+}
+
+/* The body as one batch to be appended. */
+static enum weir_error take_body(struct http_call *call, const struct log_topic *topic,
+    const struct batch_producer *producer, struct batch_built *ret_built) {
+    struct edge_lane *lane = call->lane;
+    weir_error_clear();
+    if (!is_batch(call)) {
+        uint64_t now_ms = lane->sys->wall_ns(lane->sys) / SYS_NANOS_PER_MS;
+        return batch_build(&lane->arena, call->request->body, now_ms, BATCH_BYTES_MAX, producer, ret_built);
+    }
+    if (producer->given)
+        return weir_error_context(WEIR_E_INVALID, "a record batch carries its producer, epoch and sequence itself");
+    return batch_sent(&lane->checker, call->request->body, BATCH_BYTES_MAX,
+        topic->config.compression == LOG_COMPRESSION_NONE, ret_built);
+}
+
 void topics_append(struct http_call *call) {
     struct log_topic *topic = find_topic(call);
     struct batch_producer producer = {0};
@@ -268,10 +297,7 @@ void topics_append(struct http_call *call) {
             call->conn, call->turn, WEIR_E_FORBIDDEN, "this topic belongs to a service; use the service's own API");
         return;
     }
-    uint64_t now_ms = call->lane->sys->wall_ns(call->lane->sys) / SYS_NANOS_PER_MS;
-    weir_error_clear();
-    enum weir_error e =
-        batch_build(&call->lane->arena, call->request->body, now_ms, BATCH_BYTES_MAX, &producer, &built);
+    enum weir_error e = take_body(call, topic, &producer, &built);
     if (e) {
         http_fail(call->conn, call->turn, e, NULL);
         return;

@@ -87,17 +87,29 @@ static bool pass_on(struct host_lane *lane, struct tap *tap, struct weir_slice b
 }
 
 static bool go_live(struct host_lane *lane, struct tap *tap) {
-    if (!say_live(lane, tap, WEIR_OK)) return false;
-    tap->live = true;
+    if (!tap->said_live && !say_live(lane, tap, WEIR_OK)) return false;
+    tap->live = tap->said_live = true;
     lane->taps_catching--;
     return true;
 }
 
+static bool is_compressed(struct weir_slice batch) {
+    struct batch_reader reader;
+    struct batch_header header;
+    return batch_open(&reader, batch, &header) == WEIR_E_UNSUPPORTED;
+}
+
 static bool serve_batch(struct host_lane *lane, const struct log_partition *partition, struct weir_slice batch) {
     if (partition->uid >= HOST_UIDS_MAX) return true;
+    bool compressed = lane->host->taps[partition->uid] && is_compressed(batch);
     for (uint32_t i = lane->host->taps[partition->uid]; i;) {
         struct tap *tap = tap_at(lane, i - 1);
         i = tap->next_of_partition;
+        if (compressed) { /* no lane decompresses: the read agent brings it, as to one that catches up */
+            lane->taps_catching += tap->live;
+            tap->live = false;
+            continue;
+        }
         if (!tap->live) {
             struct batch_reader reader;
             struct batch_header header;
@@ -203,7 +215,8 @@ static struct tap *put_on(struct host_lane *lane, const struct mail_subscribe *s
         .origin = s->origin,
         .key = s->key,
         .next = s->from == WEIR_FROM_NOW ? s->partition->next : s->from,
-        .live = s->from == WEIR_FROM_NOW};
+        .live = s->from == WEIR_FROM_NOW,
+        .said_live = s->from == WEIR_FROM_NOW};
     uint32_t *bucket = bucket_of(lane, &s->origin), *head = &lane->host->taps[tap->uid];
     tap->next_of_session = *bucket;
     *bucket = index + 1;
@@ -347,7 +360,7 @@ bool host_taps_caught(struct host_lane *lane, struct weir_slice message) {
         struct batch_header header;
         struct weir_slice batch = weir_slice(bytes + at, caught->size - at);
         enum weir_error e = batch_open(&reader, batch, &header);
-        if (e != WEIR_OK) { /* compressed: nobody decompresses for a subscriber */
+        if (e != WEIR_OK) {
             if (!say_live(lane, tap, e)) return false;
             take_off(lane, caught->tap);
             return true;

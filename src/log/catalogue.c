@@ -8,8 +8,10 @@
 
 #include <stdlib.h>
 
-#define FLAG_DERIVED  1u
-#define FLAG_INTERNAL 2u
+#define FLAG_DERIVED      1u
+#define FLAG_INTERNAL     2u
+#define COMPRESSION_SHIFT 2
+#define FLAGS_END         (1u << (COMPRESSION_SHIFT + 2))
 
 bool log_catalogue_name_valid(const char *name) {
     size_t size = strlen(name);
@@ -30,14 +32,15 @@ static enum weir_error decode_topic(struct byte_reader *r, catalogue_topic_fn fn
     uint8_t flags = byte_get_u8(r);
     t.config.derived = flags & FLAG_DERIVED;
     t.config.internal = flags & FLAG_INTERNAL;
+    t.config.compression = (enum log_compression)(flags >> COMPRESSION_SHIFT);
     t.config.retention_bytes = byte_get_le64(r);
     t.config.retention_ms = byte_get_le64(r);
     t.config.segment_bytes = byte_get_le64(r);
     t.partition_count = byte_get_le32(r);
     if (r->failed || t.partition_count > byte_reader_left(r) / 4) return damaged("a topic");
     t.uids = byte_get_slice(r, (size_t)t.partition_count * 4);
-    if (r->failed || durability >= LOG_DURABILITIES || t.name.size == 0 || t.name.size > LOG_TOPIC_NAME_MAX ||
-        t.folder.size < t.name.size || t.folder.size > LOG_TOPIC_NAME_MAX + 15)
+    if (r->failed || durability >= LOG_DURABILITIES || flags >= FLAGS_END || t.name.size == 0 ||
+        t.name.size > LOG_TOPIC_NAME_MAX || t.folder.size < t.name.size || t.folder.size > LOG_TOPIC_NAME_MAX + 15)
         return damaged("a topic");
     return fn ? fn(ctx, &t) : WEIR_OK;
 }
@@ -105,8 +108,8 @@ static void put_topic(struct byte_writer *w, const struct topic *t) {
     byte_put_u8(w, (uint8_t)strlen(t->folder));
     byte_put_slice(w, weir_slice_text(t->folder));
     byte_put_u8(w, (uint8_t)topic->config.durability);
-    byte_put_u8(
-        w, (uint8_t)((topic->config.derived ? FLAG_DERIVED : 0) | (topic->config.internal ? FLAG_INTERNAL : 0)));
+    byte_put_u8(w, (uint8_t)((topic->config.derived ? FLAG_DERIVED : 0) | (topic->config.internal ? FLAG_INTERNAL : 0) |
+                             (unsigned)topic->config.compression << COMPRESSION_SHIFT));
     byte_put_le64(w, topic->config.retention_bytes);
     byte_put_le64(w, topic->config.retention_ms);
     byte_put_le64(w, topic->config.segment_bytes);
@@ -117,7 +120,8 @@ static void put_topic(struct byte_writer *w, const struct topic *t) {
 
 /* What binaries of the first version know how to keep. */
 static bool is_plain(const struct topic *t) {
-    return t->topic.config.durability == LOG_DURABLE;
+    const struct log_topic_config *c = &t->topic.config;
+    return c->durability == LOG_DURABLE && c->compression == LOG_COMPRESSION_PRODUCER;
 }
 
 enum weir_error log_catalogue_encode(struct log *log, struct weir_slice *ret_bytes) {

@@ -3,14 +3,16 @@
  *   <folder>/catalogue, little-endian:
  *     u32 magic "WCT1"  u16 version 1 or 2  u16 zero
  *     u32 next uid      u64 next producer id
- *     u32 topics, each: u8 name bytes, name; u8 folder bytes, folder; u8 durability; u8 flags (1 derived, 2 internal)
+ *     u32 topics, each: u8 name bytes, name; u8 folder bytes, folder; u8 durability; u8 flags (1 derived, 2 internal,
+ *                       4 x compression)
  *                       u64 retention bytes; u64 retention ms; u64 segment bytes; u32 partitions { u32 uid }
  *     u32 CRC32C of everything before
  *
  * A partition's uid is never used again, so that frames and checkpoint rows of deleted topics can't be taken for
  * others'. Before log_start topics are made in memory only and the journal agent makes them durable before the first
  * commit is acknowledged; after that every change is durable when the call returns. Version 2 is written when a topic
- * is there that a binary of version 1 would take for another kind (lazy, memory), so that it refuses the folder; else
+ * is there that a binary of version 1 would take for another kind (lazy, memory, compressed), so that it refuses the
+ * folder; else
  * version 1 is. Procedure to change: CATALOGUE_VERSION and FORMAT.
  */
 #ifndef WEIR_LOG_CATALOGUE_H

@@ -26,7 +26,8 @@ struct commit_batch {
     uint8_t *bytes;
     uint32_t size; /* 0 until closed */
     uint32_t capacity;
-    uint64_t time_ms; /* inputs: of every record in it (log append time) */
+    struct weir_slice stored; /* store agent: what is written of it: itself, or compressed; data NULL: not decided */
+    uint64_t time_ms;         /* inputs: of every record in it (log append time) */
     struct weir_record_builder builder;
 };
 struct commit_area {

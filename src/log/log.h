@@ -49,8 +49,22 @@ const char *log_durability_name(enum log_durability durability); /* "durable", "
 /* False: there is none of that name. */
 bool log_durability_parse(struct weir_slice name, enum log_durability *ret_durability);
 
+/* What batches are stored as. A batch that came compressed is kept as it came, except by NONE. */
+enum log_compression {
+    LOG_COMPRESSION_PRODUCER = 0, /* as it was sent */
+    LOG_COMPRESSION_NONE,         /* the appender brings it plain */
+    LOG_COMPRESSION_LZ4,
+    LOG_COMPRESSION_ZSTD,
+    LOG_COMPRESSIONS
+};
+const char *log_compression_name(enum log_compression compression); /* "producer", "none", "lz4", "zstd" */
+bool log_compression_parse(struct weir_slice name, enum log_compression *ret_compression);
+/* Of a batch decompressed: more is refused when it is appended, so that every reader knows how much room it needs. */
+#define LOG_PLAIN_BYTES_MAX (8u << 20)
+
 struct log_topic_config {
     enum log_durability durability;
+    enum log_compression compression;
     uint64_t retention_bytes; /* per partition, 0: keep all. Of memory: its size, at least LOG_MEMORY_BYTES_MIN */
     uint64_t retention_ms;    /* 0: keep all */
     uint64_t segment_bytes;   /* 0: the log's default */
@@ -194,7 +208,7 @@ bool log_commit_output_batch(
 /* After it is durable: to the store agent; the memory may not be used any more. */
 void log_commit_release(struct log_commit *commit);
 
-/* ---- reading: any thread, never a lane on cold data
+/* ---- reading: any thread, never a lane on cold data. Batches come as they are stored: perhaps compressed
  * ------------------------------------------------------------------------ */
 /* Whole batches from the one that contains `offset`, at most size bytes (at least one batch if it fits: TOO_LARGE tells
  * its size in *ret_size), below the high watermark. Offsets of a loose partition that a crash took are passed over: the

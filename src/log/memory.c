@@ -36,12 +36,12 @@ static void make_room(struct partition *p, uint64_t room, uint64_t base) {
 /* The segment that takes the batch, with a reference. */
 static enum weir_error active_segment(struct partition *p, const struct commit_batch *b, struct segment **ret_segment) {
     struct segment *s = log_partition_newest(p);
-    if (s && s->memory_size - atomic_load_explicit(&s->size, memory_order_relaxed) >= b->size) {
+    if (s && s->memory_size - atomic_load_explicit(&s->size, memory_order_relaxed) >= b->stored.size) {
         *ret_segment = s;
         return WEIR_OK;
     }
     if (s) log_segment_drop(&p->log->cache, s);
-    uint64_t base = load_be64(b->bytes), room = segment_room(&p->partition.topic->config, b->size);
+    uint64_t base = load_be64(b->bytes), room = segment_room(&p->partition.topic->config, b->stored.size);
     make_room(p, room, base);
     s = log_segment_new_in_memory(p, base, room);
     if (!s) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for topic %s", p->partition.topic->name);
@@ -60,10 +60,11 @@ static enum weir_error store_some(struct partition *p, struct segment *s) {
     uint64_t at = atomic_load_explicit(&s->size, memory_order_relaxed), bytes = 0, batches = 0;
     uint64_t end = atomic_load_explicit(&p->partition.high, memory_order_relaxed);
     struct commit_batch *b = p->pending_first;
-    for (; b && b->size <= s->memory_size - at - bytes; b = b->next) {
+    for (; b && (b->stored.data || log_store_pack(&p->log->store, p, b)); b = b->next) {
+        if (b->stored.size > s->memory_size - at - bytes) break;
         WEIR_ASSERT(load_be64(b->bytes) == end); /* dense, in order: what a reader relies on */
-        memcpy(s->memory + at + bytes, b->bytes, b->size);
-        bytes += b->size;
+        memcpy(s->memory + at + bytes, b->stored.data, b->stored.size);
+        bytes += b->stored.size;
         end = commit_batch_end(b);
         batches++;
     }
@@ -78,6 +79,9 @@ enum weir_error log_memory_store(struct partition *p) {
             return WEIR_OK;
         }
         struct segment *s = NULL;
+        log_store_unpack(&p->log->store);
+        bool packed = log_store_pack(&p->log->store, p, p->pending_first);
+        WEIR_ASSERT(packed); /* there is room for one */
         enum weir_error e = active_segment(p, p->pending_first, &s);
         if (e) return e;
         e = store_some(p, s);

@@ -348,7 +348,7 @@ static enum weir_error note_batches(
     enum weir_error e = WEIR_OK;
     for (struct commit_batch *b = first; b != last && !e; b = b->next) {
         log_segment_note(s, load_be64(b->bytes), at);
-        at += b->size;
+        at += b->stored.size;
         if (!producer_in(b->bytes)) continue;
         struct weir_record_batch header;
         e = weir_record_batch_parse(weir_slice(b->bytes, b->size), NULL, &header);
@@ -379,15 +379,16 @@ static enum weir_error store_some(struct partition *p, struct segment *s, int fi
     uint64_t bytes = 0, batches = 0, at = atomic_load(&s->size);
     uint64_t end = atomic_load_explicit(&p->partition.high, memory_order_relaxed);
     struct commit_batch *b = p->pending_first;
-    for (; b && (bytes == 0 || bytes + b->size <= room); b = b->next) {
+    log_store_unpack(&log->store);
+    for (; b && log_store_pack(&log->store, p, b) && (bytes == 0 || bytes + b->stored.size <= room); b = b->next) {
         WEIR_ASSERT(load_be64(b->bytes) == end); /* dense, in order: what a reader relies on */
-        bool joins = count > 0 && (uint8_t *)parts[count - 1].data + parts[count - 1].size == b->bytes;
+        bool joins = count > 0 && (uint8_t *)parts[count - 1].data + parts[count - 1].size == b->stored.data;
         if (!joins && count == STORE_PARTS_MAX) break;
         if (joins)
-            parts[count - 1].size += b->size;
+            parts[count - 1].size += b->stored.size;
         else
-            parts[count++] = (struct sys_iovec){b->bytes, b->size};
-        bytes += b->size;
+            parts[count++] = (struct sys_iovec){(void *)(uintptr_t)b->stored.data, b->stored.size};
+        bytes += b->stored.size;
         end = commit_batch_end(b);
         batches++;
     }

@@ -41,24 +41,6 @@ void log_topic_free(struct topic *t, struct segment_cache *cache) {
     free(t);
 }
 
-/* ---- durability
- * ---------------------------------------------------------------------------------------------------------- */
-
-static const char *const durability_names[LOG_DURABILITIES] = {"durable", "lazy", "memory"};
-
-const char *log_durability_name(enum log_durability durability) {
-    return durability < LOG_DURABILITIES ? durability_names[durability] : "unknown";
-}
-
-bool log_durability_parse(struct weir_slice name, enum log_durability *ret_durability) {
-    for (int i = 0; i < LOG_DURABILITIES; i++) {
-        if (!weir_slice_equal(name, weir_slice_text(durability_names[i]))) continue;
-        *ret_durability = (enum log_durability)i;
-        return true;
-    }
-    return false;
-}
-
 /* ---- slots
  * ------------------------------------------------------------------------------------------------------------- */
 
@@ -172,6 +154,11 @@ static enum weir_error check_config(const char *name, uint32_t partitions, const
     if (config->durability >= LOG_DURABILITIES)
         return weir_error_context(
             WEIR_E_INVALID, "topic %s: durability %d is none of durable, lazy, memory", name, (int)config->durability);
+    if (config->compression >= LOG_COMPRESSIONS)
+        return weir_error_context(WEIR_E_INVALID, "topic %s: compression %d is none of producer, none, lz4, zstd", name,
+            (int)config->compression);
+    if (config->internal && !config->derived && config->compression != LOG_COMPRESSION_PRODUCER)
+        return weir_error_context(WEIR_E_INVALID, "topic %s: a service's input is not compressed: folds read it", name);
     if (config->derived && config->durability == LOG_LAZY)
         return weir_error_context(WEIR_E_INVALID,
             "topic %s: an output is derived again from its inputs and costs no sync as it is; lazy has no meaning for "
