@@ -11,6 +11,7 @@ const struct cli_command cli_commands[] = {
     {"config check", "FILE", "check a configuration file against the tables", cli_config_check},
     {"config print", "[FILE]", "print every key with its value and where it came from", cli_config_print},
     {"config explain", "KEY [FILE]", "say what a key means, its bounds and its value", cli_config_explain},
+    {"config reload", "[--json]", "make a running node read its configuration again", cli_config_reload},
     {"topic list", "[--json]", "list the topics of a running node", cli_topic_list},
     {"topic create", "NAME [--partitions N]", "create a topic", cli_topic_create},
     {"topic delete", "NAME", "delete a topic and its records", cli_topic_delete},

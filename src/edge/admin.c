@@ -180,6 +180,7 @@ static void node_get(struct http_call *call) {
     json_put_double(w, "uptimeSeconds", (double)(edge->sys->mono_ns(edge->sys) - edge->started_mono_ns) / 1e9);
     json_put_u64(w, "memoryResidentBytes", edge->sys->memory_resident(edge->sys));
     put_listeners(w, edge);
+    reload_print(edge, w);
     put_lanes(w, edge);
     json_write_key(w, "services");
     json_write_array_open(w);
@@ -358,6 +359,56 @@ static void service_skip(struct http_call *call) {
     start_work(call, skip_work, &work);
 }
 
+/* ---- configuration ---- */
+
+struct reload_work {
+    struct edge *edge;
+};
+
+static enum weir_error reload_work(struct host *host, void *arg, char *text, size_t text_size) {
+    const struct edge *edge = ((const struct reload_work *)arg)->edge;
+    (void)host;
+    return edge->options.reload(edge->options.reload_ctx, text, text_size);
+}
+
+static void put_mistakes(void *ctx, struct json_writer *w) {
+    const struct weir_slice *lines = ctx;
+    struct weir_slice rest = *lines;
+    json_write_key(w, "mistakes");
+    json_write_array_open(w);
+    while (rest.size) {
+        const uint8_t *end = memchr(rest.data, '\n', rest.size);
+        size_t n = end ? (size_t)(end - rest.data) : rest.size;
+        json_write_slice(w, weir_slice(rest.data, n));
+        rest = weir_slice(rest.data + n + (end != NULL), rest.size - n - (end != NULL));
+    }
+    json_write_array_close(w);
+}
+
+/* Refused: the text is a line for each mistake. */
+static void reload_done(struct conn *conn, struct http_turn *turn, const struct host_delivery *d) {
+    struct weir_slice lines = d->value;
+    if (d->error == WEIR_E_CONFIG && lines.size)
+        http_problem(conn, turn,
+            &(struct http_problem){.status = 422,
+                .code = "CONFIG",
+                .title = "the configuration is wrong, and the old one stays in force",
+                .detail = d->text,
+                .fields = put_mistakes,
+                .ctx = &lines});
+    else
+        work_done(conn, turn, d);
+}
+
+static void config_reload(struct http_call *call) {
+    struct edge *edge = call->lane->edge;
+    const struct reload_work work = {edge};
+    enum weir_error e = edge->options.reload
+                            ? host_work(call->lane->host, reload_work, &work, sizeof work, http_wait(call, reload_done))
+                            : weir_error_context(WEIR_E_UNSUPPORTED, "this node was not started from a configuration");
+    if (e) http_fail(call->conn, call->turn, e, NULL);
+}
+
 const struct route_built_in admin_routes[] = {
     {"GET", "/", "node", "A page that shows this node, for a browser", page_get, .content_type = "text/html"},
     {"GET", "/healthz", "node", "200 while the process serves", healthz, .content_type = "text/plain"},
@@ -366,6 +417,9 @@ const struct route_built_in admin_routes[] = {
     {"GET", "/metrics", "node", "Every metric in Prometheus' text format", metrics, .content_type = "text/plain"},
     {"GET", "/openapi.json", "node", "This API as OpenAPI 3.1", openapi},
     {"GET", "/v1/node", "node", "Build, lanes, services, partitions, offsets, lag, disk, memory, recovery", node_get},
+    {"POST", "/v1/config/reload", "node",
+        "Reads the configuration again: checks all of it, puts in force what may change, lists what needs a restart",
+        config_reload},
     {"GET", "/v1/errors", "node", "Distinct errors since the start, with how often each happened", errors},
     {"GET", "/v1/services/{name}", "services", "One service: settings in force, topics, reasons, partitions",
         service_get},
