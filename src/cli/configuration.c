@@ -95,7 +95,7 @@ enum weir_error configuration_load(
     if (c->file) e = load_file(sys, c->file, mistakes, settings);
     set_flags(c, settings, mistakes);
     if (c->self_signed && mistakes->count == 0) self_sign(sys, settings, mistakes);
-    edge_check(sys, settings, weir_services, mistakes_add, mistakes);
+    edge_check(sys, settings, weir_services, c->at_start, mistakes_add, mistakes);
     if (mistakes->count == 0) {
         *ret_settings = settings;
         return WEIR_OK;

@@ -13,6 +13,7 @@ struct configuration {
     const char *values[NODE_SETTING_COUNT]; /* by --NAME */
     struct cli_list set;                    /* by --set KEY=VALUE */
     bool self_signed;
+    bool at_start; /* an expired certificate will do */
 };
 /* Sentences, one per line. What does not fit is counted. */
 struct mistakes {

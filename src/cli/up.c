@@ -257,7 +257,9 @@ int cli_up(const struct cli_command *command, int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     enum weir_error e = sys_linux_new(&node.sys);
     struct mistakes *mistakes = &node.reload.mistakes;
+    given->at_start = true;
     if (e == WEIR_OK) e = configuration_load(node.sys, given, mistakes, &node.settings);
+    given->at_start = false;
     if (e == WEIR_OK) e = choose_services(&node);
     if (e == WEIR_OK) e = open_node(&node);
     if (e == WEIR_OK) {

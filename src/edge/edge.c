@@ -157,11 +157,11 @@ static enum weir_error open_lanes(struct edge *edge, const struct live *live) {
 }
 
 void edge_check(struct sys *sys, const struct settings *settings, const struct weir_service *const *services,
-    settings_mistake_fn mistake, void *ctx) {
+    bool at_start, settings_mistake_fn mistake, void *ctx) {
     const struct weir_setting_value *s = settings_node(settings);
     struct live live = {0};
     if (logline_set(NULL, s[NODE_LOG_LEVEL].text, s[NODE_LOG_FORMAT].text)) mistake(ctx, weir_error_text());
-    if (live_read(sys, settings, false, &live)) mistake(ctx, weir_error_text());
+    if (live_read(sys, settings, at_start, &live)) mistake(ctx, weir_error_text());
     live_done(&live);
     listeners_check(settings, services, mistake, ctx);
 }

@@ -39,9 +39,10 @@ struct edge_options {
     void *log_ctx;
 };
 
-/* What can be said of settings without opening anything: each mistake is told. Reads the certificates. */
+/* What can be said of settings without opening anything: each mistake is told. Reads the certificates; at a start an
+ * expired one is better than no node. */
 void edge_check(struct sys *sys, const struct settings *settings, const struct weir_service *const *services,
-    settings_mistake_fn mistake, void *ctx);
+    bool at_start, settings_mistake_fn mistake, void *ctx);
 WEIR_MUST enum weir_error edge_open(const struct edge_options *options, struct edge **ret_edge);
 const struct host_edge *edge_side(const struct edge *edge); /* for host_options.edge */
 /* "weir ready http=127.0.0.1:7070 exchange.ouch=127.0.0.1:9879": names and real addresses, no newline. Returns bytes

@@ -34,7 +34,7 @@ static enum weir_error parse_tcp(struct listener *l, const char *text) {
     if (!is_loopback(l->host))
         return weir_error_context(WEIR_E_FORBIDDEN,
             "%s is '%.80s', which other machines can reach, and this version has no logins; use 127.0.0.1:%u and put a "
-            "proxy that knows its clients in front of it",
+            "proxy with TLS and logins in front of it",
             l->name, text, (unsigned)port);
     l->port = (uint16_t)port;
     return WEIR_OK;
