@@ -299,10 +299,10 @@ static enum weir_error read_all(struct tls *tls, struct sys *sys, const struct t
     char cert[PATH_MAX_BYTES], key[PATH_MAX_BYTES];
     for (;;) {
         bool has_cert = next_path(&certs, cert), has_key = next_path(&keys, key);
-        if (has_cert != has_key || *cert == 0 || *key == 0)
+        if (!has_cert && !has_key) return WEIR_OK;
+        if (!has_cert || !has_key || *cert == 0 || *key == 0)
             return weir_error_context(
                 WEIR_E_CONFIG, "tls.cert and tls.key must name as many files, in the same order, separated by commas");
-        if (!has_cert) return WEIR_OK;
         if (tls->context_count == TLS_CERTIFICATES_MAX)
             return weir_error_context(
                 WEIR_E_CONFIG, "tls.cert: more than %d certificates are named", TLS_CERTIFICATES_MAX);
