@@ -5,23 +5,30 @@ static const struct settings *in_force(const struct reload *r) {
     return r->current ? r->current : r->started;
 }
 
+/* Which listeners have TLS is decided at the start: the first certificate, or none any more, has to wait. */
+static bool tls_comes_or_goes(const struct reload *r, const struct settings *next) {
+    return !settings_node(r->started)[NODE_TLS_CERT].text[0] != !settings_node(next)[NODE_TLS_CERT].text[0];
+}
+
 static bool may_change(const struct reload *r, const struct settings *next, uint32_t group, uint32_t row) {
     const struct settings_group *g = &next->groups[group];
+    bool is_tls = group == 0 && text_starts_with(weir_slice_text(g->rows[row].name), "tls.");
+    if (is_tls && tls_comes_or_goes(r, next)) return false;
     return g->rows[row].live && (group == 0 || host_reload_has_room(r->host, g->name, row, g->values[row].number));
 }
 
 /* What has to wait stays in `next` as it was at the start, so that `next` is what is in force. */
 static enum weir_error hold_back(const struct reload *r, struct settings *next, struct settings_rows *ret_pending) {
     enum weir_error e = WEIR_OK;
-    settings_compare(r->started, next, ret_pending);
+    struct settings_rows differ;
+    settings_compare(r->started, next, &differ);
+    *ret_pending = differ;
     for (uint32_t g = 0; g < next->count; g++)
-        for (uint32_t i = 0; i < next->groups[g].count && e == WEIR_OK; i++) {
-            if (!(ret_pending->bits[g] >> i & 1)) continue;
-            if (may_change(r, next, g, i))
-                ret_pending->bits[g] &= ~(1ull << i);
-            else
-                e = settings_copy_row(next, in_force(r), g, i);
-        }
+        for (uint32_t i = 0; i < next->groups[g].count; i++)
+            if ((differ.bits[g] >> i & 1) && may_change(r, next, g, i)) ret_pending->bits[g] &= ~(1ull << i);
+    for (uint32_t g = 0; g < next->count; g++)
+        for (uint32_t i = 0; i < next->groups[g].count && e == WEIR_OK; i++)
+            if (ret_pending->bits[g] >> i & 1) e = settings_copy_row(next, in_force(r), g, i);
     return e;
 }
 

@@ -70,6 +70,10 @@ def limits(node):
     tap.equal(config["needsRestart"], ["lanes", "connections_max", "exchange.partitions"], "and stays listed at /v1/node")
     tap.equal((config["generation"], node.metric("weir_config_generation"), node.metric("weir_config_pending_restart")), (3, 3, 3),
               "with its generation")
+    pair = make_pair(node.folder, "localhost")
+    reply = node.reload("body_bytes: 1MB\nlanes: 3\nconnections_max: 99\ntls: {cert: %s, key: %s}\n" % pair)
+    tap.equal(reply.json()["needsRestart"], ["lanes", "connections_max", "tls.cert", "tls.key"],
+              "the first certificate waits too: listeners that have none stay as they are")
     tap.equal(len(node.get("/v1/node").json()["lanes"]), 2, "while the node goes on as it was")
 
 
