@@ -108,8 +108,11 @@ def sessions(node, tls):
     tail = WebSocket(Sealed, "/v1/topics/tail/tail?from=0")
     for i in range(5):
         tls.request(node, "POST", "/v1/topics/tail/records", '[{"value":"v%d"}]' % i)
-    got = [tail.receive() for _ in range(5)]
-    tap.ok(all(b'"v%d"' % i in payload for i, (_, payload) in enumerate(got)), "a WebSocket over TLS gets each record", got)
+    got = []
+    while len(got) < 5 and (frame := tail.receive())[0] == "text":
+        if b'"record"' in frame[1]:
+            got.append(frame)
+    tap.ok(len(got) == 5 and all(b'"v%d"' % i in payload for i, (_, payload) in enumerate(got)), "a WebSocket over TLS gets each record", got)
     tail.sock.close()
     with Sealed.connect(PATIENCE) as sock:
         one = b"POST /v1/topics/tail/records HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n\r\n[{\"value\":\"w\"}]"
