@@ -1,11 +1,40 @@
-#include "cli/command.h"
+#include "base/json.h"
+#include "cli/client.h"
+#include "cli/configuration.h"
 #include "cli/print.h"
-#include "host/settings.h"
-#include "services/registry.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CONFIG_FILE_BYTES_MAX (1u << 20)
+static enum weir_error load(const char *path, struct mistakes *mistakes, struct settings **ret_settings) {
+    struct sys *sys = NULL;
+    const struct configuration configuration = {.file = path};
+    enum weir_error e = sys_linux_new(&sys);
+    if (e != WEIR_OK) {
+        mistakes_add(mistakes, weir_error_text());
+        return e;
+    }
+    e = configuration_load(sys, &configuration, mistakes, ret_settings);
+    sys_linux_free(sys);
+    return e;
+}
+
+static int fail(const struct mistakes *mistakes, enum weir_error error) {
+    mistakes_print(mistakes, stderr);
+    return weir_error_exit(error);
+}
+
+static int check(const struct cli_command *command, int argc, char **argv) {
+    int count = 0;
+    int code = cli_parse(command, argc, argv, NULL, &count);
+    if (code >= 0) return code;
+    struct settings *settings = NULL;
+    struct mistakes mistakes = {0};
+    enum weir_error e = load(argv[0], &mistakes, &settings);
+    if (e != WEIR_OK) return fail(&mistakes, e);
+    printf("%s: correct\n", argv[0]);
+    settings_free(settings);
+    return 0;
+}
 
 static const char *setting_kind_name(enum weir_setting_kind kind) {
     static const char *const names[] = {[WEIR_SETTING_UINT] = "number",
@@ -16,40 +45,8 @@ static const char *setting_kind_name(enum weir_setting_kind kind) {
     return names[kind];
 }
 
-static enum weir_error load(const char *path, struct settings **ret_settings) {
-    struct settings *settings = NULL;
-    enum weir_error e = settings_new(weir_services, &settings);
-    if (e != WEIR_OK || !path) {
-        if (e == WEIR_OK) *ret_settings = settings;
-        return e;
-    }
-    struct sys *sys = NULL;
-    struct weir_slice text = {0};
-    e = sys_linux_new(&sys);
-    if (e == WEIR_OK) e = sys_read_all(sys, path, CONFIG_FILE_BYTES_MAX, &text);
-    if (e == WEIR_OK) e = settings_load_yaml(settings, path, text);
-    sys_bytes_free(text);
-    sys_linux_free(sys);
-    if (e == WEIR_OK)
-        *ret_settings = settings;
-    else
-        settings_free(settings);
-    return e;
-}
-
-static int check(const struct cli_command *command, int argc, char **argv) {
-    int count = 0;
-    int code = cli_parse(command, argc, argv, NULL, &count);
-    if (code >= 0) return code;
-    struct settings *settings = NULL;
-    enum weir_error e = load(argv[0], &settings);
-    if (e != WEIR_OK) return cli_fail(e);
-    printf("%s: correct\n", argv[0]);
-    settings_free(settings);
-    return 0;
-}
-
 struct config_values {
+    struct client_options client;
     bool json;
 };
 
@@ -109,8 +106,9 @@ static int print(const struct cli_command *command, int argc, char **argv) {
     int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
     struct settings *settings = NULL;
-    enum weir_error e = load(count > 0 ? argv[0] : NULL, &settings);
-    if (e != WEIR_OK) return cli_fail(e);
+    struct mistakes mistakes = {0};
+    enum weir_error e = load(count > 0 ? argv[0] : NULL, &mistakes, &settings);
+    if (e != WEIR_OK) return fail(&mistakes, e);
     if (given.json)
         print_settings_json(settings);
     else
@@ -124,14 +122,56 @@ static int explain(const struct cli_command *command, int argc, char **argv) {
     int code = cli_parse(command, argc, argv, NULL, &count);
     if (code >= 0) return code;
     struct settings *settings = NULL;
-    enum weir_error e = load(count > 1 ? argv[1] : NULL, &settings);
-    if (e != WEIR_OK) return cli_fail(e);
+    struct mistakes mistakes = {0};
+    enum weir_error e = load(count > 1 ? argv[1] : NULL, &mistakes, &settings);
+    if (e != WEIR_OK) return fail(&mistakes, e);
     char text[2048];
     if (settings_explain(settings, argv[0], text, sizeof text) == 0)
         e = settings_set(settings, argv[0], "", "");
     else
         fputs(text, stdout);
     settings_free(settings);
+    return e == WEIR_OK ? 0 : cli_fail(e);
+}
+
+/* Prints a list of the answer: "LABEL: a, b". */
+static void print_list(struct weir_slice body, const char *name, const char *label) {
+    struct json_reader r = json_reader(body, 0);
+    uint32_t count = 0;
+    if (json_next(&r) != JSON_OBJECT_OPEN) return;
+    while (json_next(&r) == JSON_KEY) {
+        bool wanted = json_text_is(&r, name);
+        if (!wanted) {
+            json_next(&r);
+            json_skip_value(&r);
+            continue;
+        }
+        if (json_next(&r) != JSON_ARRAY_OPEN) return;
+        while (json_next(&r) == JSON_STRING)
+            printf("%s%.*s", count++ ? ", " : label, (int)r.text.size, (const char *)r.text.data);
+        if (count) printf("\n");
+    }
+}
+
+static int reload(const struct cli_command *command, int argc, char **argv) {
+    struct config_values given = {0};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
+    if (code >= 0) return code;
+    struct client client;
+    struct client_answer answer;
+    enum weir_error e = client_open(&client, &given.client);
+    if (e == WEIR_OK) {
+        e = client_request(&client, WEIR_HTTP_POST, "/v1/config/reload", (struct weir_slice){0}, &answer);
+        if (e == WEIR_OK && given.json) {
+            printf("%.*s\n", (int)answer.body.size, (const char *)answer.body.data);
+        } else if (e == WEIR_OK) {
+            print_list(answer.body, "changed", "in force: ");
+            print_list(answer.body, "needsRestart", "changed, needs a restart: ");
+            printf("reloaded\n");
+        }
+        client_close(&client);
+    }
     return e == WEIR_OK ? 0 : cli_fail(e);
 }
 
@@ -166,6 +206,19 @@ const struct cli_command cli_config_commands[] = {
         .exits = CLI_EXITS(CONFIG_WRONG),
         .examples = CLI_EXAMPLES({"weir config explain journal_bytes", "what bounds the journal"}),
         .run = explain,
+    },
+    {
+        .name = "config reload",
+        .summary = "make a running node read its configuration again",
+        .description =
+            "All of it is checked first. What may change is put in force; what needs a restart is listed. One mistake\n"
+            "refuses the whole.",
+        .flags = CLI_FLAGS(
+            CLIENT_FLAGS(struct config_values), CLI_JSON_FLAG(struct config_values, "print the node's JSON answer")),
+        .exits = CLI_EXITS(CONFIG_WRONG, {WEIR_E_CONFLICT, "another reload is under way"},
+            {WEIR_E_UNSUPPORTED, "the node was not started from a configuration"}, CLIENT_EXITS),
+        .examples = CLI_EXAMPLES({"weir config reload", "as SIGHUP does, and says what came of it"}),
+        .run = reload,
     },
     {0},
 };

@@ -9,8 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What is no address is refused before anything is opened, and closing what was not opened does nothing. */
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
-    static const char *const bad[] = {
-        "", ":", "a:", ":1", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:65536", "127.0.0.1:-1"};
+    static const char *const bad[] = {"", ":", "a:", ":1", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:65536",
+        "127.0.0.1:-1", "unix:", "https://", "https://a", "https+unix:", "[]:1", "http://:1"};
     struct client client;
     (void)argc, (void)argv;
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(bad); i++) {

@@ -3,8 +3,9 @@
 #include "base/metric.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/configuration.h"
 #include "cli/notify.h"
-#include "cli/tls.h"
+#include "cli/reload.h"
 #include "edge/edge.h"
 #include "edge/logline.h"
 #include "services/registry.h"
@@ -14,9 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SERVICES_MAX          64
-#define CONFIG_FILE_BYTES_MAX (1u << 20)
-#define DRAIN_MS_MAX          5000
+#define SERVICES_MAX 64
+#define DRAIN_MS_MAX 5000
+#define LOOK_MS      1000 /* between two looks at the certificates' files */
 
 struct node {
     struct sys *sys;
@@ -30,59 +31,12 @@ struct node {
     uint32_t lanes;
     sigset_t signals;
     struct notify notify;
+    struct configuration configuration;
+    struct reload reload;
 };
 
-/* ---- settings -------------------------------------------------------------------------------------------------------
+/* ---- services -------------------------------------------------------------------------------------------------------
  */
-
-struct flags {
-    const char *config;
-    const char *values[NODE_SETTING_COUNT]; /* given on the command line */
-    bool self_signed;
-    struct cli_list set;
-};
-
-static enum weir_error load_settings(struct node *node, const struct flags *flags) {
-    enum weir_error e = settings_new(weir_services, &node->settings);
-    struct weir_slice text = {0};
-    if (e == WEIR_OK && flags->config) {
-        e = sys_read_all(node->sys, flags->config, CONFIG_FILE_BYTES_MAX, &text);
-        if (e == WEIR_OK) e = settings_load_yaml(node->settings, flags->config, text);
-        sys_bytes_free(text);
-    }
-    for (int i = 0; i < NODE_SETTING_COUNT && e == WEIR_OK; i++)
-        if (flags->values[i]) {
-            char origin[64];
-            snprintf(origin, sizeof origin, "--%s", node_settings[i].name);
-            e = settings_set(node->settings, node_settings[i].name, flags->values[i], origin);
-        }
-    for (uint32_t i = 0; i < flags->set.count && e == WEIR_OK; i++) {
-        const char *equals = strchr(flags->set.items[i], '=');
-        char key[200];
-        if (!equals || (size_t)(equals - flags->set.items[i]) >= sizeof key)
-            return weir_error_context(
-                WEIR_E_CONFIG, "--set %s: write KEY=VALUE, as in --set exchange.partitions=4", flags->set.items[i]);
-        memcpy(key, flags->set.items[i], (size_t)(equals - flags->set.items[i]));
-        key[equals - flags->set.items[i]] = 0;
-        e = settings_set(node->settings, key, equals + 1, "--set");
-    }
-    return e;
-}
-
-/* A pair of one's own in DATA/tls, made at the first start and kept; a certificate that somebody set comes first. */
-static enum weir_error self_sign(struct node *node) {
-    struct cli_tls_pair pair = {.names = CLI_TLS_NAMES, .keeps = true, .to = stderr};
-    const struct weir_setting_value *s = settings_node(node->settings);
-    char folder[400];
-    if (s[NODE_TLS_CERT].text[0])
-        return weir_error_context(WEIR_E_CONFIG, "--tls-self-signed: tls.cert is set already; leave one of them out");
-    snprintf(folder, sizeof folder, "%s/tls", s[NODE_DATA].text);
-    enum weir_error e = cli_tls_in(&pair, folder);
-    if (e == WEIR_OK) e = cli_tls_pair(node->sys, &pair);
-    if (e == WEIR_OK) e = settings_set(node->settings, "tls.cert", pair.cert, "--tls-self-signed");
-    if (e == WEIR_OK) e = settings_set(node->settings, "tls.key", pair.key, "--tls-self-signed");
-    return e;
-}
 
 static enum weir_error unknown_service(struct weir_slice name) {
     const char *names[SERVICES_MAX];
@@ -187,14 +141,25 @@ static enum weir_error open_backups(struct node *node) {
     return e;
 }
 
+static enum weir_error reload(void *ctx, char *text, size_t size) {
+    return reload_run(&((struct node *)ctx)->reload, text, size);
+}
+
 static enum weir_error open_node(struct node *node) {
     const struct weir_setting_value *s = settings_node(node->settings);
     uint32_t cores = sys_core_count();
     node->lanes = s[NODE_LANES].number ? (uint32_t)s[NODE_LANES].number : cores > 1 ? cores - 1 : 1;
     node->metrics = calloc(1, sizeof *node->metrics);
     if (!node->metrics) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the metrics table");
-    struct edge_options edge_options = {
-        node->sys, node->settings, node->services, node->lanes, node->metrics, WEIR_VERSION, put_log, NULL};
+    struct edge_options edge_options = {.sys = node->sys,
+        .settings = node->settings,
+        .services = node->services,
+        .lanes = node->lanes,
+        .metrics = node->metrics,
+        .version = WEIR_VERSION,
+        .reload = reload,
+        .reload_ctx = node,
+        .log_put = put_log};
     enum weir_error e = edge_open(&edge_options, &node->edge);
     if (e == WEIR_OK) e = open_log(node);
     if (e != WEIR_OK) return e;
@@ -212,6 +177,11 @@ static enum weir_error open_node(struct node *node) {
         .report_ctx = node,
     };
     e = host_open(node->sys, node->log, &host_options, &node->host);
+    node->reload.sys = node->sys;
+    node->reload.configuration = &node->configuration;
+    node->reload.started = node->settings;
+    node->reload.edge = node->edge;
+    node->reload.host = node->host;
     if (e == WEIR_OK) e = log_start(node->log);
     if (e == WEIR_OK) e = host_start(node->host);
     if (e == WEIR_OK) e = backup_agent_start(node->backup);
@@ -223,6 +193,7 @@ static void close_node(struct node *node) {
     if (node->host) host_close(node->host);
     if (node->log) log_close(node->log);
     if (node->edge) edge_close(node->edge);
+    reload_done(&node->reload);
     settings_free(node->settings);
     free(node->metrics);
     sys_linux_free(node->sys);
@@ -235,6 +206,10 @@ static int wait_signal(const struct node *node, uint64_t ms) {
     return number > 0 ? number : 0;
 }
 
+static bool stops(int number) {
+    return number != 0 && number != SIGHUP;
+}
+
 static void print_ready(const struct node *node) {
     char line[2048];
     edge_print_ready(node->edge, line, sizeof line);
@@ -242,18 +217,37 @@ static void print_ready(const struct node *node) {
     fflush(stdout);
 }
 
-/* Waits for replay, says so, then for the signal to stop. */
+/* A lane takes the last reload within a cycle; until then the next one waits. */
+static void reload_by_signal(struct node *node) {
+    char text[4096];
+    notify_reloading(&node->notify);
+    for (int tries = 0; tries < 100 && reload_run(&node->reload, text, sizeof text) == WEIR_E_CONFLICT; tries++)
+        node->sys->pause(node->sys, 10 * SYS_NANOS_PER_MS);
+    notify_ready(&node->notify);
+}
+
+/* Waits for replay, says so, then for the signal to stop. SIGHUP makes it read its configuration again. */
 static void serve(struct node *node) {
     int number = 0;
-    while (!host_ready(node->host) && number == 0)
+    bool wants_reload = false;
+    while (!host_ready(node->host) && (number == 0 || number == SIGHUP)) {
         number = wait_signal(node, 1);
-    if (number == 0) {
+        wants_reload |= number == SIGHUP;
+    }
+    if (number == 0 || number == SIGHUP) {
+        number = wants_reload ? SIGHUP : 0;
         print_ready(node);
         notify_ready(&node->notify);
     }
-    while (number == 0) {
-        number = wait_signal(node, notify_pause_ms(&node->notify));
-        if (number == 0 && host_alive(node->host)) notify_alive(&node->notify);
+    uint64_t pause_ms = notify_pause_ms(&node->notify);
+    if (pause_ms > LOOK_MS) pause_ms = LOOK_MS;
+    while (number == 0 || number == SIGHUP) {
+        if (number == SIGHUP)
+            reload_by_signal(node);
+        else
+            reload_look(&node->reload);
+        if (host_alive(node->host)) notify_alive(&node->notify);
+        number = wait_signal(node, pause_ms);
     }
     notify_stopping(&node->notify);
     logline_write(edge_log(node->edge), LOGLINE_INFO, "stopping", "signal=%d", number);
@@ -262,7 +256,7 @@ static void serve(struct node *node) {
 static void stop(struct node *node) {
     edge_drain(node->edge);
     for (uint64_t waited = 0; edge_connections(node->edge) > 0 && waited < DRAIN_MS_MAX; waited += 5)
-        if (wait_signal(node, 5) != 0) {
+        if (stops(wait_signal(node, 5))) {
             logline_fields(edge_log(node->edge), LOGLINE_WARN, "second_signal", NULL, 0);
             break;
         }
@@ -282,23 +276,26 @@ static void say_recovered(const struct node *node) {
 }
 
 static int up(const struct cli_command *command, int argc, char **argv) {
-    struct flags given = {0};
-    int count = 0;
-    int code = cli_parse(command, argc, argv, &given, &count);
-    if (code >= 0) return code;
     struct node node = {0};
+    struct configuration *given = &node.configuration;
+    int count = 0;
+    int code = cli_parse(command, argc, argv, given, &count);
+    if (code >= 0) return code;
     /* Before any thread exists: all inherit the mask, and only this one takes the signals. */
     sigemptyset(&node.signals);
     sigaddset(&node.signals, SIGINT);
     sigaddset(&node.signals, SIGTERM);
+    sigaddset(&node.signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &node.signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     enum weir_error e = sys_linux_new(&node.sys);
+    struct mistakes *mistakes = &node.reload.mistakes;
+    given->at_start = true;
     if (e == WEIR_OK) {
         notify_init(&node.notify, node.sys);
-        e = load_settings(&node, &given);
+        e = configuration_load(node.sys, given, mistakes, &node.settings);
     }
-    if (e == WEIR_OK && given.self_signed) e = self_sign(&node);
+    given->at_start = false;
     if (e == WEIR_OK) e = choose_services(&node);
     if (e == WEIR_OK) e = open_node(&node);
     if (e == WEIR_OK) {
@@ -306,14 +303,15 @@ static int up(const struct cli_command *command, int argc, char **argv) {
         serve(&node);
         stop(&node);
     }
-    if (e != WEIR_OK) code = cli_fail(e);
+    mistakes_print(mistakes, stderr);
+    if (e != WEIR_OK) code = mistakes->count ? weir_error_exit(e) : cli_fail(e);
     close_node(&node);
     return e == WEIR_OK ? 0 : code;
 }
 
 /* A flag that is one of the node's settings: its summary is the setting's. */
 #define UP_FLAG(name, setting, placeholder, word, choices)                                                             \
-    { name, CLI_TEXT, offsetof(struct flags, values[setting]), placeholder, NULL, word, choices }
+    { name, CLI_TEXT, offsetof(struct configuration, values[setting]), placeholder, NULL, word, choices }
 
 const struct cli_command cli_up_commands[] = {
     {
@@ -326,16 +324,16 @@ const struct cli_command cli_up_commands[] = {
             "second\n"
             "signal does not wait for clients. Log lines go to stderr. Under systemd (Type=notify) it tells READY,\n"
             "STOPPING and WATCHDOG. A node that cannot go on, as after a failed sync, ends with 70.",
-        .flags = CLI_FLAGS({"config", CLI_TEXT, offsetof(struct flags, config), "FILE",
+        .flags = CLI_FLAGS({"config", CLI_TEXT, offsetof(struct configuration, file), "FILE",
                                "YAML file; every flag here is a key there too", CLI_FILE},
             UP_FLAG("data", NODE_DATA, "DIR", CLI_FOLDER, NULL),
             UP_FLAG("listen", NODE_LISTEN, "ADDRESSES", CLI_ANY, NULL),
             UP_FLAG("only", NODE_ONLY, "LIST", CLI_SERVICE, NULL), UP_FLAG("lanes", NODE_LANES, "N", CLI_ANY, NULL),
             UP_FLAG("log-format", NODE_LOG_FORMAT, "FORM", CLI_CHOICE, "logfmt json"),
             UP_FLAG("log-level", NODE_LOG_LEVEL, "LEVEL", CLI_CHOICE, "debug info warn error"),
-            {"tls-self-signed", CLI_SWITCH, offsetof(struct flags, self_signed), NULL,
+            {"tls-self-signed", CLI_SWITCH, offsetof(struct configuration, self_signed), NULL,
                 "speak TLS with a certificate of our own, made in DATA/tls when there is none"},
-            {"set", CLI_LIST, offsetof(struct flags, set), "KEY=VALUE",
+            {"set", CLI_LIST, offsetof(struct configuration, set), "KEY=VALUE",
                 "any key of the configuration; may be given several times", CLI_SETTING}),
         .exits =
             CLI_EXITS({WEIR_E_CONFIG, "a key or a value is wrong"}, {WEIR_E_LOCKED, "another node runs on the folder"},

@@ -192,6 +192,7 @@ static void node_get(struct http_call *call) {
     json_put_double(w, "uptimeSeconds", (double)(edge->sys->mono_ns(edge->sys) - edge->started_mono_ns) / 1e9);
     json_put_u64(w, "memoryResidentBytes", edge->sys->memory_resident(edge->sys));
     put_listeners(w, edge);
+    reload_print(edge, w);
     put_lanes(w, edge);
     json_write_key(w, "services");
     json_write_array_open(w);
@@ -375,6 +376,59 @@ static void service_skip(struct http_call *call) {
     start_work(call, "service.skip", skip_work, &work);
 }
 
+/* ---- configuration ---- */
+
+struct reload_work {
+    struct edge *edge;
+};
+
+static enum weir_error reload_work(struct host *host, void *arg, char *text, size_t text_size) {
+    const struct edge *edge = ((const struct reload_work *)arg)->edge;
+    (void)host;
+    return edge->options.reload(edge->options.reload_ctx, text, text_size);
+}
+
+static void put_mistakes(void *ctx, struct json_writer *w) {
+    const struct weir_slice *lines = ctx;
+    struct weir_slice rest = *lines;
+    json_write_key(w, "mistakes");
+    json_write_array_open(w);
+    while (rest.size) {
+        const uint8_t *end = memchr(rest.data, '\n', rest.size);
+        size_t n = end ? (size_t)(end - rest.data) : rest.size;
+        json_write_slice(w, weir_slice(rest.data, n));
+        rest = weir_slice(rest.data + n + (end != NULL), rest.size - n - (end != NULL));
+    }
+    json_write_array_close(w);
+}
+
+/* Refused: the value is a line for each mistake. */
+static void reload_done(struct conn *conn, struct http_turn *turn, const struct host_delivery *d) {
+    struct weir_slice lines = d->value;
+    if (d->error == WEIR_E_CONFIG && lines.size)
+        http_problem(conn, turn,
+            &(struct http_problem){.status = 422,
+                .code = "CONFIG",
+                .title = "the configuration is wrong, and the old one stays in force",
+                .detail = d->text,
+                .fields = put_mistakes,
+                .ctx = &lines});
+    else
+        work_done(conn, turn, d);
+}
+
+static void config_reload(struct http_call *call) {
+    const struct reload_work work = {call->lane->edge};
+    if (work.edge->options.reload)
+        desk_begin(call, &(struct desk_order){.action = "config.reload",
+                             .fn = reload_work,
+                             .arg = &work,
+                             .arg_size = sizeof work,
+                             .deliver = reload_done});
+    else
+        http_fail(call->conn, call->turn, WEIR_E_UNSUPPORTED, "this node was not started from a configuration");
+}
+
 const struct route_built_in admin_routes[] = {
     {"GET", "/", ROUTE_OPEN, "node", "A page that shows this node, for a browser", page_get,
         .content_type = "text/html"},
@@ -386,6 +440,9 @@ const struct route_built_in admin_routes[] = {
     {"GET", "/openapi.json", ROUTE_ANY_TOKEN, "node", "This API as OpenAPI 3.1", openapi},
     {"GET", "/v1/node", ROUTE_NODE_READ, "node",
         "Build, lanes, services, partitions, offsets, lag, disk, memory, recovery", node_get},
+    {"POST", "/v1/config/reload", ROUTE_NODE_ADMIN, "node",
+        "Reads the configuration again: checks all of it, puts in force what may change, lists what needs a restart",
+        config_reload},
     {"GET", "/v1/errors", ROUTE_NODE_READ, "node", "Distinct errors since the start, with how often each happened",
         errors},
     {"GET", "/v1/backup", ROUTE_NODE_READ, "node", "The node's backups: age of the last cut, last success and failure",

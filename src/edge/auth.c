@@ -22,18 +22,26 @@ static void bind_services(const struct edge *edge, struct tokens *tokens) {
         }
 }
 
+bool auth_is_on(const struct weir_setting_value *node) {
+    return strcmp(node[NODE_AUTH].text, "tokens") == 0;
+}
+
+enum weir_error auth_check_settings(const struct weir_setting_value *node) {
+    if (auth_is_on(node) || strcmp(node[NODE_AUTH].text, "off") == 0) return WEIR_OK;
+    return weir_error_context(WEIR_E_CONFIG, "auth is '%.40s'; it is off or tokens", node[NODE_AUTH].text);
+}
+
 enum weir_error auth_open(struct edge *edge) {
     struct auth *auth = &edge->auth;
     const struct weir_setting_value *s = edge->node;
-    const char *mode = s[NODE_AUTH].text;
-    if (strcmp(mode, "off") != 0 && strcmp(mode, "tokens") != 0)
-        return weir_error_context(WEIR_E_CONFIG, "auth is '%.40s'; it is off or tokens", mode);
-    auth->on = strcmp(mode, "tokens") == 0;
+    enum weir_error e = auth_check_settings(s);
+    if (e) return e;
+    auth->on = auth_is_on(s);
     auth->metrics_open = s[NODE_METRICS_OPEN].number;
     auth->tenant_limit = rate_limit(s[NODE_TENANT_RATE].number, 0);
     edge->sys->random(edge->sys, &auth->peer_seed, sizeof auth->peer_seed);
     auth->mapped_size = 2 * sizeof(struct tokens);
-    enum weir_error e = sys_memory_map(auth->mapped_size, &auth->mapped);
+    e = sys_memory_map(auth->mapped_size, &auth->mapped);
     if (e) return e;
     auth->tables[0] = auth->mapped;
     auth->tables[1] = auth->tables[0] + 1;

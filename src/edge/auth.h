@@ -57,6 +57,10 @@ struct auth {
     size_t mapped_size;
 };
 
+/* ---- settings ---- */
+bool auth_is_on(const struct weir_setting_value *node);
+WEIR_MUST enum weir_error auth_check_settings(const struct weir_setting_value *node); /* CONFIG */
+
 /* ---- life ---- */
 WEIR_MUST enum weir_error auth_open(struct edge *edge);
 /* Reads the file of tokens; before the first lane starts, when the data folder is this process's. */

@@ -107,6 +107,10 @@ const struct weir_setting_value *host_service_settings(const struct host *h, uin
 const struct weir_setting_value *settings_node(const struct settings *s) {
     return (void)s, node_values;
 }
+void settings_key(const struct settings *s, uint32_t group, uint32_t row, char *buf, size_t size) {
+    (void)s;
+    snprintf(buf, size, "%u.%u", group, row);
+}
 const struct weir_setting_value *settings_of(const struct settings *s, const char *n) {
     return (void)s, (void)n, service_values;
 }

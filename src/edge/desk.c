@@ -3,6 +3,8 @@
 #include "edge/auth.h"
 #include "edge/batch_build.h"
 
+#include <stdio.h>
+
 #define NOTE         UINT64_MAX /* correlation of a record that nobody waits for */
 #define DETAIL_SHOWN 512u
 
@@ -89,14 +91,23 @@ void desk_note(struct conn *conn, const char *action, const struct token *token,
 
 /* ---- an action's way ---- */
 
+/* Behind an error's sentence, what the function said in detail. */
+static struct weir_slice cut_details(struct desk_row *row) {
+    char *end = row->error ? memchr(row->text, '\n', row->text_size) : NULL;
+    if (!end) return weir_slice(row->text, row->error ? 0 : row->text_size);
+    *end = 0;
+    return weir_slice(end + 1, row->text_size - (size_t)(end + 1 - row->text));
+}
+
 static void answer(struct edge_lane *lane, struct desk_row *row) {
+    struct weir_slice told = cut_details(row);
     struct conn *conn = edge_lane_conn(lane, row->origin.slot, row->origin.generation);
     struct host_delivery d = {.kind = HOST_DONE,
         .origin = row->origin,
         .error = row->error,
         .status = row->status,
         .text = row->error ? row->text : "",
-        .value = row->error ? weir_slice(NULL, 0) : weir_slice(row->text, row->text_size)};
+        .value = told};
     row->phase = DESK_FREE;
     lane->desk->busy--;
     if (conn && conn->kind == CONN_HTTP) http_session_deliver(conn, &d);
@@ -109,6 +120,16 @@ static void set_outcome(struct desk_row *row, enum weir_error error, struct weir
     row->text_size = (uint32_t)(text.size < sizeof row->text - 1 ? text.size : sizeof row->text - 1);
     if (text.size) memcpy(row->text, text.data, row->text_size);
     row->text[row->text_size] = 0;
+}
+
+static void set_told(struct desk_row *row, const struct host_delivery *d) {
+    const char *text = d->text ? d->text : "";
+    set_outcome(row, d->error, d->error || !d->value.size ? weir_slice_text(text) : d->value);
+    if (!d->error || !d->value.size) return;
+    size_t room = sizeof row->text - 1 - row->text_size;
+    int size =
+        snprintf(row->text + row->text_size, room + 1, "\n%.*s", (int)d->value.size, (const char *)d->value.data);
+    row->text_size += (uint32_t)((size_t)size < room ? (size_t)size : room);
 }
 
 static void fail(struct edge_lane *lane, struct desk_row *row, enum weir_error error, const char *what) {
@@ -144,14 +165,13 @@ void desk_deliver(struct edge_lane *lane, const struct host_delivery *d) {
     if (d->origin.correlation == NOTE) return;
     WEIR_ASSERT(d->origin.correlation < DESK_ACTIONS);
     struct desk_row *row = &lane->desk->rows[d->origin.correlation];
-    struct weir_slice told = d->error || !d->value.size ? weir_slice_text(d->text) : d->value;
     if (row->phase == DESK_ASKED && d->error) {
         (void)weir_error_context(d->error, "%s", d->text ? d->text : "");
         fail(lane, row, d->error, "it was not done, because it could not be recorded");
     } else if (row->phase == DESK_ASKED) {
         begin_work(lane, row);
     } else if (row->phase == DESK_DOING) {
-        set_outcome(row, d->error, told);
+        set_told(row, d);
         record_outcome(lane, row);
     } else {
         WEIR_ASSERT(row->phase == DESK_DONE);

@@ -175,29 +175,29 @@ static enum weir_error open_lanes(struct edge *edge, const struct live *live) {
     return WEIR_OK;
 }
 
-static void say_certificates(struct edge *edge, const struct live *live) {
-    if (!live->tls) return;
-    const struct tls_facts *facts = tls_facts(live->tls);
-    char until[CIVIL_TEXT_SIZE];
-    civil_format(facts->not_after_s * (int64_t)SYS_NANOS_PER_S, 0, until);
-    const struct logline_field fields[] = {LOGLINE_TEXT("subject", facts->subject), LOGLINE_TEXT("until", until),
-        LOGLINE_TEXT("sha256", facts->fingerprint), LOGLINE_NUMBER("certificates", facts->certificates)};
-    logline_fields(&edge->log, facts->expired ? LOGLINE_WARN : LOGLINE_INFO,
-        facts->expired ? "certificate_expired" : "certificate", fields, WEIR_ARRAY_COUNT(fields));
+void edge_check(struct sys *sys, const struct settings *settings, const struct weir_service *const *services,
+    bool at_start, settings_mistake_fn mistake, void *ctx) {
+    const struct weir_setting_value *s = settings_node(settings);
+    struct live live = {0};
+    if (logline_set(NULL, s[NODE_LOG_LEVEL].text, s[NODE_LOG_FORMAT].text)) mistake(ctx, weir_error_text());
+    if (live_read(sys, settings, at_start, &live)) mistake(ctx, weir_error_text());
+    live_done(&live);
+    if (auth_check_settings(s)) mistake(ctx, weir_error_text());
+    listeners_check(settings, services, mistake, ctx);
 }
 
 static enum weir_error open_all(struct edge *edge) {
     const struct weir_setting_value *s = edge->node;
     struct live live = {0};
     enum weir_error e = logline_init(&edge->log, edge->sys, s[NODE_LOG_LEVEL].text, s[NODE_LOG_FORMAT].text);
-    if (!e) e = live_read(edge, edge->options.settings, true, &live);
-    if (!e) say_certificates(edge, &live);
+    if (!e) e = live_read(edge->sys, edge->options.settings, true, &live);
+    if (!e) reload_say_certificates(edge, &live);
     if (!e) e = auth_open(edge);
     if (!e) e = listeners_open(edge);
     if (!e) e = add_routes(edge);
     if (!e) e = openapi_build(edge, &edge->arena, &edge->openapi);
     if (!e) e = open_lanes(edge, &live);
-    live_done(&live);
+    reload_begin(edge, &live);
     return e;
 }
 
@@ -268,6 +268,7 @@ uint32_t edge_connections(const struct edge *edge) {
 void edge_close(struct edge *edge) {
     if (!edge) return;
     listeners_close(edge);
+    live_done(&edge->reload.live);
     for (uint32_t i = 0; edge->lanes && i < edge->options.lanes; i++)
         edge_lane_close(&edge->lanes[i]);
     if (edge->lanes) sys_memory_unmap(edge->lanes, edge->lanes_size);

@@ -322,6 +322,8 @@ static bool step(struct conn *conn) {
     if (!s->complete) {
         if (buffer_count(&conn->in) == 0) return false;
         uint8_t *bytes = conn->in.data + conn->in.at;
+        if (!s->parser.has_head)
+            s->parser.limits = conn->lane->live.limits; /* a reload counts from the next request on */
         switch (weir_http_parser_feed(&s->parser, bytes, buffer_count(&conn->in))) {
         case WEIR_HTTP_MORE:
             conn->in.size =
@@ -344,7 +346,6 @@ static bool step(struct conn *conn) {
     route_request(conn, sequence, take_turn(conn, &s->parser.request));
     buffer_consume(&conn->in, consumed);
     if (conn->kind != CONN_HTTP) return false;
-    s->parser.limits = conn->lane->live.limits; /* a reload counts from the next request on */
     weir_http_parser_reset(&s->parser);
     http_session_idle_restart(conn);
     return true;

@@ -125,6 +125,15 @@ struct edge_lane {
     struct edge_lane_metrics metrics;
 };
 
+/* Written by whoever reloads, one at a time; read by anybody. */
+struct reload_state {
+    struct live live;                /* as last offered to the lanes */
+    uint64_t files_hash, files_seen; /* of what is in force; of the last look */
+    struct metric_counter generation, wall_ns, reloads, refused, certificates, certificates_refused;
+    struct metric_counter pending, not_after_s, days_left;
+    _Atomic uint64_t pending_rows[SETTINGS_GROUPS_MAX];
+};
+
 struct edge {
     struct sys *sys;
     struct edge_options options;
@@ -144,6 +153,7 @@ struct edge {
     struct arena arena; /* what is made once at open: the OpenAPI text */
     struct weir_slice openapi;
     _Atomic bool draining;
+    struct reload_state reload;
 };
 
 /* ---- lane.c: connections of a lane ------------------------------------------------------------------------------ */
@@ -161,6 +171,12 @@ void handshake_advance(struct conn *conn); /* at its end the session opens */
 void handshake_fail(struct conn *conn, enum tls_failure failure);
 void handshake_forget(struct conn *conn);  /* off the lane's list, if it is on it */
 void lane_open_session(struct conn *conn); /* lane.c: whose bytes are now the listener's protocol */
+
+/* ---- reload.c ---- */
+void reload_begin(struct edge *edge, struct live *live); /* at open; takes what `live` holds */
+void reload_measure(struct edge *edge);                  /* days until a certificate expires */
+void reload_say_certificates(struct edge *edge, const struct live *live);
+void reload_print(const struct edge *edge, struct json_writer *w); /* "config": {...} */
 
 /* ---- conn.c -------------------------------------------------------------------------------------------------------
  */

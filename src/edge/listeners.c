@@ -47,15 +47,15 @@ static enum weir_error parse_unix(struct listener *l, const char *path) {
 
 /* Closed by default: what other machines can reach is encrypted, or somebody said in so many words that it need not be,
  * and asks who is there. Every listener passes here, whatever it speaks. */
-static enum weir_error may_listen(const struct edge *edge, const struct listener *l) {
+static enum weir_error may_listen(const struct weir_setting_value *node, const struct listener *l) {
     if (l->is_unix || is_loopback(l->host)) return WEIR_OK;
-    if (!edge->auth.on)
+    if (!auth_is_on(node))
         return weir_error_context(WEIR_E_FORBIDDEN,
             "%s is on %s, which other machines can reach, and auth is off, so that everybody there could do "
             "everything; "
             "set `auth: tokens` and make a token with `weir token create`, or use 127.0.0.1:%u",
             l->name, l->host, l->port);
-    if (!l->has_tls && !edge->node[NODE_INSECURE].number)
+    if (!l->has_tls && !node[NODE_INSECURE].number)
         return weir_error_context(WEIR_E_FORBIDDEN,
             "%s is on %s, which other machines can reach, without TLS, so that everybody on the way could read tokens; "
             "set tls.cert and tls.key, or use 127.0.0.1:%u behind a proxy with TLS; where the network itself is "
@@ -71,8 +71,8 @@ static bool take_word(const char **text, const char *word) {
     return true;
 }
 
-static enum weir_error parse_address(const struct edge *edge, struct listener *l, const char *text) {
-    bool has_certificate = edge->node[NODE_TLS_CERT].text[0] != 0;
+static enum weir_error parse_address(const struct weir_setting_value *node, struct listener *l, const char *text) {
+    bool has_certificate = node[NODE_TLS_CERT].text[0] != 0;
     bool wants_tls = take_word(&text, "tls:"), wants_plain = !wants_tls && take_word(&text, "plain:");
     if (wants_tls && !has_certificate)
         return weir_error_context(WEIR_E_CONFIG,
@@ -82,7 +82,7 @@ static enum weir_error parse_address(const struct edge *edge, struct listener *l
     bool is_unix = take_word(&text, "unix:");
     enum weir_error e = is_unix ? parse_unix(l, text) : parse_tcp(l, text);
     l->has_tls = wants_tls || (has_certificate && !wants_plain && !is_unix);
-    return e ? e : may_listen(edge, l);
+    return e ? e : may_listen(node, l);
 }
 
 static enum weir_error parse_mode(const char *text, uint32_t *ret_mode) {
@@ -117,44 +117,59 @@ static enum weir_error listen_tcp(struct edge *edge, struct listener *l) {
     return WEIR_OK;
 }
 
-static enum weir_error add_one(struct edge *edge, const struct listener *model, const char *address, bool any_port) {
-    if (edge->listener_count == EDGE_LISTENERS_MAX)
-        return weir_error_context(WEIR_E_CONFIG, "more than %d listeners", EDGE_LISTENERS_MAX);
-    struct listener *l = &edge->listeners[edge->listener_count];
-    uint32_t mode = 0;
-    *l = *model;
-    enum weir_error e = parse_address(edge, l, address);
-    if (!e) e = parse_mode(edge->node[NODE_UNIX_MODE].text, &mode);
-    if (e) return e;
-    if (any_port) l->port = 0;
-    l->lock = -1;
-    for (uint32_t i = 0; i < LOG_LANES_MAX; i++)
-        l->sockets[i] = -1;
-    edge->listener_count++;
-    if (!l->is_unix) return listen_tcp(edge, l);
-    return edge->sys->unix_listen(edge->sys, l->host, mode, edge->options.lanes, l->sockets, &l->lock);
-}
+/* What each address of a list is handed to. */
+typedef enum weir_error (*address_fn)(void *ctx, struct listener *listener);
 
-static enum weir_error add_listeners(
-    struct edge *edge, const struct listener *model, const char *addresses, bool any_port) {
+static enum weir_error each_address(const struct weir_setting_value *node, const struct listener *model,
+    const char *addresses, address_fn fn, void *ctx) {
     enum weir_error e = WEIR_OK;
     do {
         char address[LISTENER_ADDRESS_MAX];
         size_t n = strcspn(addresses, ",");
         struct weir_slice item = text_trim(weir_slice(addresses, n));
+        struct listener listener = *model;
         if (item.size >= sizeof address)
             return weir_error_context(WEIR_E_CONFIG, "%s: an address is longer than %zu bytes: %.40s...", model->name,
                 sizeof address - 1, addresses);
         memcpy(address, item.data, item.size);
         address[item.size] = 0;
-        e = add_one(edge, model, address, any_port);
+        e = parse_address(node, &listener, address);
+        if (!e && fn) e = fn(ctx, &listener);
         addresses += n + (addresses[n] == ',');
     } while (!e && *addresses);
     return e;
 }
 
-static const char *setting_text(const struct edge *edge, const struct weir_service *service, const char *name) {
-    const struct weir_setting_value *values = settings_of(edge->options.settings, service->name);
+struct opening {
+    struct edge *edge;
+    uint32_t unix_mode;
+    bool any_port;
+};
+
+static enum weir_error open_one(void *ctx, struct listener *listener) {
+    const struct opening *o = ctx;
+    struct edge *edge = o->edge;
+    if (edge->listener_count == EDGE_LISTENERS_MAX)
+        return weir_error_context(WEIR_E_CONFIG, "more than %d listeners", EDGE_LISTENERS_MAX);
+    struct listener *l = &edge->listeners[edge->listener_count++];
+    *l = *listener;
+    if (o->any_port) l->port = 0;
+    l->lock = -1;
+    for (uint32_t i = 0; i < LOG_LANES_MAX; i++)
+        l->sockets[i] = -1;
+    if (!l->is_unix) return listen_tcp(edge, l);
+    return edge->sys->unix_listen(edge->sys, l->host, o->unix_mode, edge->options.lanes, l->sockets, &l->lock);
+}
+
+static enum weir_error add_listeners(
+    struct edge *edge, const struct listener *model, const char *addresses, bool any_port) {
+    struct opening opening = {.edge = edge, .any_port = any_port};
+    enum weir_error e = parse_mode(edge->node[NODE_UNIX_MODE].text, &opening.unix_mode);
+    return e ? e : each_address(edge->node, model, addresses, open_one, &opening);
+}
+
+static const char *setting_text(const struct settings *settings, const struct weir_service *service, const char *name) {
+    const struct weir_setting_value *values = settings_of(settings, service->name);
     for (uint32_t i = 0; values && service->settings && service->settings[i].name; i++)
         if (strcmp(service->settings[i].name, name) == 0) return values[i].text;
     return NULL;
@@ -181,7 +196,7 @@ static enum weir_error add_service_listeners(struct edge *edge, uint32_t index) 
     const struct weir_service *service = edge_service(edge, index);
     for (const struct weir_listener *row = service->listeners; row && row->name; row++) {
         struct listener model = {.protocol = row->protocol, .service = index};
-        const char *address = setting_text(edge, service, row->setting);
+        const char *address = setting_text(edge->options.settings, service, row->setting);
         snprintf(model.name, sizeof model.name, "%s.%s", service->name, row->name);
         if (!address)
             return weir_error_context(
@@ -199,6 +214,23 @@ enum weir_error listeners_open(struct edge *edge) {
     for (uint32_t i = 0; !e && i < edge->service_count; i++)
         e = add_service_listeners(edge, i);
     return e;
+}
+
+void listeners_check(const struct settings *settings, const struct weir_service *const *services,
+    settings_mistake_fn mistake, void *ctx) {
+    const struct weir_setting_value *node = settings_node(settings);
+    const struct listener http = {.name = "listen"};
+    uint32_t mode;
+    if (parse_mode(node[NODE_UNIX_MODE].text, &mode)) mistake(ctx, weir_error_text());
+    if (each_address(node, &http, node[NODE_LISTEN].text, NULL, NULL)) mistake(ctx, weir_error_text());
+    for (uint32_t i = 0; services[i]; i++)
+        for (const struct weir_listener *row = services[i]->listeners; row && row->name; row++) {
+            struct listener model = {.protocol = row->protocol};
+            const char *address = setting_text(settings, services[i], row->setting);
+            snprintf(model.name, sizeof model.name, "%s.%s", services[i]->name, row->setting);
+            if (!address || !*address || strcmp(address, "off") == 0) continue;
+            if (each_address(node, &model, address, NULL, NULL)) mistake(ctx, weir_error_text());
+        }
 }
 
 void listeners_close(struct edge *edge) {

@@ -7,6 +7,7 @@
  */
 #ifndef WEIR_EDGE_LISTENERS_H
 #define WEIR_EDGE_LISTENERS_H
+#include "host/settings.h"
 #include "log/log.h"
 #include "sys/sys.h"
 
@@ -30,6 +31,9 @@ struct listener {
 
 /* All of them, in the order http, then services. CONFIG, FORBIDDEN, EXISTS with the setting's name. */
 WEIR_MUST enum weir_error listeners_open(struct edge *edge);
+/* Tells of each address that could not be listened on as it is written; opens nothing. */
+void listeners_check(const struct settings *settings, const struct weir_service *const *services,
+    settings_mistake_fn mistake, void *ctx);
 void listeners_close(struct edge *edge);
 /* "127.0.0.1:7070", "[::1]:7070", "unix:/run/weir.sock" */
 void listener_address(const struct listener *listener, char buf[LISTENER_ADDRESS_MAX]);

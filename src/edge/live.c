@@ -1,7 +1,9 @@
 /* What a reload may change, on its way to a lane. */
 #include "edge/live.h"
 
-#include "edge/lane.h"
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/text.h"
 
 /* Whoever moves an offer to BUSY has `next` to itself until it sets another state; nobody waits for the other. */
 enum live_state { LIVE_EMPTY, LIVE_FULL, LIVE_BUSY };
@@ -11,7 +13,7 @@ static bool claim(struct live_offer *offer, uint32_t from) {
         &offer->state, &from, LIVE_BUSY, memory_order_acquire, memory_order_relaxed);
 }
 
-enum weir_error live_read(struct edge *edge, const struct settings *settings, bool at_start, struct live *ret_live) {
+enum weir_error live_read(struct sys *sys, const struct settings *settings, bool at_start, struct live *ret_live) {
     const struct weir_setting_value *s = settings_node(settings);
     struct live live = {.limits = WEIR_HTTP_LIMITS_DEFAULT};
     live.limits.head_bytes_max = (uint32_t)s[NODE_HEADER_BYTES].number;
@@ -32,7 +34,7 @@ enum weir_error live_read(struct edge *edge, const struct settings *settings, bo
     if (files.client_required && !*files.client_ca)
         return weir_error_context(WEIR_E_CONFIG, "tls.client is required, and tls.client_ca names nobody to trust");
     if (*files.certs) {
-        enum weir_error e = tls_open(edge->sys, &files, &live.tls);
+        enum weir_error e = tls_open(sys, &files, &live.tls);
         if (e) return e;
     } else if (*files.keys || *files.client_ca) {
         return weir_error_context(
@@ -40,6 +42,30 @@ enum weir_error live_read(struct edge *edge, const struct settings *settings, bo
     }
     *ret_live = live;
     return WEIR_OK;
+}
+
+static uint64_t hash_file(struct sys *sys, struct weir_slice path, uint64_t seed) {
+    char name[512];
+    struct weir_slice bytes;
+    struct text_builder t = TEXT_BUILDER(name);
+    text_add_slice(&t, path);
+    if (t.truncated || sys_read_all(sys, name, TLS_FILE_BYTES_MAX, &bytes) != WEIR_OK) return 0;
+    uint64_t hash = hash_bytes(bytes.data, bytes.size, seed) | 1;
+    sys_bytes_free(bytes);
+    return hash;
+}
+
+uint64_t live_files_hash(struct sys *sys, const struct settings *settings) {
+    const struct weir_setting_value *s = settings_node(settings);
+    const char *lists[] = {s[NODE_TLS_CERT].text, s[NODE_TLS_KEY].text, s[NODE_TLS_CLIENT_CA].text};
+    uint64_t hash = 1;
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(lists); i++)
+        for (const char *at = lists[i]; *at && hash;) {
+            size_t n = strcspn(at, ",");
+            hash = hash_file(sys, text_trim(weir_slice(at, n)), hash);
+            at += n + (at[n] == ',');
+        }
+    return hash;
 }
 
 void live_copy(struct live *ret_to, const struct live *from) {

@@ -12,7 +12,6 @@
 
 #include <stdatomic.h>
 
-struct edge;
 struct live {
     struct weir_http_limits limits;
     uint64_t idle_ns, handshake_ns;
@@ -26,7 +25,9 @@ struct live_offer {
 
 /* From settings; reads and checks the certificates. at_start: expired ones are better than none. */
 WEIR_MUST enum weir_error live_read(
-    struct edge *edge, const struct settings *settings, bool at_start, struct live *ret_live);
+    struct sys *sys, const struct settings *settings, bool at_start, struct live *ret_live);
+/* Of all files the settings name; 0: one cannot be read. Changes when one of them does. */
+uint64_t live_files_hash(struct sys *sys, const struct settings *settings);
 void live_copy(struct live *ret_to, const struct live *from);
 void live_done(struct live *live);
 void live_offer(struct live_offer *offer, const struct live *next);

@@ -284,6 +284,10 @@ const struct weir_setting_value *settings_node(const struct settings *s) {
     (void)s;
     return node_values;
 }
+void settings_key(const struct settings *s, uint32_t group, uint32_t row, char *buf, size_t size) {
+    (void)s;
+    snprintf(buf, size, "%u.%u", group, row);
+}
 const struct weir_setting_value *settings_of(const struct settings *s, const char *name) {
     (void)s, (void)name;
     return service_values;

@@ -240,7 +240,7 @@ static enum weir_error agree(SSL_CTX *ctx, struct tls *tls) {
     bool ok = SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 && SSL_CTX_set_cipher_list(ctx, CIPHERS) == 1 &&
               SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1;
     if (!ok) return no_memory();
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_QUERY_MTU);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(
         ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -299,10 +299,10 @@ static enum weir_error read_all(struct tls *tls, struct sys *sys, const struct t
     char cert[PATH_MAX_BYTES], key[PATH_MAX_BYTES];
     for (;;) {
         bool has_cert = next_path(&certs, cert), has_key = next_path(&keys, key);
-        if (has_cert != has_key || *cert == 0 || *key == 0)
+        if (!has_cert && !has_key) return WEIR_OK;
+        if (!has_cert || !has_key || *cert == 0 || *key == 0)
             return weir_error_context(
                 WEIR_E_CONFIG, "tls.cert and tls.key must name as many files, in the same order, separated by commas");
-        if (!has_cert) return WEIR_OK;
         if (tls->context_count == TLS_CERTIFICATES_MAX)
             return weir_error_context(
                 WEIR_E_CONFIG, "tls.cert: more than %d certificates are named", TLS_CERTIFICATES_MAX);

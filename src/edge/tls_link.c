@@ -102,6 +102,8 @@ static enum weir_error link_open(struct tls_link *link, struct tls *tls, struct 
     BIO_set_init(bio, 1);
     SSL_set_bio(link->ssl, bio, bio);
     SSL_set_app_data(link->ssl, link);
+    /* Whether a certificate is valid is judged by the world's clock, as everything is. */
+    X509_VERIFY_PARAM_set_time(SSL_get0_param(link->ssl), (time_t)(sys->wall_ns(sys) / SYS_NANOS_PER_S));
     return WEIR_OK;
 }
 

@@ -55,7 +55,7 @@ const struct weir_service *host_service_at(const struct host *host, uint32_t i) 
     return host->services[i].service;
 }
 const struct weir_setting_value *host_service_settings(const struct host *host, uint32_t i) {
-    return host->services[i].values;
+    return host_service_values(host, &host->services[i]);
 }
 uint32_t host_service_partitions(const struct host *host, uint32_t i) {
     return host->services[i].partition_count;

@@ -166,7 +166,7 @@ static enum weir_error open_partition(
     if (p->log->uid >= HOST_UIDS_MAX)
         return weir_error_context(WEIR_E_NO_MEMORY, "more than %u partitions", HOST_UIDS_MAX);
     p->lane = &host->lanes[p->log->uid % host->lane_count];
-    p->timer_offset = p->park_at = UINT64_MAX;
+    p->timer_offset = p->settings_offset = p->park_at = UINT64_MAX;
     p->submitted = p->replay_end = p->log->next;
     p->replaying = true;
     atomic_store(&p->facts.replaying, true);
@@ -220,6 +220,7 @@ static enum weir_error take_options(struct host *host, struct sys *sys, struct l
     host->log = log;
     host->settings = o->settings;
     host->node = settings_node(o->settings);
+    host_pace(host, host->node);
     host->edge = o->edge;
     host->metrics = o->metrics;
     host->report = o->report;

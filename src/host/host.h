@@ -183,6 +183,17 @@ WEIR_MUST enum weir_error host_service_skip(
 WEIR_MUST enum weir_error host_service_snapshot(
     struct host *host, const char *service); /* now; waits until it counts */
 
+/* ---- a reload of the configuration, reload.c; one thread at a time ----------------------------------------------- */
+/* CONFIG: these settings could not be put in force. */
+WEIR_MUST enum weir_error host_reload_check(const struct host *host, const struct settings *next);
+/* False: a folded number may not become larger than it was at start, for which the state was laid out. */
+bool host_reload_has_room(const struct host *host, const char *service, uint32_t row, uint64_t number);
+/* Puts in force what may change in a running host: the pace of snapshots at once, and services' folded settings as a
+ * record in each of their partitions. Rows of `next` that may not change must be as they were. `next` stays until a
+ * later one is taken, or the host is closed. */
+void host_reload(struct host *host, const struct settings *next);
+bool host_reload_taken(const struct host *host); /* by every lane */
+
 /* ---- facts for /v1/node, the console and the CLI; any thread
  * ------------------------------------------------------------------------ */
 struct host_partition_facts {

@@ -275,6 +275,32 @@ enum weir_error settings_set(struct settings *settings, const char *key, const c
     return WEIR_OK;
 }
 
+void settings_key(const struct settings *settings, uint32_t group, uint32_t row, char *buf, size_t size) {
+    struct text_builder t = text_builder(buf, size);
+    text_printf(&t, "%s%s%s", settings->groups[group].name, group ? "." : "", settings->groups[group].rows[row].name);
+}
+
+void settings_compare(const struct settings *a, const struct settings *b, struct settings_rows *ret_changed) {
+    WEIR_ASSERT(a->count == b->count && a->count <= SETTINGS_GROUPS_MAX);
+    memset(ret_changed, 0, sizeof *ret_changed);
+    for (uint32_t g = 0; g < a->count; g++) {
+        WEIR_ASSERT(a->groups[g].rows == b->groups[g].rows && a->groups[g].count <= SETTINGS_ROWS_MAX);
+        for (uint32_t i = 0; i < a->groups[g].count; i++) {
+            const struct weir_setting_value *x = &a->groups[g].values[i], *y = &b->groups[g].values[i];
+            bool same =
+                a->groups[g].rows[i].kind == WEIR_SETTING_TEXT ? strcmp(x->text, y->text) == 0 : x->number == y->number;
+            if (!same) ret_changed->bits[g] |= 1ull << i;
+        }
+    }
+}
+
+enum weir_error settings_copy_row(
+    struct settings *settings, const struct settings *from, uint32_t group, uint32_t row) {
+    char key[200];
+    settings_key(from, group, row, key, sizeof key);
+    return settings_set(settings, key, from->groups[group].values[row].text, from->groups[group].origins[row]);
+}
+
 const struct weir_setting_value *settings_node(const struct settings *settings) {
     return settings->groups[0].values;
 }

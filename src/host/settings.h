@@ -4,7 +4,7 @@
  * File: YAML, at most two levels: `listen: 127.0.0.1:7070`, `exchange: {partitions: 4}`. Flags of `weir up` are the
  * same keys. Every value keeps where it came from (file:line, flag, initial) for `weir config print|explain` and for
  * error texts. Unknown keys are errors that name the nearest known one. Loaded once by one thread; read-only
- * afterwards.
+ * afterwards: a reload loads another one.
  */
 #ifndef WEIR_HOST_SETTINGS_H
 #define WEIR_HOST_SETTINGS_H
@@ -80,11 +80,28 @@ void settings_free(struct settings *settings);
 /* name is used in error texts. CONFIG with "FILE:LINE: unknown key exchange.partition; did you mean
  * exchange.partitions?" */
 WEIR_MUST enum weir_error settings_load_yaml(struct settings *settings, const char *name, struct weir_slice text);
+/* The same, and goes on after a mistake: each is told. CONFIG when there was one. */
+typedef void (*settings_mistake_fn)(void *ctx, const char *sentence);
+WEIR_MUST enum weir_error settings_load_yaml_all(
+    struct settings *settings, const char *name, struct weir_slice text, settings_mistake_fn mistake, void *ctx);
 /* key: "listen" or "exchange.partitions". origin is copied. */
 WEIR_MUST enum weir_error settings_set(
     struct settings *settings, const char *key, const char *value, const char *origin);
 const struct weir_setting_value *settings_node(const struct settings *settings); /* indexed by enum node_setting */
 const struct weir_setting_value *settings_of(const struct settings *settings, const char *service); /* NULL: none */
+/* ---- reload ---- */
+#define SETTINGS_GROUPS_MAX 66 /* the node and services */
+#define SETTINGS_ROWS_MAX   64 /* of a group that take part in a reload */
+struct settings_rows {         /* a set of rows: a bit per row of each group */
+    uint64_t bits[SETTINGS_GROUPS_MAX];
+};
+/* Rows whose values differ. Both come from the same registry. */
+void settings_compare(const struct settings *a, const struct settings *b, struct settings_rows *ret_changed);
+/* The row of `settings` gets its value and origin from `from`. */
+WEIR_MUST enum weir_error settings_copy_row(
+    struct settings *settings, const struct settings *from, uint32_t group, uint32_t row);
+/* "exchange.orders_max" */
+void settings_key(const struct settings *settings, uint32_t group, uint32_t row, char *buf, size_t size);
 /* `weir config print`: YAML with origins as comments; explain: one key with its summary, bounds, origin. Returns bytes
  * needed. */
 size_t settings_print(const struct settings *settings, char *buf, size_t size);

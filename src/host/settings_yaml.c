@@ -13,10 +13,22 @@ struct loader {
     char prefix[128]; /* "exchange." inside its mapping */
     char key[256];    /* full key waiting for its value; empty: the next scalar is a key */
     uint32_t depth;
+    settings_mistake_fn mistake; /* NULL: the first one ends it */
+    void *ctx;
+    uint32_t mistakes;
+    bool skipping; /* inside the mapping of a service that does not exist */
 };
 
 static enum weir_error at(const struct loader *l, const yaml_event_t *event, const char *what) {
     return weir_error_context(WEIR_E_CONFIG, "%s:%zu: %s", l->name, event->start_mark.line + 1, what);
+}
+
+/* A mistake in a value or a name; those of YAML itself end the loading. */
+static enum weir_error note(struct loader *l) {
+    if (!l->mistake) return WEIR_E_CONFIG;
+    l->mistake(l->ctx, weir_error_text());
+    l->mistakes++;
+    return WEIR_OK;
 }
 
 static enum weir_error on_scalar(struct loader *l, const yaml_event_t *event) {
@@ -32,9 +44,11 @@ static enum weir_error on_scalar(struct loader *l, const yaml_event_t *event) {
     char origin[300];
     struct text_builder t = TEXT_BUILDER(origin);
     text_printf(&t, "%s:%zu", l->name, event->start_mark.line + 1);
-    enum weir_error e = settings_set(l->settings, l->key, text, origin);
+    enum weir_error e = l->skipping ? WEIR_OK : settings_set(l->settings, l->key, text, origin);
     l->key[0] = 0;
-    return e == WEIR_OK ? WEIR_OK : weir_error_wrap(WEIR_E_CONFIG, "%s", origin);
+    if (e == WEIR_OK) return WEIR_OK;
+    (void)weir_error_wrap(WEIR_E_CONFIG, "%s", origin);
+    return note(l);
 }
 
 /* The node's own keys with a point in them may stand below their first word: `tls: {cert: ...}`. */
@@ -47,6 +61,7 @@ static bool is_node_prefix(const char *prefix) {
 static enum weir_error on_mapping(struct loader *l, const yaml_event_t *event) {
     if (l->depth == YAML_DEPTH_MAX || (l->depth == 1 && l->key[0] == 0))
         return at(l, event, "mappings may be nested once only: `service:` and its keys below it");
+    enum weir_error e = WEIR_OK;
     if (l->depth == 1) {
         struct text_builder t = TEXT_BUILDER(l->prefix);
         text_printf(&t, "%s.", l->key);
@@ -63,12 +78,14 @@ static enum weir_error on_mapping(struct loader *l, const yaml_event_t *event) {
                 names[count++] = l->settings->groups[g].name;
             int nearest = text_nearest(weir_slice_text(l->key), names, count);
             if (nearest >= 0) text_printf(&w, "; did you mean %s?", names[nearest]);
-            return at(l, event, what);
+            (void)at(l, event, what);
+            l->skipping = true;
+            e = note(l);
         }
         l->key[0] = 0;
     }
     l->depth++;
-    return WEIR_OK;
+    return e;
 }
 
 static enum weir_error on_event(struct loader *l, const yaml_event_t *event) {
@@ -80,6 +97,7 @@ static enum weir_error on_event(struct loader *l, const yaml_event_t *event) {
     case YAML_MAPPING_END_EVENT:
         l->depth--;
         l->prefix[0] = 0;
+        l->skipping = false;
         return WEIR_OK;
     case YAML_SEQUENCE_START_EVENT:
         return at(l, event, "lists are not used here; write several values separated by commas");
@@ -97,7 +115,12 @@ static enum weir_error on_event(struct loader *l, const yaml_event_t *event) {
 }
 
 enum weir_error settings_load_yaml(struct settings *settings, const char *name, struct weir_slice text) {
-    struct loader l = {.settings = settings, .name = name};
+    return settings_load_yaml_all(settings, name, text, NULL, NULL);
+}
+
+enum weir_error settings_load_yaml_all(
+    struct settings *settings, const char *name, struct weir_slice text, settings_mistake_fn mistake, void *ctx) {
+    struct loader l = {.settings = settings, .name = name, .mistake = mistake, .ctx = ctx};
     if (!yaml_parser_initialize(&l.parser))
         return weir_error_context(WEIR_E_NO_MEMORY, "%s: no memory for the YAML parser", name);
     yaml_parser_set_input_string(&l.parser, text.data ? text.data : (const uint8_t *)"", text.size);
@@ -116,5 +139,6 @@ enum weir_error settings_load_yaml(struct settings *settings, const char *name, 
         yaml_event_delete(&event);
     }
     yaml_parser_delete(&l.parser);
-    return e;
+    if (e != WEIR_OK && mistake) mistake(ctx, weir_error_text());
+    return e == WEIR_OK && l.mistakes > 0 ? WEIR_E_CONFIG : e;
 }

@@ -81,7 +81,7 @@ static enum weir_error linux_unix_listen(
     (void)sys;
     WEIR_ASSERT(count > 0);
     struct sockaddr_un address;
-    int lock = -1, sockets[256];
+    int lock = -1, sockets[256] = {-1};
     enum weir_error e = count <= WEIR_ARRAY_COUNT(sockets) ? address_of(path, SUFFIX, &address) : WEIR_E_INVALID;
     if (!e) e = take_lock(path, &lock);
     if (!e) e = check_free(path);

@@ -15,6 +15,7 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from node import PATIENCE, Node, Tap, read_replies, read_until_close
 from tls import Authority, Tls, make_pair
+from ws import WebSocket
 
 tap = Tap()
 
@@ -93,6 +94,30 @@ def large(node, tls):
         for byte in get("/healthz"):
             sock.sendall(bytes([byte]))  # a record for each
         tap.equal(read_replies(sock, 1)[0].status, 200, "a request with a record per byte is answered")
+
+
+def sessions(node, tls):
+    """What comes and goes by itself: a WebSocket, and commands that wait for their commit while more come."""
+    class Sealed:
+        @staticmethod
+        def connect(timeout):
+            sock = socket.create_connection(node.addresses["http"], timeout)
+            return tls.context().wrap_socket(sock, server_hostname="localhost")
+
+    tls.request(node, "POST", "/v1/topics", '{"name":"tail"}')
+    tail = WebSocket(Sealed, "/v1/topics/tail/tail?from=0")
+    for i in range(5):
+        tls.request(node, "POST", "/v1/topics/tail/records", '[{"value":"v%d"}]' % i)
+    got = []
+    while len(got) < 5 and (frame := tail.receive())[0] == "text":
+        if b'"record"' in frame[1]:
+            got.append(frame)
+    tap.ok(len(got) == 5 and all(b'"v%d"' % i in payload for i, (_, payload) in enumerate(got)), "a WebSocket over TLS gets each record", got)
+    tail.sock.close()
+    with Sealed.connect(PATIENCE) as sock:
+        one = b"POST /v1/topics/tail/records HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n\r\n[{\"value\":\"w\"}]"
+        sock.sendall(one * 400)  # more than may be under way at once: reading stops with bytes behind the seal
+        tap.equal([r.status for r in read_replies(sock, 400)], [200] * 400, "400 commands in one go are all committed")
 
 
 def ends(node, tls):
@@ -255,6 +280,7 @@ with Node(args=["--only", "counter"], start=False) as scratch:
         agreed(main, Tls(pair[0]))
         tickets(main, Tls(pair[0]))
         large(main, Tls(pair[0]))
+        sessions(main, Tls(pair[0]))
         ends(main, Tls(pair[0]))
         plain(main, Tls(pair[0]))
         gateway(main, Tls(pair[0]))
