@@ -11,7 +11,7 @@
  * node work for whoever sends wrong tokens.
  *
  * A login is the one exception: protocols such as SoupBinTCP have ten bytes for a password, without case: 50 bits. Its
- * hash is salted and iterated LOGIN_ROUNDS times, so that a search of stolen hashes takes 2^62 blocks of SHA-256, and
+ * hash is salted and iterated LOGIN_ROUNDS times, so that a search of stolen hashes takes 2^60 blocks of SHA-256, and
  * logins are limited per peer address. Pure.
  */
 #ifndef WEIR_EDGE_SECRET_H
@@ -26,7 +26,7 @@
 #define SECRET_LOGIN_SIZE 10
 #define SECRET_RANDOM     80 /* bytes: enough for an id, a secret and a login */
 #define SECRET_SALT_SIZE  16
-#define LOGIN_ROUNDS      4096
+#define LOGIN_ROUNDS      1024
 
 /* NUL-terminated: out[SECRET_TEXT_SIZE + 1]. random: SECRET_RANDOM bytes nobody else has seen. id NULL: a new one. */
 void secret_make(const uint8_t *random, const char *id, char *out);
