@@ -71,9 +71,18 @@ void sha256(struct weir_slice bytes, uint8_t out[SHA256_SIZE]) {
 }
 
 bool equal_constant_time(const void *a, const void *b, size_t size) {
-    const volatile uint8_t *x = a, *y = b; /* volatile: the compiler may not find a way out of the loop */
-    uint8_t differs = 0;
-    for (size_t i = 0; i < size; i++)
-        differs |= x[i] ^ y[i];
+    const uint8_t *x = a, *y = b;
+    uint64_t differs = 0, p, q;
+    size_t at = 0;
+    for (; size - at >= sizeof p; at += sizeof p) {
+        memcpy(&p, x + at, sizeof p);
+        memcpy(&q, y + at, sizeof q);
+        differs |= p ^ q;
+        __asm__("" : "+r"(differs)); /* the compiler knows nothing of it, and finds no way out of the loop */
+    }
+    for (; at < size; at++) {
+        differs |= (uint64_t)(x[at] ^ y[at]);
+        __asm__("" : "+r"(differs));
+    }
     return differs == 0;
 }
