@@ -53,7 +53,8 @@ static void take_block(uint32_t state[8], const uint8_t *block) {
 
 void sha256(struct weir_slice bytes, uint8_t out[SHA256_SIZE]) {
     /* The fractional parts of the square roots of the first 8 primes. */
-    uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    uint32_t state[8] = {
+        0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     uint8_t last[2 * BLOCK] = {0};
     size_t at = 0;
     for (; bytes.size - at >= BLOCK; at += BLOCK)

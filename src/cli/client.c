@@ -111,13 +111,13 @@ static enum weir_error problem(const struct weir_http_response *response) {
                 json_skip_value(&r);
             }
         }
-    enum weir_error e = response->status == 404   ? WEIR_E_NOT_FOUND
-                        : response->status == 503 ? WEIR_E_FULL
+    enum weir_error e = response->status == 404                              ? WEIR_E_NOT_FOUND
+                        : response->status == 503                            ? WEIR_E_FULL
                         : response->status == 401 || response->status == 403 ? WEIR_E_FORBIDDEN
                         : response->status == 429                            ? WEIR_E_FULL
-                        : response->status >= 500 ? WEIR_E_IO
-                        : response->status == 409 ? WEIR_E_CONFLICT
-                                                  : WEIR_E_INVALID;
+                        : response->status >= 500                            ? WEIR_E_IO
+                        : response->status == 409                            ? WEIR_E_CONFLICT
+                                                                             : WEIR_E_INVALID;
     return weir_error_context(
         e, "the node answered %d: %s", response->status, detail[0] ? detail : weir_http_status_text(response->status));
 }

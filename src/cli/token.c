@@ -34,8 +34,7 @@ static enum weir_error offline_open(struct offline *o, const char *folder) {
     snprintf(path, sizeof path, "%s/LOCK", folder);
     enum weir_error e = sys_linux_new(&o->sys);
     if (e == WEIR_OK) e = sys_make_folders(o->sys, folder);
-    if (e == WEIR_OK)
-        e = o->sys->file_open(o->sys, path, SYS_OPEN_READ | SYS_OPEN_WRITE | SYS_OPEN_CREATE, &o->lock);
+    if (e == WEIR_OK) e = o->sys->file_open(o->sys, path, SYS_OPEN_READ | SYS_OPEN_WRITE | SYS_OPEN_CREATE, &o->lock);
     if (e == WEIR_OK) e = o->sys->file_lock(o->sys, o->lock);
     if (e == WEIR_E_LOCKED)
         e = weir_error_context(
@@ -70,8 +69,8 @@ static enum weir_error offline_secret(struct offline *o, const struct order *ord
     uint64_t grace_ms = 0;
     struct weir_slice name = weir_slice_text(order->name);
     o->sys->random(o->sys, random, sizeof random);
-    enum weir_error e = order->kind == CREATE ? token_wish_read(order->body, &wish)
-                                              : token_grace_read(order->body, &grace_ms);
+    enum weir_error e =
+        order->kind == CREATE ? token_wish_read(order->body, &wish) : token_grace_read(order->body, &grace_ms);
     if (e == WEIR_OK)
         e = order->kind == CREATE ? tokens_create(o->tokens, &wish, random, o->now_ms, &shown)
                                   : tokens_rotate(o->tokens, name, grace_ms, random, o->now_ms, &shown);
@@ -216,8 +215,8 @@ int cli_token_create(const struct cli_command *command, int argc, char **argv) {
         {"rate", CLI_TEXT, &rate, "N/s", "most requests and session commands per second (default: no limit)"},
         {"burst", CLI_NUMBER, &burst, "N", "as many at once (default: one second's)"},
         {"login", CLI_SWITCH, &login, NULL, "a ten-character password too, for protocols with a short field (OUCH)"},
-        TOKEN_FLAG_DATA(folder), CLIENT_NODE_FLAG(node),
-        {"json", CLI_SWITCH, &json, NULL, "print the answer as JSON"}, {0}};
+        TOKEN_FLAG_DATA(folder), CLIENT_NODE_FLAG(node), {"json", CLI_SWITCH, &json, NULL, "print the answer as JSON"},
+        {0}};
     int positionals = 0;
     int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
     if (code >= 0) return code;

@@ -33,8 +33,10 @@ static void metrics(struct http_call *call) {
         size_t need = metric_print(registry, text, size);
         struct text_builder tail = text_builder(text + (need < size ? need : size - 1), need < size ? size - need : 1);
         if (need < size) auth_print_metrics(call->lane->edge, &tail);
-        if (tail.truncated) need = size + METRICS_BYTES_MIN;
-        else need += tail.size;
+        if (tail.truncated)
+            need = size + METRICS_BYTES_MIN;
+        else
+            need += tail.size;
         if (need <= size) {
             http_answer(call->conn, call->turn,
                 &(struct http_answer){
@@ -331,8 +333,7 @@ static void work_done(struct conn *conn, struct http_turn *turn, const struct ho
                 .body = d->value.size ? d->value : weir_slice_text(d->text && *d->text ? d->text : "{}")});
 }
 
-static void start_work(
-    struct http_call *call, const char *action, host_work_fn fn, const struct service_work *work) {
+static void start_work(struct http_call *call, const char *action, host_work_fn fn, const struct service_work *work) {
     desk_begin(call, &(struct desk_order){.action = action,
                          .target = weir_slice_text(work->name),
                          .fn = fn,
@@ -371,19 +372,24 @@ static void service_skip(struct http_call *call) {
 }
 
 const struct route_built_in admin_routes[] = {
-    {"GET", "/", ROUTE_OPEN, "node", "A page that shows this node, for a browser", page_get, .content_type = "text/html"},
+    {"GET", "/", ROUTE_OPEN, "node", "A page that shows this node, for a browser", page_get,
+        .content_type = "text/html"},
     {"GET", "/healthz", ROUTE_OPEN, "node", "200 while the process serves", healthz, .content_type = "text/plain"},
-    {"GET", "/readyz", ROUTE_OPEN, "node", "200 once every partition has replayed its log and its outputs can be read", readyz,
+    {"GET", "/readyz", ROUTE_OPEN, "node", "200 once every partition has replayed its log and its outputs can be read",
+        readyz, .content_type = "text/plain"},
+    {"GET", "/metrics", ROUTE_NODE_READ, "node", "Every metric in Prometheus' text format", metrics,
         .content_type = "text/plain"},
-    {"GET", "/metrics", ROUTE_NODE_READ, "node", "Every metric in Prometheus' text format", metrics, .content_type = "text/plain"},
     {"GET", "/openapi.json", ROUTE_ANY_TOKEN, "node", "This API as OpenAPI 3.1", openapi},
-    {"GET", "/v1/node", ROUTE_NODE_READ, "node", "Build, lanes, services, partitions, offsets, lag, disk, memory, recovery", node_get},
-    {"GET", "/v1/errors", ROUTE_NODE_READ, "node", "Distinct errors since the start, with how often each happened", errors},
-    {"GET", "/v1/services/{name}", ROUTE_SERVICE_READ, "services", "One service: settings in force, topics, reasons, partitions",
-        service_get},
-    {"POST", "/v1/services/{name}/snapshot", ROUTE_SERVICE_ADMIN, "services", "Takes a snapshot of every partition now", service_snapshot},
-    {"POST", "/v1/services/{name}/skip", ROUTE_SERVICE_ADMIN, "services", "Passes over a poison record that parked a partition",
-        service_skip, .query = "partition offset"},
+    {"GET", "/v1/node", ROUTE_NODE_READ, "node",
+        "Build, lanes, services, partitions, offsets, lag, disk, memory, recovery", node_get},
+    {"GET", "/v1/errors", ROUTE_NODE_READ, "node", "Distinct errors since the start, with how often each happened",
+        errors},
+    {"GET", "/v1/services/{name}", ROUTE_SERVICE_READ, "services",
+        "One service: settings in force, topics, reasons, partitions", service_get},
+    {"POST", "/v1/services/{name}/snapshot", ROUTE_SERVICE_ADMIN, "services", "Takes a snapshot of every partition now",
+        service_snapshot},
+    {"POST", "/v1/services/{name}/skip", ROUTE_SERVICE_ADMIN, "services",
+        "Passes over a poison record that parked a partition", service_skip, .query = "partition offset"},
     {"GET", "/v1/tokens", ROUTE_NODE_ADMIN, "tokens", "All tokens, without their secrets", tokens_list_get},
     {"POST", "/v1/tokens", ROUTE_NODE_ADMIN, "tokens", "Makes a token; its secret is in the answer and nowhere else",
         tokens_create_post, .body = TOKEN_BODY_SCHEMA},
@@ -401,14 +407,16 @@ const struct route_built_in admin_routes[] = {
                 "\"retentionMs\":{\"type\":\"integer\"},\"segmentBytes\":{\"type\":\"integer\"}}}"},
     {"GET", "/v1/topics/{name}", ROUTE_TOPIC_READ, "topics", "One topic", topics_get},
     {"DELETE", "/v1/topics/{name}", ROUTE_TOPIC_ADMIN, "topics", "Deletes a topic and its records", topics_delete},
-    {"POST", "/v1/topics/{name}/records", ROUTE_TOPIC_WRITE, "topics", "Appends records; answered once they are on disk", topics_append,
+    {"POST", "/v1/topics/{name}/records", ROUTE_TOPIC_WRITE, "topics",
+        "Appends records; answered once they are on disk", topics_append,
         .query = "partition producerId producerEpoch sequence",
         .body = "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"key\":{\"type\":\"string\"},"
                 "\"keyBase64\":{\"type\":\"string\"},\"value\":{\"type\":\"string\"},"
                 "\"valueBase64\":{\"type\":\"string\"}}}}"},
-    {"GET", "/v1/topics/{name}/records", ROUTE_TOPIC_READ, "topics", "Reads records from an offset (-1: the end), waiting if asked to",
-        topics_read, .query = "partition offset limit wait"},
-    {"GET", "/v1/topics/{name}/tail", ROUTE_TOPIC_READ, "topics", "WebSocket: each new record as a JSON message", NULL, &topics_tail,
-        .query = "partition from"},
+    {"GET", "/v1/topics/{name}/records", ROUTE_TOPIC_READ, "topics",
+        "Reads records from an offset (-1: the end), waiting if asked to", topics_read,
+        .query = "partition offset limit wait"},
+    {"GET", "/v1/topics/{name}/tail", ROUTE_TOPIC_READ, "topics", "WebSocket: each new record as a JSON message", NULL,
+        &topics_tail, .query = "partition from"},
     {0},
 };

@@ -3,7 +3,7 @@
 
 #include "edge/http_session.h"
 
-#define LOOK_NS_MAX SYS_NANOS_PER_S /* the wall clock may jump: expiry is looked at that often, if anything expires */
+#define LOOK_NS_MAX       SYS_NANOS_PER_S /* the wall clock may jump: expiry is looked at that often, if anything expires */
 #define WAITING_FOR_LANES 1u
 
 static uint64_t wall_ms(struct edge *edge) {
@@ -144,8 +144,7 @@ static void clear(struct tenant_metrics *m) {
 
 static void forget_tenants(struct edge_lane *lane, const struct tokens *before, const struct tokens *now) {
     for (uint32_t i = 0; i < TENANTS_MAX; i++)
-        if (strcmp(before->tenants[i].name, now->tenants[i].name) != 0)
-            clear(&lane->tenants[i]);
+        if (strcmp(before->tenants[i].name, now->tenants[i].name) != 0) clear(&lane->tenants[i]);
 }
 
 uint64_t auth_cycle(struct edge_lane *lane) {
@@ -201,8 +200,7 @@ enum weir_error auth_change(struct edge *edge, uint32_t *stage,
     enum weir_error (*change)(struct tokens *tokens, uint64_t now_ms, void *ctx), void *ctx) {
     struct auth *auth = &edge->auth;
     if (!auth->on)
-        return weir_error_context(
-            WEIR_E_CONFLICT, "this node asks for no tokens: set `auth: tokens`, then make some");
+        return weir_error_context(WEIR_E_CONFLICT, "this node asks for no tokens: set `auth: tokens`, then make some");
     if (*stage == WAITING_FOR_LANES) return lanes_follow(edge) ? WEIR_OK : WEIR_E_AGAIN;
     uint64_t generation = atomic_load_explicit(&auth->generation, memory_order_relaxed);
     const struct tokens *before = auth->tables[generation % 2];

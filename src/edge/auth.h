@@ -6,8 +6,8 @@
  * is gone have been told to leave.
  *
  * A connection remembers what it has shown: the same header again is one comparison of bytes. Limits are buckets
- * that all lanes take from (base/rate.h), so they are exact whatever the number of lanes. With `auth: off` every request
- * is "local" and may do all there is.
+ * that all lanes take from (base/rate.h), so they are exact whatever the number of lanes. With `auth: off` every
+ * request is "local" and may do all there is.
  *
  * Owner: the lane for what has a lane or connection in it; the work agent for auth_change. No allocation after open.
  */
@@ -16,10 +16,13 @@
 #include "base/metric.h"
 #include "edge/tokens.h"
 
-#define AUTH_HEADER_MAX 128   /* a longer Authorization header is never remembered */
-#define AUTH_PEERS      4096u /* buckets of failures; addresses share one by chance */
+#define AUTH_HEADER_MAX     128   /* a longer Authorization header is never remembered */
+#define AUTH_PEERS          4096u /* buckets of failures; addresses share one by chance */
 #define AUTH_FAILURES_BURST 10u
-#define AUTH_NOTES_PER_S    10u /* refusals that are recorded in weir.audit; the rest are counted */
+/* Refusals recorded in weir.audit; the rest are counted. At most 40 MB a day, so that a flood of refusals needs weeks
+ * to push out what administrators did. */
+#define AUTH_NOTES_PER_S   1u
+#define AUTH_NOTES_AT_ONCE 20u
 
 struct conn;
 struct edge;
@@ -29,9 +32,9 @@ struct route;
 
 /* Of a connection. */
 struct conn_auth {
-    bool known;     /* it has shown a token */
-    uint16_t row;   /* in the table */
-    uint16_t size;  /* of header */
+    bool known;    /* it has shown a token */
+    uint16_t row;  /* in the table */
+    uint16_t size; /* of header */
     uint64_t generation;
     uint64_t until_ms; /* Unix time; 0: for ever */
     char id[SECRET_ID_SIZE + 1];

@@ -1,10 +1,10 @@
 /* What a request or a session may do: the questions a lane asks, and what a refused client hears.
  *
- * 401 and 403 say which of the two it is and what is missing (RFC 6750 section 3); 429 says when to come again (RFC 6585,
- * RFC 9110 section 10.2.3) and carries the fields of draft-ietf-httpapi-ratelimit-headers. Failures are counted per
- * address: past AUTH_FAILURES_BURST and one per second, a wrong token is answered with 429, whatever was wrong with it,
- * and no longer recorded. A right one is always taken, so that nobody locks out the others behind their address. Logins,
- * whose secrets are short, are refused without a look in that case. */
+ * 401 and 403 say which of the two it is and what is missing (RFC 6750 section 3); 429 says when to come again (RFC
+ * 6585, RFC 9110 section 10.2.3) and carries the fields of draft-ietf-httpapi-ratelimit-headers. Failures are counted
+ * per address: past AUTH_FAILURES_BURST and one per second, a wrong token is answered with 429, whatever was wrong with
+ * it, and no longer recorded. A right one is always taken, so that nobody locks out the others behind their address.
+ * Logins, whose secrets are short, are refused without a look in that case. */
 #include "edge/auth.h"
 #include "edge/desk.h"
 #include "edge/http_session.h"
@@ -46,8 +46,8 @@ static struct permission permission_of(const struct http_call *call) {
     struct permission p = {.object = needs[route->access].object, .verb = needs[route->access].verb};
     if (p.object == ROLE_TOPIC && call->param_count) p.topic = call->params[0];
     if (p.object == ROLE_SERVICE)
-        p.service = route->service != EDGE_NO_SERVICE ? route->service
-                                                      : auth_service_named(call->lane->edge, call->params[0]);
+        p.service =
+            route->service != EDGE_NO_SERVICE ? route->service : auth_service_named(call->lane->edge, call->params[0]);
     return p;
 }
 
@@ -82,8 +82,10 @@ static void refuse_unknown(struct http_call *call, const char *error, const char
     if (error) text_printf(&t, ", error=\"%s\", error_description=\"%s\"", error, detail);
     metric_add(&call->lane->metrics.unauthorized, 1);
     http_problem(call->conn, call->turn,
-        &(struct http_problem){
-            .status = 401, .code = "UNAUTHORIZED", .title = "a token is needed", .detail = detail,
+        &(struct http_problem){.status = 401,
+            .code = "UNAUTHORIZED",
+            .title = "a token is needed",
+            .detail = detail,
             .www_authenticate = header});
 }
 
@@ -103,7 +105,8 @@ static void refuse_forbidden(struct http_call *call, const struct permission *p)
     struct text_builder n = TEXT_BUILDER(need), h = TEXT_BUILDER(header), d = TEXT_BUILDER(detail);
     print_need(call->lane->edge, p, &n);
     text_printf(&h, "Bearer realm=\"weir\", error=\"insufficient_scope\"");
-    /* RFC 6750: a scope has no quotes, blanks or control characters; a topic that nobody could have has no place here. */
+    /* RFC 6750: a scope has no quotes, blanks or control characters; a topic that nobody could have has no place here.
+     */
     bool plain = true;
     for (size_t i = 0; i < n.size; i++)
         plain = plain && need[i] > 0x20 && need[i] < 0x7f && need[i] != '"' && need[i] != '\\';
@@ -143,11 +146,12 @@ static const struct token *authenticate(struct http_call *call) {
     struct weir_slice header, secret;
     struct token_proof proof;
     if (!weir_http_request_header(call->request, weir_slice_text("Authorization"), &header)) {
-        refuse_unknown(call, NULL, "send a token: `Authorization: Bearer weir_...`; an administrator makes one with "
-                                   "`weir token create`");
+        refuse_unknown(call, NULL,
+            "send a token: `Authorization: Bearer weir_...`; an administrator makes one with "
+            "`weir token create`");
         return NULL;
     }
-    if (a->known && a->size == header.size && equal_constant_time(a->header, header.data, header.size)) {
+    if (a->known && a->size && a->size == header.size && equal_constant_time(a->header, header.data, header.size)) {
         const struct token *token = auth_of(conn);
         if (token) return token;
     }
@@ -218,7 +222,7 @@ bool auth_admit(struct http_call *call) {
     if (!auth->on || access == ROUTE_OPEN) return true;
     if (auth->metrics_open && call->route->is_metrics) return true;
     call->token = authenticate(call);
-    if (!call->token) return false;
+    if (!call->token || !within_limits(call)) return false; /* also what is forbidden counts */
     if (access != ROUTE_ANY_TOKEN && (access != ROUTE_TOPIC_ADMIN || call->param_count)) {
         struct permission p = permission_of(call);
         if (!token_allows(call->token, &p)) {
@@ -226,7 +230,7 @@ bool auth_admit(struct http_call *call) {
             return false;
         }
     }
-    return within_limits(call);
+    return true;
 }
 
 bool auth_allow_topic(struct http_call *call, struct weir_slice topic, enum role_verb verb) {
@@ -294,8 +298,7 @@ enum weir_error auth_session_take(struct conn *conn) {
     if (!token) return weir_error_context(WEIR_E_FORBIDDEN, "the session has not logged in");
     if (!take_one(lane, token, &wait_ns, &by_tenant)) {
         metric_add(&lane->tenants[token->tenant].limited, 1);
-        return weir_error_context(
-            WEIR_E_FULL, "the %s's commands are used up for now", by_tenant ? "tenant" : "token");
+        return weir_error_context(WEIR_E_FULL, "the %s's commands are used up for now", by_tenant ? "tenant" : "token");
     }
     metric_add(&lane->tenants[token->tenant].commands, 1);
     return WEIR_OK;
@@ -322,10 +325,11 @@ void auth_print_metrics(const struct edge *edge, struct text_builder *text) {
             if (!tokens->tenants[i].used) continue;
             uint64_t sum = 0;
             for (uint32_t k = 0; k < edge->options.lanes; k++)
-                sum += metric_get(
-                    (const struct metric_counter *)(const void *)((const char *)&edge->lanes[k].tenants[i] + rows[r].at));
-            text_printf(text, "%s{tenant=\"%s\"} %llu\n", rows[r].name, tokens->tenants[i].name,
-                (unsigned long long)sum);
+                sum +=
+                    metric_get((const struct metric_counter *)(const void *)((const char *)&edge->lanes[k].tenants[i] +
+                                                                             rows[r].at));
+            text_printf(
+                text, "%s{tenant=\"%s\"} %llu\n", rows[r].name, tokens->tenants[i].name, (unsigned long long)sum);
         }
     }
 }

@@ -103,8 +103,8 @@ enum weir_error batch_build(struct arena *arena, struct weir_slice json, uint64_
     return WEIR_OK;
 }
 
-enum weir_error batch_build_one(
-    struct arena *arena, struct weir_slice key, struct weir_slice value, uint64_t time_ms, struct weir_slice *ret_batch) {
+enum weir_error batch_build_one(struct arena *arena, struct weir_slice key, struct weir_slice value, uint64_t time_ms,
+    struct weir_slice *ret_batch) {
     struct weir_record_builder builder;
     struct weir_record_builder_options options = WEIR_RECORD_BUILDER_OPTIONS;
     size_t size = WEIR_BATCH_HEADER_SIZE + weir_record_size_max(key.size, value.size, NULL, 0);

@@ -24,7 +24,7 @@ WEIR_MUST enum weir_error batch_build(struct arena *arena, struct weir_slice jso
     const struct batch_producer *producer, struct batch_built *ret_built);
 
 /* A batch of one record. */
-WEIR_MUST enum weir_error batch_build_one(
-    struct arena *arena, struct weir_slice key, struct weir_slice value, uint64_t time_ms, struct weir_slice *ret_batch);
+WEIR_MUST enum weir_error batch_build_one(struct arena *arena, struct weir_slice key, struct weir_slice value,
+    uint64_t time_ms, struct weir_slice *ret_batch);
 
 #endif

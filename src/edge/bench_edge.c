@@ -337,7 +337,8 @@ static double auth_ratio(uint64_t rate, bool pipelined) {
     if (role_parse(weir_slice_text("*:write"), &wish.roles[0]) ||
         tokens_create(auth->tables[0], &wish, random, 1, &shown))
         die("a token");
-    int a = snprintf(plain, sizeof plain, "POST /v1/bench/items HTTP/1.1\r\nHost: a\r\nContent-Length: 24\r\n\r\n%s", body);
+    int a =
+        snprintf(plain, sizeof plain, "POST /v1/bench/items HTTP/1.1\r\nHost: a\r\nContent-Length: 24\r\n\r\n%s", body);
     int b = snprintf(signed_in, sizeof signed_in,
         "POST /v1/bench/items HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Length: 24\r\n\r\n%s",
         shown.secret, body);
@@ -365,7 +366,8 @@ int main(void) {
     printf("{\"gateway_messages_per_cpu_s\":%.0f,", drive("bench.fixed", message, sizeof message, 5000000, NULL));
     printf("\"http_get_pipelined_per_cpu_s\":%.0f,", drive("http", get, sizeof get - 1, 1000000, "k"));
     printf("\"http_post_pipelined_per_cpu_s\":%.0f,", drive("http", post, sizeof post - 1, 500000, "}"));
-    printf("\"auth_on_over_off\":%.3f,\"auth_limited_over_off\":%.3f,", auth_ratio(0, false), auth_ratio(1000000, false));
+    printf(
+        "\"auth_on_over_off\":%.3f,\"auth_limited_over_off\":%.3f,", auth_ratio(0, false), auth_ratio(1000000, false));
     printf("\"auth_on_over_off_pipelined\":%.3f,\"auth_limited_over_off_pipelined\":%.3f,", auth_ratio(0, true),
         auth_ratio(1000000, true));
     printf("\"json_to_packed_per_cpu_s\":%.0f,\"message_to_json_per_cpu_s\":%.0f}\n", transcode_rate(true),

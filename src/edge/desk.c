@@ -61,7 +61,8 @@ void desk_note(struct conn *conn, const char *action, const struct token *token,
     const char *detail) {
     struct edge_lane *lane = conn->lane;
     struct auth *auth = &lane->edge->auth;
-    static const struct rate_limit limit = {RATE_NANOS_PER_S / AUTH_NOTES_PER_S, RATE_NANOS_PER_S};
+    static const struct rate_limit limit = {
+        RATE_NANOS_PER_S / AUTH_NOTES_PER_S, AUTH_NOTES_AT_ONCE * RATE_NANOS_PER_S / AUTH_NOTES_PER_S};
     uint64_t wait_ns;
     if (!rate_take(&auth->notes, limit, lane->now_ns, &wait_ns)) {
         atomic_fetch_add_explicit(&auth->notes_left_out, 1, memory_order_relaxed);
@@ -132,7 +133,8 @@ static void record_outcome(struct edge_lane *lane, struct desk_row *row) {
 
 static void begin_work(struct edge_lane *lane, struct desk_row *row) {
     weir_error_clear();
-    enum weir_error e = host_work(lane->host, row->fn, row->arg, row->arg_size, own_origin(lane, (uint64_t)(row - lane->desk->rows)));
+    enum weir_error e =
+        host_work(lane->host, row->fn, row->arg, row->arg_size, own_origin(lane, (uint64_t)(row - lane->desk->rows)));
     row->phase = DESK_DOING;
     if (!e) return;
     set_outcome(row, e, weir_slice_text(weir_error_text()));

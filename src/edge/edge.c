@@ -38,12 +38,14 @@ static enum weir_error may_listen(const struct edge *edge, const struct listener
     if (is_loopback(l->host)) return WEIR_OK;
     if (!edge->auth.on)
         return weir_error_context(WEIR_E_FORBIDDEN,
-            "%s is '%s:%u', which other machines can reach, and auth is off, so that everybody there could do everything; "
+            "%s is '%s:%u', which other machines can reach, and auth is off, so that everybody there could do "
+            "everything; "
             "set `auth: tokens` (and TLS), make a token with `weir token create`, or use 127.0.0.1:%u",
             l->name, l->host, l->port, l->port);
     if (!l->has_tls && !edge->node[NODE_INSECURE].number)
         return weir_error_context(WEIR_E_FORBIDDEN,
-            "%s is '%s:%u', which other machines can reach, without TLS, so that everybody on the way could read tokens; "
+            "%s is '%s:%u', which other machines can reach, without TLS, so that everybody on the way could read "
+            "tokens; "
             "set tls.cert and tls.key, or use 127.0.0.1:%u behind a proxy with TLS; where the network itself is "
             "private, say `insecure: true`",
             l->name, l->host, l->port, l->port);

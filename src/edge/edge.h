@@ -9,12 +9,11 @@
  *     edge_drain()                listeners close, sessions are told to leave; until edge_connections() is 0 or
  * patience ends host_stop(), host_close(), edge_close()
  *
- * Addresses: loopback, or any other with `auth: tokens` and either TLS or `insecure: true`. With port 0 in `listen`, listeners of services whose address nobody set take any port too.
- * Threads: open, close: one. drain, connections: any. Everything else: the lanes.
- * Memory: address space for connections_max per lane is mapped at open and costs what is touched; buffers come from
- * pools with a bound per lane. No allocation per request.
- * Errors: CONFIG or FORBIDDEN with a sentence for an address that is malformed or may not be listened on; EXISTS port in use;
- * NO_MEMORY.
+ * Addresses: loopback, or any other with `auth: tokens` and either TLS or `insecure: true`. With port 0 in `listen`,
+ * listeners of services whose address nobody set take any port too. Threads: open, close: one. drain, connections: any.
+ * Everything else: the lanes. Memory: address space for connections_max per lane is mapped at open and costs what is
+ * touched; buffers come from pools with a bound per lane. No allocation per request. Errors: CONFIG or FORBIDDEN with a
+ * sentence for an address that is malformed or may not be listened on; EXISTS port in use; NO_MEMORY.
  */
 #ifndef WEIR_EDGE_EDGE_H
 #define WEIR_EDGE_EDGE_H

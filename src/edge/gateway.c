@@ -161,7 +161,8 @@ const char *weir_session_peer(struct weir_session *session) {
 }
 
 const char *weir_session_principal(struct weir_session *session) {
-    return auth_principal(auth_of(session->conn));
+    const struct token *token = auth_of(session->conn);
+    return token || !session->conn->lane->edge->auth.on ? auth_principal(token) : "";
 }
 
 const char *weir_session_tenant(struct weir_session *session) {

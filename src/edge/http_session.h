@@ -63,8 +63,8 @@ struct http_answer {
     const char *content_type; /* NULL: application/json */
     struct weir_slice body;
     const char *allow, *location, *www_authenticate; /* headers; NULL: none */
-    uint32_t retry_after_s;       /* 0: none */
-    bool replayed;                /* Idempotency-Replayed: true */
+    uint32_t retry_after_s;                          /* 0: none */
+    bool replayed;                                   /* Idempotency-Replayed: true */
 };
 /* Answers the turn, which is gone afterwards. */
 void http_answer(struct conn *conn, struct http_turn *turn, const struct http_answer *answer);

@@ -96,15 +96,15 @@ struct edge_lane {
     char date[CIVIL_HTTP_SIZE];
     uint64_t date_s;
     uint64_t request_number, session_number;
-    uint64_t accept_again_ns; /* listeners are paused until then; DEADLINE_NEVER: they are not */
-    bool drained;             /* drain was carried out on this lane */
-    bool stopping;            /* last words that meet a full queue are not waited for any more */
-    uint64_t auth_generation; /* of the table of tokens this lane reads */
-    _Atomic uint64_t auth_seen; /* the same, for who writes the next one */
-    uint64_t auth_until_ms;     /* the earliest end of what connections have shown; 0: none ends */
+    uint64_t accept_again_ns;       /* listeners are paused until then; DEADLINE_NEVER: they are not */
+    bool drained;                   /* drain was carried out on this lane */
+    bool stopping;                  /* last words that meet a full queue are not waited for any more */
+    uint64_t auth_generation;       /* of the table of tokens this lane reads */
+    _Atomic uint64_t auth_seen;     /* the same, for who writes the next one */
+    uint64_t auth_until_ms;         /* the earliest end of what connections have shown; 0: none ends */
     struct tenant_metrics *tenants; /* TENANTS_MAX */
     struct desk *desk;
-    void *mapped;             /* everything above that is sized by capacity, tenants and desk */
+    void *mapped; /* everything above that is sized by capacity, tenants and desk */
     size_t mapped_size;
     struct edge_lane_metrics metrics;
 };

@@ -1,11 +1,9 @@
 /* edge/roles.h: what a token may do: the grammar of roles, and the question whether one allows something.
  *
  *     role    = "*"                            everything
- *             | "admin"                        node:*, the verb admin of all services and topics, weir.* topics' records
- *             | OBJECT ":" VERB
- *     OBJECT  = "node"                         facts, metrics, errors, API text (read); tokens and tenants (admin)
- *             | SERVICE | "*"                  one service, every service
- *             | "topic/" NAME | "topic/" PREFIX "*"
+ *             | "admin"                        node:*, the verb admin of all services and topics, weir.* topics'
+ * records | OBJECT ":" VERB OBJECT  = "node"                         facts, metrics, errors, API text (read); tokens
+ * and tenants (admin) | SERVICE | "*"                  one service, every service | "topic/" NAME | "topic/" PREFIX "*"
  *     VERB    = "read" | "write" | "admin" | "*"
  *
  * read: queries, records, subscriptions. write: commands, appends. admin: snapshots and skips of a service, making and

@@ -6,8 +6,8 @@
  * that stands before it, so that a scanner of repositories and logs can tell a real token from what only looks like
  * one, and a mistyped token is refused without a look-up.
  *
- * The stored hash is one SHA-256. Slow hashes (Argon2, scrypt) exist for secrets that people choose, which have 20 to 40
- * bits; here a search of the hashes would have to try 2^259 secrets, and a slow hash would only be a way to make the
+ * The stored hash is one SHA-256. Slow hashes (Argon2, scrypt) exist for secrets that people choose, which have 20 to
+ * 40 bits; here a search of the hashes would have to try 2^259 secrets, and a slow hash would only be a way to make the
  * node work for whoever sends wrong tokens.
  *
  * A login is the one exception: protocols such as SoupBinTCP have ten bytes for a password, without case: 50 bits. Its

@@ -229,9 +229,12 @@ static void command_call(struct http_call *call, const struct weir_request *requ
 
 static void query_call(struct http_call *call, const struct weir_request *request) {
     const struct weir_route *row = call->route->row;
-    struct host_query query = {
-        .service = call->route->service, .query = row->query, .descriptor = row->request, .packed = request->packed,
-        .principal = request->principal, .tenant = request->tenant};
+    struct host_query query = {.service = call->route->service,
+        .query = row->query,
+        .descriptor = row->request,
+        .packed = request->packed,
+        .principal = request->principal,
+        .tenant = request->tenant};
     enum weir_error e = WEIR_OK;
     weir_error_clear();
     if (row->partition)

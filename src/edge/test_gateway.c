@@ -234,7 +234,8 @@ static void literals_win_over_parameters_and_doubles_are_refused(void **unused) 
         const char *method, *path;
     } rows[] = {{"GET", "/a/{x}/c"}, {"GET", "/a/b/{y}"}, {"GET", "/a/b"}, {"POST", "/a/{x}"}, {"GET", "/"}};
     for (size_t i = 0; i < 5; i++)
-        assert_int_equal(routes_add(routes, &(struct route){.path = rows[i].path, .access = ROUTE_OPEN}, rows[i].method), WEIR_OK);
+        assert_int_equal(
+            routes_add(routes, &(struct route){.path = rows[i].path, .access = ROUTE_OPEN}, rows[i].method), WEIR_OK);
     const struct {
         enum weir_http_method method;
         const char *path, *template;

@@ -91,7 +91,8 @@ static enum weir_error read_member(struct reading *f, const struct member *m) {
     if (m->kind == NUMBER) return json_get_u64(&f->r, m->to) ? WEIR_OK : bad(f, "a whole number is expected");
     if (token != JSON_STRING || f->r.escaped) return bad(f, "a plain text is expected");
     struct weir_slice text = f->r.text;
-    if (m->kind == HEX) return text.size == 2 * m->size && hex_decode(text, m->to) ? WEIR_OK : bad(f, "not hexadecimal");
+    if (m->kind == HEX)
+        return text.size == 2 * m->size && hex_decode(text, m->to) ? WEIR_OK : bad(f, "not hexadecimal");
     if (text.size >= m->size) return bad(f, "a text is too long");
     memset(m->to, 0, m->size);
     memcpy(m->to, text.data, text.size);
@@ -142,8 +143,8 @@ static enum weir_error read_token(struct reading *f, uint32_t row) {
 static enum weir_error read_tenant(struct reading *f) {
     char name[TOKEN_NAME_MAX + 1] = "";
     uint64_t rate = 0, burst = 0;
-    const struct member members[] = {{"name", TEXT, name, sizeof name, NULL}, {"rate", NUMBER, &rate, 0, NULL},
-        {"burst", NUMBER, &burst, 0, NULL}};
+    const struct member members[] = {
+        {"name", TEXT, name, sizeof name, NULL}, {"rate", NUMBER, &rate, 0, NULL}, {"burst", NUMBER, &burst, 0, NULL}};
     enum weir_error e = WEIR_OK;
     if (f->r.token != JSON_OBJECT_OPEN) return bad(f, "a tenant is expected");
     while (!e && json_next(&f->r) == JSON_KEY)

@@ -1,5 +1,5 @@
-/* edge/token_routes.h: /v1/tokens and /v1/tenants: the twins of `weir token ...`. Changes are admin actions (desk.h) and
- * in force on every lane when they are answered. */
+/* edge/token_routes.h: /v1/tokens and /v1/tenants: the twins of `weir token ...`. Changes are admin actions (desk.h)
+ * and in force on every lane when they are answered. */
 #ifndef WEIR_EDGE_TOKEN_ROUTES_H
 #define WEIR_EDGE_TOKEN_ROUTES_H
 #include "edge/http_session.h"

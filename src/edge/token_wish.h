@@ -1,12 +1,12 @@
-/* edge/token_wish.h: the body of POST /v1/tokens, read; for the node and for the command line that makes a token offline.
- * Pure. */
+/* edge/token_wish.h: the body of POST /v1/tokens, read; for the node and for the command line that makes a token
+ * offline. Pure. */
 #ifndef WEIR_EDGE_TOKEN_WISH_H
 #define WEIR_EDGE_TOKEN_WISH_H
 #include "base/json.h"
 #include "edge/tokens.h"
 
-/* {"name", "tenant", "roles": [...], "expires": "90d", "rate": "100/s", "burst": 200, "login": true}: name and roles are
- * needed. INVALID with what is wrong. */
+/* {"name", "tenant", "roles": [...], "expires": "90d", "rate": "100/s", "burst": 200, "login": true}: name and roles
+ * are needed. INVALID with what is wrong. */
 WEIR_MUST enum weir_error token_wish_read(struct weir_slice json, struct token_wish *ret_wish);
 /* {"grace": "1h"}: how long the old secret still works. An empty body is
  * no grace. */

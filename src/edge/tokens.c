@@ -62,8 +62,7 @@ const struct token *tokens_by_name(const struct tokens *tokens, struct weir_slic
     return NULL;
 }
 
-bool token_proven(
-    const struct token *token, const struct token_proof *proof, uint64_t now_ms, uint64_t *ret_until_ms) {
+bool token_proven(const struct token *token, const struct token_proof *proof, uint64_t now_ms, uint64_t *ret_until_ms) {
     const uint8_t *hash = proof->is_login ? token->login_hash : token->hash;
     const uint8_t *old_hash = proof->is_login ? token->old_login_hash : token->old_hash;
     if (proof->is_login && !token->has_login) return false;
@@ -151,8 +150,8 @@ static void drop_tenants(struct tokens *tokens) {
         if (!named[i] && tokens->tenants[i].rate == 0) tokens->tenants[i] = (struct tenant){0};
 }
 
-static void give_secret(struct tokens *tokens, struct token *token, bool is_new, const uint8_t *random, bool wants_login,
-    struct token_shown *shown) {
+static void give_secret(struct tokens *tokens, struct token *token, bool is_new, const uint8_t *random,
+    bool wants_login, struct token_shown *shown) {
     *shown = (struct token_shown){0};
     secret_make(random, is_new ? NULL : token->id, shown->secret);
     if (is_new) memcpy(token->id, shown->secret + sizeof SECRET_PREFIX - 1, SECRET_ID_SIZE);
@@ -166,6 +165,8 @@ static void give_secret(struct tokens *tokens, struct token *token, bool is_new,
 static enum weir_error check_wish(const struct tokens *tokens, const struct token_wish *wish, uint32_t *ret_row) {
     enum weir_error e = token_check_name("a token's name", weir_slice_text(wish->name));
     if (e) return e;
+    if (strcmp(wish->name, "local") == 0)
+        return weir_error_context(WEIR_E_INVALID, "the name local is for requests without a token (auth: off)");
     if (tokens_by_name(tokens, weir_slice_text(wish->name)))
         return weir_error_context(WEIR_E_EXISTS, "there is a token %s; rotate it, or revoke it first", wish->name);
     if (wish->role_count == 0)
@@ -178,8 +179,8 @@ static enum weir_error check_wish(const struct tokens *tokens, const struct toke
     return weir_error_context(WEIR_E_FULL, "there are %u tokens already; revoke one first", TOKENS_MAX);
 }
 
-enum weir_error tokens_create(struct tokens *tokens, const struct token_wish *wish,
-    const uint8_t random[SECRET_RANDOM], uint64_t now_ms, struct token_shown *ret_shown) {
+enum weir_error tokens_create(struct tokens *tokens, const struct token_wish *wish, const uint8_t random[SECRET_RANDOM],
+    uint64_t now_ms, struct token_shown *ret_shown) {
     uint32_t row = 0;
     uint16_t tenant;
     enum weir_error e = check_wish(tokens, wish, &row);

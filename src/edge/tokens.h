@@ -95,8 +95,7 @@ const struct token *tokens_by_secret(
 const struct token *tokens_by_login(
     const struct tokens *tokens, struct weir_slice text, uint64_t now_ms, struct token_proof *ret_proof);
 /* Does the proof (still) hold? *ret_until_ms is when it ends; 0: never. */
-bool token_proven(
-    const struct token *token, const struct token_proof *proof, uint64_t now_ms, uint64_t *ret_until_ms);
+bool token_proven(const struct token *token, const struct token_proof *proof, uint64_t now_ms, uint64_t *ret_until_ms);
 static inline bool token_is_over(const struct token *token, uint64_t now_ms) {
     return token->expires_ms && token->expires_ms <= now_ms;
 }

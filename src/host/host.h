@@ -154,8 +154,7 @@ static inline bool host_topic_is_nodes(struct weir_slice name) {
 /* One partition, HOST_AUDIT_BYTES of retention, made by host_open. append: as host_append, which refuses the node's
  * topics. */
 #define HOST_AUDIT_BYTES (1ull << 30)
-WEIR_MUST enum weir_error host_audit_append(
-    struct host_lane *lane, struct weir_slice batch, struct host_origin origin);
+WEIR_MUST enum weir_error host_audit_append(struct host_lane *lane, struct weir_slice batch, struct host_origin origin);
 
 /* Plain topics. append: a validated RecordBatch; HOST_REPLY with offset when durable (DUPLICATE is OK with repeated =
  * true). read: batches of any topic, HOST_ANSWER with whole RecordBatches; with wait_ns it waits for data until then

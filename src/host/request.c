@@ -228,8 +228,8 @@ static enum weir_error find_plain(
     return WEIR_OK;
 }
 
-static enum weir_error append_to(struct host_lane *lane, struct log_partition *found, struct weir_slice batch,
-    const struct host_origin *origin) {
+static enum weir_error append_to(
+    struct host_lane *lane, struct log_partition *found, struct weir_slice batch, const struct host_origin *origin) {
     enum weir_error e;
     uint32_t owner = found->uid % lane->host->lane_count;
     if (owner == lane->index) return append_batch(lane, found, batch, origin);

@@ -8,7 +8,8 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
     [NODE_DATA] = {"data", WEIR_SETTING_TEXT, "./data",
         .summary = "Folder of the log, snapshots and catalogue; made when absent."},
     [NODE_LISTEN] = {"listen", WEIR_SETTING_TEXT, "127.0.0.1:7070",
-        .summary = "HOST:PORT of the HTTP API, WebSocket and console. Others than loopback need auth and TLS. Port 0 picks a free one."},
+        .summary = "HOST:PORT of the HTTP API, WebSocket and console. Others than loopback need auth and TLS. Port 0 "
+                   "picks a free one."},
     [NODE_ONLY] = {"only", WEIR_SETTING_TEXT, "", .summary = "Services to run, separated by commas; empty runs all."},
     [NODE_LANES] = {"lanes", WEIR_SETTING_UINT, "0", 0, 64,
         "Threads that own sockets, partitions and services; 0 means the number of cores minus one, at least one."},

@@ -1,10 +1,10 @@
 /* The OUCH order entry gateway: requests of SoupBinTCP sessions into commands, events into responses.
  *
- * The login's password is a token's (weir_session_login), its user name the account's number; its session is "P" and the number of a partition, by default account
- * modulo partitions. The engine numbers the events of every session, one for each sequenced message, and the fold marks
- * where in `exchange.events` they stand, so a client that comes back with the sequence number it wants next gets all it
- * missed, also after the node died. What concerns no event (a malformed request, the next UserRefNum) goes as
- * unsequenced data. Owner: the session's lane. Nothing is allocated. */
+ * The login's password is a token's (weir_session_login), its user name the account's number; its session is "P" and
+ * the number of a partition, by default account modulo partitions. The engine numbers the events of every session, one
+ * for each sequenced message, and the fold marks where in `exchange.events` they stand, so a client that comes back
+ * with the sequence number it wants next gets all it missed, also after the node died. What concerns no event (a
+ * malformed request, the next UserRefNum) goes as unsequenced data. Owner: the session's lane. Nothing is allocated. */
 #include "exchange/ouch.h"
 #include "wire/soupbin.h"
 #include <stdio.h>
