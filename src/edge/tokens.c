@@ -165,7 +165,7 @@ static void give_secret(struct tokens *tokens, struct token *token, bool is_new,
 static enum weir_error check_wish(const struct tokens *tokens, const struct token_wish *wish, uint32_t *ret_row) {
     enum weir_error e = token_check_name("a token's name", weir_slice_text(wish->name));
     if (e) return e;
-    if (strcmp(wish->name, "local") == 0)
+    if (weir_slice_equal(weir_slice_text(wish->name), weir_slice_text("local")))
         return weir_error_context(WEIR_E_INVALID, "the name local is for requests without a token (auth: off)");
     if (tokens_by_name(tokens, weir_slice_text(wish->name)))
         return weir_error_context(WEIR_E_EXISTS, "there is a token %s; rotate it, or revoke it first", wish->name);
@@ -183,6 +183,7 @@ enum weir_error tokens_create(struct tokens *tokens, const struct token_wish *wi
     uint64_t now_ms, struct token_shown *ret_shown) {
     uint32_t row = 0;
     uint16_t tenant;
+    WEIR_ASSERT(wish != NULL && wish->role_count <= TOKEN_ROLES_MAX);
     enum weir_error e = check_wish(tokens, wish, &row);
     if (!e) e = find_tenant(tokens, weir_slice_text(wish->tenant), &tenant);
     if (e) return e;
