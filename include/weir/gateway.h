@@ -60,7 +60,7 @@ uint64_t weir_session_mono_ns(struct weir_session *session); /* the lane's time 
  * may still send commands. A command that meets the token's or tenant's limit is FULL, as one that meets a full queue.
  */
 WEIR_MUST enum weir_error weir_session_login(struct weir_session *session, struct weir_slice secret);
-const char *weir_session_principal(struct weir_session *session); /* as weir_request's; valid during the callback */
+const char *weir_session_principal(struct weir_session *session); /* "": not logged in; valid during the callback */
 const char *weir_session_tenant(struct weir_session *session);
 
 /* Queues bytes to the client (WebSocket: one message). Copies. FULL: the client was closed as a slow consumer. */

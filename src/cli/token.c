@@ -162,7 +162,7 @@ static void print_secret(struct weir_slice answer) {
 /* One row per object of the list: the wanted members, lists of texts with commas. */
 static void print_rows(struct weir_slice json, const char *const *columns, size_t count) {
     struct json_reader r = json_reader(json, 0);
-    char cells[8][200];
+    char cells[8][200] = {{0}};
     for (size_t i = 0; i < count; i++)
         printf("%s%-20s", i ? " " : "", columns[i]);
     putchar('\n');

@@ -19,7 +19,10 @@
 #define AUTH_HEADER_MAX     128   /* a longer Authorization header is never remembered */
 #define AUTH_PEERS          4096u /* buckets of failures; addresses share one by chance */
 #define AUTH_FAILURES_BURST 10u
-#define AUTH_NOTES_PER_S    10u /* refusals that are recorded in weir.audit; the rest are counted */
+/* Refusals recorded in weir.audit; the rest are counted. At most 40 MB a day, so that a flood of refusals needs weeks
+ * to push out what administrators did. */
+#define AUTH_NOTES_PER_S   1u
+#define AUTH_NOTES_AT_ONCE 20u
 
 struct conn;
 struct edge;

@@ -151,7 +151,7 @@ static const struct token *authenticate(struct http_call *call) {
             "`weir token create`");
         return NULL;
     }
-    if (a->known && a->size == header.size && equal_constant_time(a->header, header.data, header.size)) {
+    if (a->known && a->size && a->size == header.size && secret_equal(a->header, header.data, header.size)) {
         const struct token *token = auth_of(conn);
         if (token) return token;
     }
@@ -222,7 +222,7 @@ bool auth_admit(struct http_call *call) {
     if (!auth->on || access == ROUTE_OPEN) return true;
     if (auth->metrics_open && call->route->is_metrics) return true;
     call->token = authenticate(call);
-    if (!call->token) return false;
+    if (!call->token || !within_limits(call)) return false; /* also what is forbidden counts */
     if (access != ROUTE_ANY_TOKEN && (access != ROUTE_TOPIC_ADMIN || call->param_count)) {
         struct permission p = permission_of(call);
         if (!token_allows(call->token, &p)) {
@@ -230,7 +230,7 @@ bool auth_admit(struct http_call *call) {
             return false;
         }
     }
-    return within_limits(call);
+    return true;
 }
 
 bool auth_allow_topic(struct http_call *call, struct weir_slice topic, enum role_verb verb) {

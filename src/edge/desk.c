@@ -63,7 +63,8 @@ void desk_note(struct conn *conn, const char *action, const struct token *token,
     const char *detail) {
     struct edge_lane *lane = conn->lane;
     struct auth *auth = &lane->edge->auth;
-    static const struct rate_limit limit = {RATE_NANOS_PER_S / AUTH_NOTES_PER_S, RATE_NANOS_PER_S};
+    static const struct rate_limit limit = {
+        RATE_NANOS_PER_S / AUTH_NOTES_PER_S, AUTH_NOTES_AT_ONCE * RATE_NANOS_PER_S / AUTH_NOTES_PER_S};
     uint64_t wait_ns;
     if (!rate_take(&auth->notes, limit, lane->now_ns, &wait_ns)) {
         atomic_fetch_add_explicit(&auth->notes_left_out, 1, memory_order_relaxed);

@@ -55,8 +55,8 @@ struct desk_order {
 };
 /* Takes the order, or answers why not. */
 void desk_begin(struct http_call *call, const struct desk_order *order);
-/* A record about what was refused: at most AUTH_NOTES_PER_S, the next one tells how many were left out; nobody waits.
- * token, turn NULL: none. */
+/* A record about what was refused: at most AUTH_NOTES_PER_S (AUTH_NOTES_AT_ONCE together), the next one tells how many
+ * were left out; nobody waits. token, turn NULL: none. */
 void desk_note(
     struct conn *conn, const char *action, const struct token *token, const struct http_turn *turn, const char *detail);
 void desk_deliver(struct edge_lane *lane, const struct host_delivery *delivery);

@@ -161,7 +161,8 @@ const char *weir_session_peer(struct weir_session *session) {
 }
 
 const char *weir_session_principal(struct weir_session *session) {
-    return auth_principal(session->conn, auth_of(session->conn));
+    const struct token *token = auth_of(session->conn);
+    return token || !session->conn->lane->edge->auth.on ? auth_principal(session->conn, token) : "";
 }
 
 const char *weir_session_tenant(struct weir_session *session) {
@@ -222,7 +223,7 @@ enum weir_error weir_session_command(
     enum weir_error e = conn->dead ? WEIR_OK : auth_session(conn, session->service, ROLE_WRITE);
     if (!e && !conn->dead) e = auth_session_take(conn);
     if (e) {
-        session->was_full = true;
+        session->was_full = e == WEIR_E_FULL; /* what is forbidden does not become allowed by waiting */
         return e;
     }
     struct host_command host = {.service = session->service,

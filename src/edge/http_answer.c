@@ -12,8 +12,14 @@ static struct weir_slice text(const char *s) {
 static void put_limit(const struct http_limit *limit, struct weir_http_writer *w) {
     char policy[64], left[64];
     struct text_builder p = TEXT_BUILDER(policy), l = TEXT_BUILDER(left);
-    text_printf(&p, "\"token\";q=%llu;w=%u", (unsigned long long)limit->burst, limit->window_s);
-    text_printf(&l, "\"token\";r=%llu;t=%u", (unsigned long long)limit->left, limit->full_in_s);
+    text_add(&p, "\"token\";q=");
+    text_add_u64(&p, limit->burst);
+    text_add(&p, ";w=");
+    text_add_u64(&p, limit->window_s);
+    text_add(&l, "\"token\";r=");
+    text_add_u64(&l, limit->left);
+    text_add(&l, ";t=");
+    text_add_u64(&l, limit->full_in_s);
     weir_http_writer_header(w, text("RateLimit-Policy"), text_slice(&p));
     weir_http_writer_header(w, text("RateLimit"), text_slice(&l));
 }

@@ -51,16 +51,16 @@ static enum weir_error may_listen(const struct weir_setting_value *node, const s
     if (l->is_unix || is_loopback(l->host)) return WEIR_OK;
     if (!auth_is_on(node))
         return weir_error_context(WEIR_E_FORBIDDEN,
-            "%s is on %s, which other machines can reach, and auth is off, so that everybody there could do "
-            "everything; "
-            "set `auth: tokens` and make a token with `weir token create`, or use 127.0.0.1:%u",
-            l->name, l->host, l->port);
+            "%s is '%s:%u', which other machines can reach, and auth is off, so that everybody there could do "
+            "everything; set `auth: tokens` (and TLS), make a token with `weir token create`, or use 127.0.0.1:%u",
+            l->name, l->host, l->port, l->port);
     if (!l->has_tls && !node[NODE_INSECURE].number)
         return weir_error_context(WEIR_E_FORBIDDEN,
-            "%s is on %s, which other machines can reach, without TLS, so that everybody on the way could read tokens; "
-            "set tls.cert and tls.key, or use 127.0.0.1:%u behind a proxy with TLS; where the network itself is "
+            "%s is '%s:%u', which other machines can reach, without TLS, so that everybody on the way could read "
+            "tokens; set tls.cert and tls.key, or use 127.0.0.1:%u behind a proxy with TLS; where the network itself "
+            "is "
             "private, say `insecure: true`",
-            l->name, l->host, l->port);
+            l->name, l->host, l->port, l->port);
     return WEIR_OK;
 }
 

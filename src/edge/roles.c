@@ -57,7 +57,7 @@ enum weir_error role_parse(struct weir_slice text, struct role *ret_role) {
     if (text.size == 0 || text.size > ROLE_TEXT_MAX) return wrong(text, "it is empty or too long");
     memcpy(role.text, text.data, text.size);
     role.text_size = (uint8_t)text.size;
-    if (strcmp(role.text, "*") == 0 || strcmp(role.text, "admin") == 0) {
+    if (weir_slice_equal(text, weir_slice_text("*")) || weir_slice_equal(text, weir_slice_text("admin"))) {
         role.object = role.text[0] == '*' ? ROLE_EVERYTHING : ROLE_ADMINISTRATOR;
         *ret_role = role;
         return WEIR_OK;

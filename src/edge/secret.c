@@ -3,6 +3,9 @@
 #include "base/crc32c.h"
 #include "base/text.h"
 
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
 #define CHECK_SIZE 7
 #define CHECK_AT   (SECRET_TEXT_SIZE - CHECK_SIZE)
 #define ID_AT      (sizeof SECRET_PREFIX - 1)
@@ -59,7 +62,15 @@ bool secret_parse(struct weir_slice text, struct weir_slice *ret_id) {
     return true;
 }
 
-bool secret_hash_login(struct weir_slice login, const uint8_t salt[SECRET_SALT_SIZE], uint8_t out[SHA256_SIZE]) {
+void secret_hash(struct weir_slice text, uint8_t out[SECRET_HASH_SIZE]) {
+    SHA256(text.data, text.size, out);
+}
+
+bool secret_equal(const void *a, const void *b, size_t size) {
+    return CRYPTO_memcmp(a, b, size) == 0;
+}
+
+bool secret_hash_login(struct weir_slice login, const uint8_t salt[SECRET_SALT_SIZE], uint8_t out[SECRET_HASH_SIZE]) {
     uint8_t first[SECRET_SALT_SIZE + SECRET_TEXT_SIZE];
     if (login.size == 0 || login.size > SECRET_TEXT_SIZE) return false;
     memcpy(first, salt, SECRET_SALT_SIZE);
@@ -67,9 +78,9 @@ bool secret_hash_login(struct weir_slice login, const uint8_t salt[SECRET_SALT_S
         uint8_t c = login.data[i];
         first[SECRET_SALT_SIZE + i] = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
     }
-    sha256(weir_slice(first, SECRET_SALT_SIZE + login.size), out);
+    secret_hash(weir_slice(first, SECRET_SALT_SIZE + login.size), out);
     for (int i = 1; i < LOGIN_ROUNDS; i++)
-        sha256(weir_slice(out, SHA256_SIZE), out);
+        secret_hash(weir_slice(out, SECRET_HASH_SIZE), out);
     return true;
 }
 

@@ -11,22 +11,28 @@
  * node work for whoever sends wrong tokens.
  *
  * A login is the one exception: protocols such as SoupBinTCP have ten bytes for a password, without case: 50 bits. Its
- * hash is salted and iterated LOGIN_ROUNDS times, so that a search of stolen hashes takes 2^62 blocks of SHA-256, and
+ * hash is salted and iterated LOGIN_ROUNDS times, so that a search of stolen hashes takes 2^60 blocks of SHA-256, and
  * logins are limited per peer address. Pure.
  */
 #ifndef WEIR_EDGE_SECRET_H
 #define WEIR_EDGE_SECRET_H
-#include "base/sha256.h"
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <weir/error.h>
+#include <weir/slice.h>
 
+#define SECRET_HASH_SIZE  32 /* SHA-256 */
 #define SECRET_PREFIX     "weir_"
 #define SECRET_ID_SIZE    10
 #define SECRET_TEXT_SIZE  75
 #define SECRET_LOGIN_SIZE 10
 #define SECRET_RANDOM     80 /* bytes: enough for an id, a secret and a login */
 #define SECRET_SALT_SIZE  16
-#define LOGIN_ROUNDS      4096
+#define LOGIN_ROUNDS      1024
+
+void secret_hash(struct weir_slice text, uint8_t out[SECRET_HASH_SIZE]);
+bool secret_equal(const void *a, const void *b, size_t size); /* in a time that does not tell where they differ */
 
 /* NUL-terminated: out[SECRET_TEXT_SIZE + 1]. random: SECRET_RANDOM bytes nobody else has seen. id NULL: a new one. */
 void secret_make(const uint8_t *random, const char *id, char *out);
@@ -34,7 +40,7 @@ void secret_make_login(const uint8_t *random, char *out); /* out[SECRET_LOGIN_SI
 /* True for a text of that shape with the right check; *ret_id is the part of it. */
 bool secret_parse(struct weir_slice text, struct weir_slice *ret_id);
 /* The login's hash; its letters' case does not count. False: longer than SECRET_TEXT_SIZE or empty. */
-bool secret_hash_login(struct weir_slice login, const uint8_t salt[SECRET_SALT_SIZE], uint8_t out[SHA256_SIZE]);
+bool secret_hash_login(struct weir_slice login, const uint8_t salt[SECRET_SALT_SIZE], uint8_t out[SECRET_HASH_SIZE]);
 
 /* The token of an Authorization header (RFC 9110 section 11.6.2, RFC 6750 section 2.1): "Bearer", blanks, b64token.
  * INVALID with what is wrong. */

@@ -11,7 +11,7 @@
 /* ---- writing ---- */
 
 static void put_hex(struct json_writer *w, const char *key, const uint8_t *bytes, size_t size) {
-    char hex[2 * SHA256_SIZE];
+    char hex[2 * SECRET_HASH_SIZE];
     hex_encode(weir_slice(bytes, size), hex);
     json_put_slice(w, key, weir_slice(hex, 2 * size));
 }
@@ -26,11 +26,11 @@ static void put_token(struct json_writer *w, const struct tokens *tokens, const 
     for (uint32_t i = 0; i < token->role_count; i++)
         json_write_text(w, token->roles[i].text);
     json_write_array_close(w);
-    put_hex(w, "hash", token->hash, SHA256_SIZE);
-    if (token->old_until_ms) put_hex(w, "oldHash", token->old_hash, SHA256_SIZE);
+    put_hex(w, "hash", token->hash, SECRET_HASH_SIZE);
+    if (token->old_until_ms) put_hex(w, "oldHash", token->old_hash, SECRET_HASH_SIZE);
     if (token->old_until_ms) json_put_u64(w, "oldUntil", token->old_until_ms);
-    if (token->has_login) put_hex(w, "loginHash", token->login_hash, SHA256_SIZE);
-    if (token->has_login && token->old_until_ms) put_hex(w, "oldLoginHash", token->old_login_hash, SHA256_SIZE);
+    if (token->has_login) put_hex(w, "loginHash", token->login_hash, SECRET_HASH_SIZE);
+    if (token->has_login && token->old_until_ms) put_hex(w, "oldLoginHash", token->old_login_hash, SECRET_HASH_SIZE);
     json_put_u64(w, "created", token->created_ms);
     json_put_u64(w, "expires", token->expires_ms);
     json_put_u64(w, "rate", token->rate);
@@ -121,10 +121,10 @@ static enum weir_error read_token(struct reading *f, uint32_t row) {
     bool has_hash = false;
     const struct member members[] = {{"id", TEXT, token->id, sizeof token->id, NULL},
         {"name", TEXT, token->name, sizeof token->name, NULL}, {"tenant", TEXT, tenant, sizeof tenant, NULL},
-        {"hash", HEX, token->hash, SHA256_SIZE, &has_hash}, {"oldHash", HEX, token->old_hash, SHA256_SIZE, NULL},
-        {"oldUntil", NUMBER, &token->old_until_ms, 0, NULL},
-        {"loginHash", HEX, token->login_hash, SHA256_SIZE, &token->has_login},
-        {"oldLoginHash", HEX, token->old_login_hash, SHA256_SIZE, NULL},
+        {"hash", HEX, token->hash, SECRET_HASH_SIZE, &has_hash},
+        {"oldHash", HEX, token->old_hash, SECRET_HASH_SIZE, NULL}, {"oldUntil", NUMBER, &token->old_until_ms, 0, NULL},
+        {"loginHash", HEX, token->login_hash, SECRET_HASH_SIZE, &token->has_login},
+        {"oldLoginHash", HEX, token->old_login_hash, SECRET_HASH_SIZE, NULL},
         {"created", NUMBER, &token->created_ms, 0, NULL}, {"expires", NUMBER, &token->expires_ms, 0, NULL},
         {"rate", NUMBER, &token->rate, 0, NULL}, {"burst", NUMBER, &token->burst, 0, NULL}};
     enum weir_error e = WEIR_OK;

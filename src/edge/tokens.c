@@ -66,8 +66,8 @@ bool token_proven(const struct token *token, const struct token_proof *proof, ui
     const uint8_t *hash = proof->is_login ? token->login_hash : token->hash;
     const uint8_t *old_hash = proof->is_login ? token->old_login_hash : token->old_hash;
     if (proof->is_login && !token->has_login) return false;
-    bool is_new = equal_constant_time(hash, proof->hash, SHA256_SIZE);
-    bool is_old = equal_constant_time(old_hash, proof->hash, SHA256_SIZE) && token->old_until_ms > now_ms;
+    bool is_new = secret_equal(hash, proof->hash, SECRET_HASH_SIZE);
+    bool is_old = secret_equal(old_hash, proof->hash, SECRET_HASH_SIZE) && token->old_until_ms > now_ms;
     if ((!is_new && !is_old) || token_is_over(token, now_ms)) return false;
     uint64_t until = token->expires_ms;
     if (!is_new && (until == 0 || token->old_until_ms < until)) until = token->old_until_ms;
@@ -83,7 +83,7 @@ const struct token *tokens_by_secret(
     const struct token *token = tokens_by_id(tokens, id);
     if (!token) return NULL;
     ret_proof->is_login = false;
-    sha256(text, ret_proof->hash);
+    secret_hash(text, ret_proof->hash);
     return token_proven(token, ret_proof, now_ms, &until) ? token : NULL;
 }
 
@@ -155,7 +155,7 @@ static void give_secret(struct tokens *tokens, struct token *token, bool is_new,
     *shown = (struct token_shown){0};
     secret_make(random, is_new ? NULL : token->id, shown->secret);
     if (is_new) memcpy(token->id, shown->secret + sizeof SECRET_PREFIX - 1, SECRET_ID_SIZE);
-    sha256(weir_slice(shown->secret, SECRET_TEXT_SIZE), token->hash);
+    secret_hash(weir_slice(shown->secret, SECRET_TEXT_SIZE), token->hash);
     token->has_login = wants_login;
     if (!wants_login) return;
     secret_make_login(random, shown->login);
@@ -165,6 +165,8 @@ static void give_secret(struct tokens *tokens, struct token *token, bool is_new,
 static enum weir_error check_wish(const struct tokens *tokens, const struct token_wish *wish, uint32_t *ret_row) {
     enum weir_error e = token_check_name("a token's name", weir_slice_text(wish->name));
     if (e) return e;
+    if (weir_slice_equal(weir_slice_text(wish->name), weir_slice_text("local")))
+        return weir_error_context(WEIR_E_INVALID, "the name local is for requests without a token (auth: off)");
     if (tokens_by_name(tokens, weir_slice_text(wish->name)))
         return weir_error_context(WEIR_E_EXISTS, "there is a token %s; rotate it, or revoke it first", wish->name);
     if (wish->role_count == 0)
@@ -181,6 +183,7 @@ enum weir_error tokens_create(struct tokens *tokens, const struct token_wish *wi
     uint64_t now_ms, struct token_shown *ret_shown) {
     uint32_t row = 0;
     uint16_t tenant;
+    WEIR_ASSERT(wish != NULL && wish->role_count <= TOKEN_ROLES_MAX);
     enum weir_error e = check_wish(tokens, wish, &row);
     if (!e) e = find_tenant(tokens, weir_slice_text(wish->tenant), &tenant);
     if (e) return e;

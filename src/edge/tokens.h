@@ -32,8 +32,8 @@ struct token {
     char name[TOKEN_NAME_MAX + 1];
     uint16_t tenant; /* row of tenants */
     bool has_login;
-    uint8_t hash[SHA256_SIZE], old_hash[SHA256_SIZE];
-    uint8_t login_hash[SHA256_SIZE], old_login_hash[SHA256_SIZE];
+    uint8_t hash[SECRET_HASH_SIZE], old_hash[SECRET_HASH_SIZE];
+    uint8_t login_hash[SECRET_HASH_SIZE], old_login_hash[SECRET_HASH_SIZE];
     uint64_t created_ms, expires_ms, old_until_ms; /* Unix time; 0: never, no old one */
     uint64_t rate, burst;                          /* per second; 0: none, one second's */
     struct rate_limit limit;
@@ -85,7 +85,7 @@ const struct token *tokens_by_id(const struct tokens *tokens, struct weir_slice 
 const struct token *tokens_by_name(const struct tokens *tokens, struct weir_slice name);
 /* What a client showed, as it is remembered while it is connected: never the secret. */
 struct token_proof {
-    uint8_t hash[SHA256_SIZE];
+    uint8_t hash[SECRET_HASH_SIZE];
     bool is_login;
 };
 /* The token whose secret this text is, or NULL. */

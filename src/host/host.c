@@ -245,7 +245,8 @@ static enum weir_error take_options(struct host *host, struct sys *sys, struct l
     return settings_new(o->services, &host->initial);
 }
 
-/* Made at the first start, so that it is there before anything that is to be recorded in it. */
+/* Made at the first start, so that it is there before anything that is to be recorded in it; after the services, whose
+ * partitions are spread over the lanes in the order in which they were made. */
 static enum weir_error open_audit(struct host *host) {
     struct log_topic *topic;
     struct log_topic_config config = {.retention_bytes = HOST_AUDIT_BYTES};
@@ -258,8 +259,8 @@ static enum weir_error open_parts(struct host *host, const struct host_options *
     host->poison = ARENA_NEW(&host->arena, struct poison);
     if (e == WEIR_OK && !host->poison) e = weir_error_context(WEIR_E_NO_MEMORY, "no room for notes");
     if (e == WEIR_OK) e = poison_open(host->poison, host->sys, host->folder);
-    if (e == WEIR_OK) e = open_audit(host);
     if (e == WEIR_OK) e = open_services(host, options->services);
+    if (e == WEIR_OK) e = open_audit(host);
     for (uint32_t i = 0; e == WEIR_OK && i < host->lane_count; i++)
         e = host_lane_open(&host->lanes[i], host, i);
     if (e == WEIR_OK) e = open_partitions(host);
