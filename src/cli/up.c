@@ -214,9 +214,10 @@ static void stop(struct node *node) {
 static void say_recovered(const struct node *node) {
     const struct log_recovery *r = log_recovered(node->log);
     logline_write(edge_log(node->edge), LOGLINE_INFO, r->clean ? "opened" : "recovered",
-        "data=%s journal_bytes=%llu records=%llu torn_bytes=%llu ms=%.1f lanes=%u",
+        "data=%s journal_bytes=%llu records=%llu lazy_records=%llu torn_bytes=%llu ms=%.1f lanes=%u",
         settings_node(node->settings)[NODE_DATA].text, (unsigned long long)r->journal_bytes,
-        (unsigned long long)r->records, (unsigned long long)r->torn_bytes, (double)r->elapsed_ns / 1e6, node->lanes);
+        (unsigned long long)r->records, (unsigned long long)r->lazy_records, (unsigned long long)r->torn_bytes,
+        (double)r->elapsed_ns / 1e6, node->lanes);
 }
 
 int cli_up(const struct cli_command *command, int argc, char **argv) {
