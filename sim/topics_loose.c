@@ -105,7 +105,7 @@ static bool told(struct topics *t, uint32_t i, uint64_t offset, uint64_t n) {
 /* ---- writing ------------------------------------------------------------------------------------------------- */
 static void make(struct topics_loose *l) {
     static const char *const bodies[LOOSE_TOPICS] = {
-        "{\"name\":\"lazy\",\"durability\":\"lazy\",\"segmentBytes\":4096}",
+        "{\"name\":\"lazy\",\"durability\":\"lazy\",\"compression\":\"lz4\",\"segmentBytes\":4096}",
         "{\"name\":\"memory\",\"durability\":\"memory\",\"retentionBytes\":65536}"};
     l->making = true;
     client_ask(&l->writer, "POST", "/v1/topics", NULL, bodies[l->to]);
@@ -253,12 +253,14 @@ static bool walk(struct topics *t, uint32_t i, struct log_partition *p, uint64_t
             if (next >= p->resumed) sim_fail(t->sim, "%s has nothing at offset %llu", p->topic->name, ULL(next));
             next = p->resumed;
         }
-        while (at < size && !t->sim->failed) {
+        struct weir_slice plain;
+        if (!sim_plain(t->sim, weir_slice(bytes, size), next, &plain)) break;
+        while (at < plain.size && !t->sim->failed) {
             struct batch_reader reader;
             struct batch_header header;
             struct batch_record record;
             uint64_t n = 0;
-            e = batch_open(&reader, weir_slice(bytes + at, size - at), &header);
+            e = batch_open(&reader, weir_slice(plain.data + at, plain.size - at), &header);
             WEIR_ASSERT(e == WEIR_OK);
             while (batch_next(&reader, &record) && !t->sim->failed) {
                 if (record.offset < next) continue;

@@ -269,10 +269,10 @@ static void stop(struct node *node) {
 static void say_recovered(const struct node *node) {
     const struct log_recovery *r = log_recovered(node->log);
     logline_write(edge_log(node->edge), LOGLINE_INFO, r->clean ? "opened" : "recovered",
-        "data=%s journal_write=%s journal_bytes=%llu records=%llu torn_bytes=%llu ms=%.1f lanes=%u",
+        "data=%s journal_write=%s journal_bytes=%llu records=%llu lazy_records=%llu torn_bytes=%llu ms=%.1f lanes=%u",
         settings_node(node->settings)[NODE_DATA].text, sys_commit_path_name(log_journal_write(node->log)),
-        (unsigned long long)r->journal_bytes, (unsigned long long)r->records, (unsigned long long)r->torn_bytes,
-        (double)r->elapsed_ns / 1e6, node->lanes);
+        (unsigned long long)r->journal_bytes, (unsigned long long)r->records, (unsigned long long)r->lazy_records,
+        (unsigned long long)r->torn_bytes, (double)r->elapsed_ns / 1e6, node->lanes);
 }
 
 static int up(const struct cli_command *command, int argc, char **argv) {
@@ -339,8 +339,7 @@ const struct cli_command cli_up_commands[] = {
             CLI_EXITS({WEIR_E_CONFIG, "a key or a value is wrong"}, {WEIR_E_LOCKED, "another node runs on the folder"},
                 {WEIR_E_CORRUPT, "the folder holds damage; the sentence names the command that repairs it"},
                 {WEIR_E_VERSION, "the folder was written by a version that this binary does not replay"},
-                {WEIR_E_EXISTS, "an address is taken"}, {WEIR_E_FORBIDDEN, "an address that other machines can reach"},
-                {WEIR_E_IO, "the disk failed"}),
+                {WEIR_E_EXISTS, "an address is taken"}, {WEIR_E_IO, "the disk failed"}),
         .examples = CLI_EXAMPLES({"weir up", "every service, data in ./data, on 127.0.0.1:7070"},
             {"weir up --only exchange --set exchange.partitions=4", "one service, with four partitions"},
             {"weir up --config /etc/weir/weir.yaml", "settings from a file"}),

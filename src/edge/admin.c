@@ -115,6 +115,7 @@ static void put_recovery(struct json_writer *w, const struct log_recovery *r) {
     json_put_u64(w, "journalBytes", r->journal_bytes);
     json_put_u64(w, "tornBytes", r->torn_bytes);
     json_put_u64(w, "records", r->records);
+    json_put_u64(w, "lazyRecords", r->lazy_records);
     json_put_u64(w, "segmentBytesDiscarded", r->segment_bytes_discarded);
     json_put_double(w, "elapsedMs", (double)r->elapsed_ns / 1e6);
     json_write_object_close(w);

@@ -118,6 +118,7 @@ struct log_recovery {
     uint64_t frames, journal_bytes; /* accepted */
     uint64_t torn_bytes;            /* cut from the end: a last frame that was never acknowledged */
     uint64_t records, segment_bytes_discarded;
+    uint64_t lazy_records; /* of lazy topics, found behind the checkpoint and kept */
     uint64_t elapsed_ns;
     bool clean; /* the last stop was clean */
 };

@@ -260,6 +260,7 @@ void log_partition_pass_over(struct partition *p) {
 enum weir_error log_partition_cut(struct partition *p, uint64_t *discarded) {
     uint64_t *bases = NULL;
     uint32_t count = 0;
+    bool removed = false;
     enum weir_error e = log_partition_list(p, &bases, &count);
     for (uint32_t i = 0; !e && i < count; i++) {
         uint64_t base = bases[i], size = 0;
@@ -268,9 +269,14 @@ enum weir_error log_partition_cut(struct partition *p, uint64_t *discarded) {
         if (e || (size <= keep && keep > 0)) continue;
         if (base >= p->row.segment_base) *discarded += size - keep;
         e = cut_file(p, base, keep);
+        removed = removed || keep == 0;
     }
     free(bases);
-    return e;
+    /* A power cut would bring the file back; of a loose partition nobody makes it anew, and it would count. */
+    if (e || !removed || !partition_loose(p)) return e;
+    struct log_path path;
+    log_partition_folder_path(p, &path);
+    return p->log->sys->dir_sync(p->log->sys, path.text);
 }
 
 /* ---- the store agent's side

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "log/catalogue.h"
 #include "log/journal_scan.h"
+#include "log/salvage.h"
 
 /* ---- the checkpoint's rows
  * -------------------------------------------------------------------------------------------------- */
@@ -326,6 +327,16 @@ static enum weir_error load_partitions(struct log *log) {
     return e;
 }
 
+static enum weir_error salvage_partitions(struct log *log) {
+    uint32_t count = atomic_load(&log->partition_count);
+    enum weir_error e = WEIR_OK;
+    for (uint32_t i = 0; !e && i < count; i++) {
+        struct partition *p = atomic_load(&log->partitions[i]);
+        if (p) e = log_partition_salvage(p, &log->recovery.lazy_records);
+    }
+    return e;
+}
+
 static void pass_over_lost(struct log *log) {
     uint32_t count = atomic_load(&log->partition_count);
     for (uint32_t i = 0; i < count; i++) {
@@ -347,7 +358,8 @@ static enum weir_error cut_partitions(struct log *log) {
 static enum weir_error recover_unclean(struct log *log, struct journal_scan *scan) {
     number_after(&log->journal, scan);
     log->recovery.torn_bytes = scan->torn_bytes;
-    enum weir_error e = load_partitions(log); /* what is missing is said before anything is changed */
+    enum weir_error e = salvage_partitions(log);
+    if (!e) e = load_partitions(log); /* what is missing is said before anything is changed */
     if (!e) pass_over_lost(log);
     if (!e) e = open_epoch(log, scan);
     if (!e) e = cut_partitions(log);

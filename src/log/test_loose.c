@@ -14,6 +14,7 @@ struct loose {
     struct life lazy_lives[LIVES_MAX], memory_lives[LIVES_MAX];
     uint32_t life;   /* of the present */
     uint64_t synced; /* offsets of the lazy topic that a checkpoint was seen to cover */
+    uint64_t stored; /* that were seen in segments */
 };
 
 static enum weir_error make_topics(struct loose *l) {
@@ -94,7 +95,9 @@ static void run(struct loose *l) {
 }
 
 static void note_synced(struct loose *l) {
-    if (l->w.log) l->synced = atomic_load(&l->lazy->partitions[0]->checkpointed);
+    if (!l->w.log) return;
+    l->synced = atomic_load(&l->lazy->partitions[0]->checkpointed);
+    l->stored = atomic_load(&l->lazy->partitions[0]->high);
 }
 
 /* Everything that can be read is what some life wrote there, in order; *ret_last is behind the last record. */
@@ -295,6 +298,32 @@ static void after_a_crash_a_gap_says_what_is_lost(void **state) {
     world_done(&l.w);
 }
 
+/* The system has what the process wrote, and knows the producer of it. */
+static void a_killed_process_leaves_what_was_written(void **state) {
+    (void)state;
+    struct loose l = {0};
+    world_init(&l.w, 11);
+    assert_true(begin(&l));
+    for (int i = 0; i < 40; i++) {
+        assert_true(commit_loose(&l));
+        do { /* without the keeper: nothing is synced, let alone checkpointed */
+            log_journal_work(&l.w.log->journal, 0);
+            take(&l);
+        } while (log_store_work(&l.w.log->store, 0) > 0);
+    }
+    assert_int_equal(atomic_load(&l.lazy->partitions[0]->checkpointed), 0);
+    world_crash(&l.w, true);
+    assert_true(begin(&l));
+    uint64_t last = 0;
+    assert_int_equal(check(&l, l.lazy, l.lazy_lives, &last), 40);
+    assert_int_equal(last, 40);
+    assert_int_equal(log_recovered(l.w.log)->lazy_records, 40);
+    world_crash(&l.w, false); /* synced by that start: a power cut does not take it */
+    assert_true(begin(&l));
+    assert_int_equal(check(&l, l.lazy, l.lazy_lives, &last), 40);
+    world_done(&l.w);
+}
+
 static void no_offset_is_given_that_a_crash_would_give_again(void **state) {
     (void)state;
     struct loose l = {0};
@@ -319,6 +348,7 @@ static void any_crash_leaves_a_prefix_and_new_offsets(void **state) {
         world_init(&l.w, seed);
         for (int life = 0; life < 6; life++) {
             sys_sim_fail_at(l.w.sys, SYS_SIM_ANY, 20 + prng_below(&l.w.prng, 300), WEIR_E_CLOSED);
+            l.stored = 0;
             bool alive = begin(&l);
             for (int i = 0; alive && i < 60; i++) {
                 commit_loose(&l);
@@ -341,6 +371,10 @@ static void any_crash_leaves_a_prefix_and_new_offsets(void **state) {
             if (last < l.synced && l.synced % LOG_LOOSE_AHEAD != 0)
                 fail_msg("seed %llu: a checkpoint covered %llu, the last record there is %llu",
                     (unsigned long long)seed, (unsigned long long)l.synced, (unsigned long long)last);
+            if (process_only && last < l.stored && l.stored % LOG_LOOSE_AHEAD != 0)
+                fail_msg(
+                    "seed %llu: the process was killed with offsets up to %llu written, the last one there is %llu",
+                    (unsigned long long)seed, (unsigned long long)l.stored, (unsigned long long)last);
             assert_int_equal(check(&l, l.memory, l.memory_lives, &last), 0);
             world_check(&l.w); /* the durable ones beside them */
             log_stop(l.w.log);
@@ -413,6 +447,7 @@ int main(void) {
         cmocka_unit_test(a_batch_larger_than_a_memory_topic_stands_alone),
         cmocka_unit_test(a_clean_stop_keeps_the_lazy_and_goes_on_with_every_offset),
         cmocka_unit_test(after_a_crash_a_gap_says_what_is_lost),
+        cmocka_unit_test(a_killed_process_leaves_what_was_written),
         cmocka_unit_test(no_offset_is_given_that_a_crash_would_give_again),
         cmocka_unit_test(any_crash_leaves_a_prefix_and_new_offsets),
         cmocka_unit_test(what_cannot_be_is_refused),
