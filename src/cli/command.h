@@ -9,8 +9,6 @@
 #include <weir/error.h>
 #include <weir/slice.h>
 
-#include "sys/sys.h"
-
 #define CLI_EXIT_USAGE 64
 
 enum cli_flag_kind { CLI_TEXT, CLI_NUMBER, CLI_SWITCH, CLI_LIST };
@@ -42,10 +40,6 @@ int cli_parse(const struct cli_command *command, const struct cli_flag *flags, i
 
 /* Prints "weir: <context or sentence>" and returns the exit code. */
 int cli_fail(enum weir_error error);
-
-/* The setting journal_write as a value. CONFIG: it is none of them; the context says where it was set. */
-struct settings;
-WEIR_MUST enum weir_error cli_journal_write(const struct settings *settings, enum sys_commit_path *ret_path);
 
 int cli_up(const struct cli_command *command, int argc, char **argv);
 int cli_check_disk(const struct cli_command *command, int argc, char **argv);

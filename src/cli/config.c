@@ -27,14 +27,6 @@ static enum weir_error load(const char *path, struct settings **ret_settings) {
     return e;
 }
 
-enum weir_error cli_journal_write(const struct settings *settings, enum sys_commit_path *ret_path) {
-    const char *text = settings_node(settings)[NODE_JOURNAL_WRITE].text;
-    if (sys_commit_path_parse(text, ret_path)) return WEIR_OK;
-    return weir_error_context(WEIR_E_CONFIG,
-        "%s: journal_write is '%.40s'; it may be sync, dsync, direct, uring or uring_direct",
-        settings->groups[0].origins[NODE_JOURNAL_WRITE], text);
-}
-
 int cli_config_check(const struct cli_command *command, int argc, char **argv) {
     int positionals = 0;
     int code = cli_parse(command, NULL, argc, argv, 1, 1, &positionals);
@@ -42,7 +34,7 @@ int cli_config_check(const struct cli_command *command, int argc, char **argv) {
     struct settings *settings = NULL;
     enum sys_commit_path path;
     enum weir_error e = load(argv[0], &settings);
-    if (e == WEIR_OK) e = cli_journal_write(settings, &path);
+    if (e == WEIR_OK) e = settings_journal_write(settings, &path);
     settings_free(settings);
     if (e != WEIR_OK) return cli_fail(e);
     printf("%s: correct\n", argv[0]);

@@ -126,7 +126,7 @@ static enum weir_error open_log(struct node *node) {
     options.segment_bytes = s[NODE_SEGMENT_BYTES].number;
     options.checkpoint_bytes = s[NODE_CHECKPOINT_BYTES].number;
     options.disk_reserve_bytes = s[NODE_DISK_RESERVE].number;
-    enum weir_error e = cli_journal_write(node->settings, &options.journal_write);
+    enum weir_error e = settings_journal_write(node->settings, &options.journal_write);
     if (e == WEIR_OK) e = sys_make_folders(node->sys, options.folder);
     return e == WEIR_OK ? log_open(node->sys, &options, &node->log) : e;
 }
