@@ -118,31 +118,25 @@ static void small_options(struct log_options *o, const char *folder) {
     o->disk_reserve_bytes = 0;
 }
 
-static void work_together(enum sys_commit_path how, uint64_t records) {
+static void lanes_readers_and_agents_together_lose_nothing(void **state) {
+    (void)state;
     char folder[64], command[128];
     snprintf(folder, sizeof folder, "/tmp/weir-test-log-%ld", (long)getpid());
     struct sys *sys = NULL;
     struct log *log = NULL;
     struct log_options o;
     small_options(&o, folder);
-    o.journal_write = how;
     must(sys_linux_new(&sys));
     struct log_topic_config plain = {.retention_bytes = 64 << 10}, derived = {.derived = true};
     struct log_topic *in = NULL, *out = NULL;
-    enum weir_error e = log_open(sys, &o, &log);
-    if (e == WEIR_E_CONFIG) {
-        print_message("# SKIP %s\n", weir_error_text());
-        sys_linux_free(sys);
-        return;
-    }
-    must(e);
+    must(log_open(sys, &o, &log));
     must(log_topic_create(log, "in", PARTITIONS, &plain, &in));
     must(log_topic_create(log, "out", PARTITIONS, &derived, &out));
     struct lane lanes[LANES];
     struct reader reader = {.log = log, .in = in};
     pthread_t threads[LANES], reading;
     for (uint32_t i = 0; i < LANES; i++) {
-        lanes[i] = (struct lane){.log = log, .in = in, .out = out, .sys = sys, .index = i, .records = records};
+        lanes[i] = (struct lane){.log = log, .in = in, .out = out, .sys = sys, .index = i, .records = 20000};
         must(sys->poller_open(sys, &lanes[i].poller));
         must(log_writer_open(log, i, lanes[i].poller, &lanes[i].writer));
     }
@@ -173,21 +167,9 @@ static void work_together(enum sys_commit_path how, uint64_t records) {
     assert_int_equal(system(command), 0);
 }
 
-static void lanes_readers_and_agents_together_lose_nothing(void **state) {
-    (void)state;
-    work_together(SYS_COMMIT_SYNC, 20000);
-}
-
-static void the_same_with_every_way_to_write_the_journal(void **state) {
-    (void)state;
-    for (int how = SYS_COMMIT_DSYNC; how < SYS_COMMIT_PATHS; how++)
-        work_together((enum sys_commit_path)how, 3000);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lanes_readers_and_agents_together_lose_nothing),
-        cmocka_unit_test(the_same_with_every_way_to_write_the_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
