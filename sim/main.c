@@ -77,6 +77,11 @@ static void print_report(const struct sim_tally *t, double seconds) {
            "upgrades %llu (refused %llu)\n",
         ULL(t->own_ends), ULL(t->refused_starts), ULL(t->corruption_named), ULL(t->repairs), ULL(t->races),
         ULL(t->upgrades), ULL(t->upgrades_refused));
+    printf("lives by journal_write:");
+    for (int way = 0; way < SYS_COMMIT_PATHS; way++)
+        printf(
+            "%s %s %llu", way ? "," : "", sys_commit_path_name((enum sys_commit_path)way), ULL(t->lives_by_way[way]));
+    printf("\n");
     printf(
         "requests %llu, answered %llu, in doubt %llu; records checked %llu, against memory %llu, folds derived again "
         "%llu\n",

@@ -127,6 +127,7 @@ static void begin(struct sim *sim, struct life *life, bool calm) {
     else if (!calm && sim_percent(sim, 20))
         sys_sim_fail_at(sim->sys, SYS_SIM_ANY, prng_between(&sim->prng, 1, 600), WEIR_E_CLOSED);
     sim->tally.lives++;
+    sim->tally.lives_by_way[options.log.journal_write]++;
 }
 
 static void judge_rival(struct sim *sim, struct life *life) {

@@ -30,6 +30,7 @@ struct sim_tally {
     uint64_t virtual_ns, turns, requests, answered, in_doubt, records_checked, outputs_checked, replays_checked;
     uint64_t corruption_named, repairs, upgrades, upgrades_refused;
     uint64_t segfaults, snapshots_damaged, tails_checked, states_replayed;
+    uint64_t lives_by_way[SYS_COMMIT_PATHS]; /* how the journal was written */
     uint64_t faults[SYS_SIM_FAULT_COUNT];
 };
 

@@ -95,6 +95,8 @@ enum weir_error configuration_load(
     if (c->file) e = load_file(sys, c->file, mistakes, settings);
     set_flags(c, settings, mistakes);
     if (c->self_signed && mistakes->count == 0) self_sign(sys, settings, mistakes);
+    enum sys_commit_path path;
+    if (settings_journal_write(settings, &path) != WEIR_OK) mistakes_add(mistakes, weir_error_text());
     edge_check(sys, settings, weir_services, c->at_start, mistakes_add, mistakes);
     if (mistakes->count == 0) {
         *ret_settings = settings;

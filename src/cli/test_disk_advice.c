@@ -133,6 +133,11 @@ static void syncs_that_are_too_fast_are_doubted_only_as_far_as_can_be_known(void
     sync->p50_ns = 300000;
     a = advise(f, costs);
     assert_int_equal(level_of(&a, "spinning disk"), ADVICE_WARNING);
+    snprintf(f.device, sizeof f.device, "vdb");
+    a = advise(f, costs);
+    assert_int_equal(level_of(&a, "spinning disk"), -1); /* its host says so of every disk */
+    f = plain;
+    f.rotational = 1;
     sync->p50_ns = 8000000;
     a = advise(f, costs);
     assert_int_equal(level_of(&a, "spinning disk"), -1);
@@ -171,7 +176,7 @@ static void what_is_not_clearly_better_is_not_recommended(void **state) {
     costs.costs[SYS_COMMIT_DIRECT][0].ratio = 1.09; /* too little */
     assert_int_equal(advise(plain, costs).best, SYS_COMMIT_SYNC);
     costs = with_better(SYS_COMMIT_DIRECT);
-    costs.costs[SYS_COMMIT_DIRECT][0].rounds_ahead = 5; /* too seldom */
+    costs.costs[SYS_COMMIT_DIRECT][0].rounds_ahead = 7; /* too seldom */
     assert_int_equal(advise(plain, costs).best, SYS_COMMIT_SYNC);
     costs = with_better(SYS_COMMIT_DIRECT);
     costs.costs[SYS_COMMIT_DIRECT][0].p99_ns = 301000; /* a longer tail */

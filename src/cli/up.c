@@ -101,11 +101,8 @@ static enum weir_error open_log(struct node *node) {
     options.segment_bytes = s[NODE_SEGMENT_BYTES].number;
     options.checkpoint_bytes = s[NODE_CHECKPOINT_BYTES].number;
     options.disk_reserve_bytes = s[NODE_DISK_RESERVE].number;
-    if (!sys_commit_path_parse(s[NODE_JOURNAL_WRITE].text, &options.journal_write))
-        return weir_error_context(WEIR_E_CONFIG,
-            "journal_write is '%.40s'; it may be sync, dsync, direct, uring or uring_direct",
-            s[NODE_JOURNAL_WRITE].text);
-    enum weir_error e = sys_make_folders(node->sys, options.folder);
+    enum weir_error e = settings_journal_write(node->settings, &options.journal_write);
+    if (e == WEIR_OK) e = sys_make_folders(node->sys, options.folder);
     return e == WEIR_OK ? log_open(node->sys, &options, &node->log) : e;
 }
 

@@ -372,3 +372,11 @@ size_t settings_explain(const struct settings *settings, const char *key, char *
         text_add(&t, "  The service's fold reads it: a change becomes a record and takes effect at its offset.\n");
     return finish(&t, buf, size);
 }
+
+enum weir_error settings_journal_write(const struct settings *settings, enum sys_commit_path *ret_path) {
+    const char *text = settings_node(settings)[NODE_JOURNAL_WRITE].text;
+    if (sys_commit_path_parse(text, ret_path)) return WEIR_OK;
+    return weir_error_context(WEIR_E_CONFIG,
+        "%s: journal_write is '%.40s'; it may be sync, dsync, direct, uring or uring_direct",
+        settings->groups[0].origins[NODE_JOURNAL_WRITE], text);
+}

@@ -87,6 +87,8 @@ WEIR_MUST enum weir_error settings_load_yaml_all(
 /* key: "listen" or "exchange.partitions". origin is copied. */
 WEIR_MUST enum weir_error settings_set(
     struct settings *settings, const char *key, const char *value, const char *origin);
+/* The row journal_write as a value. CONFIG: it is none of them; the context says where it was set. */
+WEIR_MUST enum weir_error settings_journal_write(const struct settings *settings, enum sys_commit_path *ret_path);
 const struct weir_setting_value *settings_node(const struct settings *settings); /* indexed by enum node_setting */
 const struct weir_setting_value *settings_of(const struct settings *settings, const char *service); /* NULL: none */
 /* ---- reload ---- */

@@ -467,45 +467,65 @@ static void ways_open(void) {
     journal_write = SYS_COMMIT_SYNC;
 }
 
-static double commits_per_s(size_t size, double seconds) {
+#define TURN_COMMITS 2 /* before the next way's turn: the disk's moods last longer */
+
+/* Seconds that some commits take, one after the other. */
+static double commit_some(size_t size) {
     double begin = now_s();
-    uint64_t commits = 0;
-    for (; now_s() - begin < seconds; commits++) {
+    for (int i = 0; i < TURN_COMMITS; i++) {
         struct log_commit *c = node_begin();
         append(c, node.topic->partitions[0], size);
         submit(c);
         settle_to(0);
     }
-    return (double)commits / (now_s() - begin);
+    return now_s() - begin;
+}
+static double bare_some(size_t size) {
+    double begin = now_s();
+    for (int i = 0; i < TURN_COMMITS; i++)
+        bare_once(size);
+    return now_s() - begin;
 }
 
-/* Records whose frames have a size of the bare loop's pieces: with the headers of frame, batch and record. */
-static void bench_ways_at(FILE *json, size_t frame, const char *comma) {
-    double ratios[SYS_COMMIT_PATHS][WAY_ROUNDS], rates[SYS_COMMIT_PATHS] = {0}, bare_rate = 0;
-    double seconds = budget_s * 0.2 / (WAY_ROUNDS * 6);
-    for (int round = 0; round < WAY_ROUNDS; round++) {
-        double b = bare_bytes_per_s(frame, seconds) / (double)frame;
-        bare_rate += b / WAY_ROUNDS;
+/* The bare loop and every way in turns until the time is up: seconds[way], and behind them those of the bare loop. */
+static uint64_t ways_round(size_t frame, double seconds, double took[SYS_COMMIT_PATHS + 1]) {
+    uint64_t commits = 0;
+    for (double begin = now_s(); commits == 0 || now_s() - begin < seconds; commits += TURN_COMMITS) {
+        took[SYS_COMMIT_PATHS] += bare_some(frame);
         for (int i = 0; i < SYS_COMMIT_PATHS; i++) {
-            int way = (i + round) % SYS_COMMIT_PATHS;
+            int way = (int)((uint64_t)i + commits / TURN_COMMITS) % SYS_COMMIT_PATHS;
             if (!way_possible[way]) continue;
             node = way_nodes[way];
-            double rate = commits_per_s(frame - 200, seconds);
+            took[way] +=
+                commit_some(frame - 200); /* with the headers of frame, batch and record it is a frame of that size */
             way_nodes[way] = node;
-            rates[way] += rate / WAY_ROUNDS;
-            ratios[way][round] = rate / b;
         }
     }
+    return commits;
+}
+
+static void bench_ways_at(FILE *json, size_t frame, const char *comma) {
+    double ratios[SYS_COMMIT_PATHS][WAY_ROUNDS], sums[SYS_COMMIT_PATHS + 1] = {0};
+    uint64_t commits = 0;
+    for (int round = 0; round < WAY_ROUNDS; round++) {
+        double took[SYS_COMMIT_PATHS + 1] = {0};
+        commits += ways_round(frame, budget_s * 0.2 / WAY_ROUNDS, took);
+        for (int way = 0; way < SYS_COMMIT_PATHS; way++)
+            ratios[way][round] = took[SYS_COMMIT_PATHS] / (took[way] + 1e-9);
+        for (int i = 0; i <= SYS_COMMIT_PATHS; i++)
+            sums[i] += took[i];
+    }
+    double bare_rate = (double)commits / sums[SYS_COMMIT_PATHS];
     for (int way = 0; way < SYS_COMMIT_PATHS; way++) {
         const char *name = sys_commit_path_name((enum sys_commit_path)way);
         if (!way_possible[way]) continue;
-        double ratio = median(ratios[way], WAY_ROUNDS);
+        double ratio = median(ratios[way], WAY_ROUNDS), rate = (double)commits / sums[way];
         fprintf(json,
             "%s{\"ratio\": %.3f, \"journal_write\": \"%s\", \"frame_bytes\": %zu, \"commits_s\": %.0f, \"bare_s\": "
             "%.0f}",
-            comma, ratio, name, frame, rates[way], bare_rate);
+            comma, ratio, name, frame, rate, bare_rate);
         fprintf(stderr, "ways        %-12s %6zu B frames %8.0f commits/s  bare write + fdatasync %8.0f/s  ratio %.2f\n",
-            name, frame, rates[way], bare_rate, ratio);
+            name, frame, rate, bare_rate, ratio);
         comma = ", ";
     }
 }

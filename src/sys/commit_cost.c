@@ -7,9 +7,9 @@
 
 #include <stdio.h>
 
-#define KINDS      (SYS_COMMIT_PATHS * COMMIT_COST_SIZES)
-#define BUFFER     ((size_t)512 << 10)
-#define ZERO_PIECE BUFFER
+#define TURN_COMMITS 2 /* of a path, before the next one's turn: a disk's mood lasts longer */
+#define BUFFER       ((size_t)512 << 10)
+#define ZERO_PIECE   BUFFER
 
 const size_t commit_cost_sizes[COMMIT_COST_SIZES] = {4 << 10, 64 << 10, BUFFER};
 
@@ -19,7 +19,7 @@ struct bench {
     struct commit_costs *costs;
     int file, direct; /* direct -1: refused */
     uint64_t at;      /* where the next commit goes */
-    uint32_t done;    /* kinds measured, of all rounds */
+    uint32_t done;    /* sizes measured, of all rounds */
     uint8_t buffer[BUFFER] __attribute__((aligned(SYS_DIRECT_BLOCK)));
     struct metric_histogram ns[SYS_COMMIT_PATHS][COMMIT_COST_SIZES];
     double ratios[SYS_COMMIT_PATHS][COMMIT_COST_SIZES][COMMIT_COST_ROUNDS];
@@ -31,7 +31,7 @@ static enum weir_error no(void) {
 
 static bool may_go_on(const struct bench *b) {
     const struct commit_cost_options *o = b->options;
-    return !o->go_on || o->go_on(o->ctx, b->done * 1000 / (KINDS * COMMIT_COST_ROUNDS));
+    return !o->go_on || o->go_on(o->ctx, b->done * 1000 / (COMMIT_COST_SIZES * COMMIT_COST_ROUNDS));
 }
 
 /* ---- the file ------------------------------------------------------------------------------------------------ */
@@ -92,38 +92,53 @@ static enum weir_error try_paths(struct bench *b) {
     return WEIR_OK;
 }
 
-/* One kind for a while. *ret_per_s: its commits per second in this round. */
-static enum weir_error run_kind(
-    struct bench *b, enum sys_commit_path how, size_t size_index, uint64_t ns, double *ret_per_s) {
+struct turn { /* one path at one size in one round */
+    uint64_t commits, ns;
+};
+
+static enum weir_error take_turn(struct bench *b, enum sys_commit_path how, size_t size_index, struct turn *turn) {
     struct sys *sys = b->sys;
-    uint64_t begin = sys->mono_ns(sys), now = begin, commits = 0;
-    do {
+    for (int i = 0; i < TURN_COMMITS; i++) {
+        if (!may_go_on(b)) return no();
+        uint64_t begin = sys->mono_ns(sys);
         enum weir_error e = commit_once(b, how, commit_cost_sizes[size_index]);
         if (e) return e;
-        uint64_t end = sys->mono_ns(sys);
-        metric_record(&b->ns[how][size_index], end - now);
-        now = end;
-        commits++;
-        if (!may_go_on(b)) return no();
-    } while (now - begin < ns);
-    *ret_per_s = (double)commits * 1e9 / (double)(now - begin + (now == begin));
+        uint64_t ns = sys->mono_ns(sys) - begin;
+        metric_record(&b->ns[how][size_index], ns);
+        turn->commits++;
+        turn->ns += ns;
+    }
     return WEIR_OK;
 }
 
-/* Every kind once, the sizes in order and within each the paths from another one on in each round. */
-static enum weir_error run_round(struct bench *b, uint32_t round, uint64_t ns) {
-    for (size_t s = 0; s < COMMIT_COST_SIZES; s++) {
-        double per_s[SYS_COMMIT_PATHS] = {0};
+/* All paths at one size, a few commits each before the next one's turn, until the time is up. */
+static enum weir_error run_size(struct bench *b, uint32_t round, size_t size_index, uint64_t ns) {
+    struct turn turns[SYS_COMMIT_PATHS] = {{0, 0}};
+    uint64_t begin = b->sys->mono_ns(b->sys);
+    uint32_t first = round;
+    do {
         for (uint32_t i = 0; i < SYS_COMMIT_PATHS; i++) {
-            enum sys_commit_path how = (enum sys_commit_path)((i + round) % SYS_COMMIT_PATHS);
-            enum weir_error e = b->costs->refused[how] ? WEIR_OK : run_kind(b, how, s, ns, &per_s[how]);
+            enum sys_commit_path how = (enum sys_commit_path)((i + first) % SYS_COMMIT_PATHS);
+            enum weir_error e = b->costs->refused[how] ? WEIR_OK : take_turn(b, how, size_index, &turns[how]);
             if (e) return e;
-            b->done++;
         }
-        for (int how = 0; how < SYS_COMMIT_PATHS; how++)
-            b->ratios[how][s][round] = per_s[how] / per_s[SYS_COMMIT_SYNC];
+        first++;
+    } while (b->sys->mono_ns(b->sys) - begin < ns);
+    const struct turn *sync = &turns[SYS_COMMIT_SYNC];
+    for (int how = 0; how < SYS_COMMIT_PATHS; how++) {
+        const struct turn *t = &turns[how]; /* as many commits as sync's, so the ratio is one of times */
+        b->ratios[how][size_index][round] = t->ns ? (double)sync->ns / (double)t->ns : sync->ns == 0;
     }
     return WEIR_OK;
+}
+
+static enum weir_error run_round(struct bench *b, uint32_t round, uint64_t ns) {
+    enum weir_error e = WEIR_OK;
+    for (size_t s = 0; !e && s < COMMIT_COST_SIZES; s++) {
+        e = run_size(b, round, s, ns);
+        b->done++;
+    }
+    return e;
 }
 
 /* ---- the result ---------------------------------------------------------------------------------------------- */
@@ -160,7 +175,7 @@ static enum weir_error measure(struct bench *b) {
     prng_bytes(&prng, b->buffer, sizeof b->buffer); /* a disk may compress, or know zeros */
     enum weir_error e = open_file(b);
     if (!e) e = try_paths(b);
-    uint64_t ns = b->options->duration_ns / (KINDS * COMMIT_COST_ROUNDS);
+    uint64_t ns = b->options->duration_ns / (COMMIT_COST_SIZES * COMMIT_COST_ROUNDS);
     for (; !e && b->costs->rounds < COMMIT_COST_ROUNDS; b->costs->rounds++)
         e = run_round(b, b->costs->rounds, ns);
     if (!e) sum_up(b);

@@ -2,8 +2,9 @@
  * sizes.
  *
  * Measured as the journal writes: one commit after the other, at the end of what was committed, into a file that was
- * written in full and synced before. Paths and sizes take turns in short rounds, in another order each, so that a disk
- * that is noisy is noisy for all: what counts is the ratio to SYNC in the same round, and of these the median.
+ * written in full and synced before. At each size the paths take turns after a few commits each, in another order every
+ * time, so that a disk that is noisy is noisy for all; and all of it is done in rounds: what counts is the ratio to
+ * SYNC in the same round, of these the median, and in how many of them a path was ahead.
  *
  * The file loses its name as soon as it is open, so it is gone whatever ends the process. Owner: the calling thread.
  * Memory: one mapping of some MB for the buffer and the histograms, given back at the end.
@@ -14,7 +15,7 @@
 
 #define COMMIT_COST_SIZES      3
 #define COMMIT_COST_FILE_BYTES ((uint64_t)32 << 20)
-#define COMMIT_COST_ROUNDS     9 /* at most; an odd number has a median */
+#define COMMIT_COST_ROUNDS     15 /* an odd number has a median */
 
 extern const size_t commit_cost_sizes[COMMIT_COST_SIZES]; /* bytes, rising */
 

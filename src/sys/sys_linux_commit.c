@@ -61,7 +61,10 @@ static enum weir_error no_ring(int reason) {
             "io_uring is forbidden here: %s; a container's seccomp profile or kernel.io_uring_disabled does that",
             strerror(reason));
     case ENOSYS:
-        return weir_error_context(WEIR_E_UNSUPPORTED, "this kernel has no io_uring");
+        return weir_error_context(WEIR_E_UNSUPPORTED, "this kernel, or the container around it, has no io_uring");
+    case ENOMEM: /* before Linux 5.12 a ring counted as locked memory */
+        return weir_error_context(WEIR_E_UNSUPPORTED,
+            "io_uring can't be set up: %s; raise the limit of locked memory (ulimit -l)", strerror(reason));
     default:
         return weir_error_context(WEIR_E_UNSUPPORTED, "io_uring can't be set up: %s", strerror(reason));
     }

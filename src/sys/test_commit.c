@@ -3,6 +3,7 @@
 #include "base/prng.h"
 #include "sys/test_world.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -146,6 +147,40 @@ static void a_write_that_is_cut_short_is_no_success(void **state) {
         assert_int_equal(size, 3 * BLOCK + 512); /* so it was short, not refused as a whole */
     }
     signal(SIGXFSZ, SIG_DFL);
+}
+
+struct committer {
+    struct sys *sys;
+    int file;
+    uint8_t *block;
+    enum weir_error error;
+};
+
+static void *commit_many(void *arg) {
+    struct committer *c = arg;
+    for (uint64_t i = 0; i < 40 && !c->error; i++)
+        c->error = c->sys->file_commit(c->sys, c->file, SYS_COMMIT_URING, i * BLOCK, c->block, BLOCK);
+    return NULL;
+}
+
+static void two_threads_get_each_their_own_completions(void **state) {
+    struct test_world *world = *state;
+    struct sys *sys = world->sys;
+    if (ring_is_refused(world)) skip();
+    struct committer all[2] = {{sys, world_create(world, "a"), aligned, WEIR_OK}, {sys, -1, aligned + BLOCK, WEIR_OK}};
+    assert_ok(sys->file_open(sys, "/dev/full", SYS_OPEN_WRITE, &all[1].file));
+    pthread_t threads[2];
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, commit_many, &all[i]), 0);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(all[0].error, WEIR_OK);
+    assert_int_equal(all[1].error, WEIR_E_NO_SPACE);
+    uint64_t size = 0;
+    assert_ok(sys->file_size(sys, all[0].file, &size));
+    assert_int_equal(size, 40 * BLOCK);
+    for (size_t i = 0; i < 2; i++)
+        sys->file_close(sys, all[i].file);
 }
 
 static void a_file_system_without_direct_writes_is_named(void **state) {
@@ -313,6 +348,7 @@ int main(void) {
         IN_LINUX(a_write_that_fails_is_told_by_each_path),
         IN_LINUX(a_sync_that_fails_behind_a_whole_write_is_told),
         IN_LINUX(a_write_that_is_cut_short_is_no_success),
+        IN_LINUX(two_threads_get_each_their_own_completions),
         IN_LINUX(a_file_system_without_direct_writes_is_named),
         cmocka_unit_test(with_o_dsync_only_its_own_bytes_are_durable),
         cmocka_unit_test(with_fdatasync_the_whole_file_is_durable),

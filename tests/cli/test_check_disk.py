@@ -36,6 +36,10 @@ with tempfile.TemporaryDirectory(prefix="weir-test-") as folder:
         file.write(last + "\n")
     done = subprocess.run([WEIR, "config", "check", os.path.join(folder, "weir.yaml")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     tap.ok(done.returncode == 0, "that line is a correct configuration", done.stdout)
+    with open(os.path.join(folder, "weir.yaml"), "w") as file:
+        file.write("journal_write: quick\n")
+    done = subprocess.run([WEIR, "config", "check", os.path.join(folder, "weir.yaml")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    tap.ok(done.returncode == 25 and b"weir.yaml:1: journal_write is 'quick'" in done.stdout, "a word that is no way is found there, with its line", done.stdout)
     with Node(config=last + "\n") as node:
         disk = node.get("/v1/node").json()["disk"]
         tap.equal(disk["journalWrite"], last.split()[1], "a node starts with it, and says which it is at /v1/node")
