@@ -93,7 +93,7 @@ static int take_flag(const struct cli_command *command, int argc, char **argv, v
         if (*i + 1 >= argc) return wrong(command, "a value is missing after --", row->name);
         value = argv[++*i];
     }
-    if (common) return cli_take_color(value);
+    if (common) return value ? cli_take_color(value) : -1;
     if (set_flag(f, value, values) != WEIR_OK) return wrong(command, weir_error_text(), "");
     return -1;
 }

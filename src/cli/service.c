@@ -174,6 +174,15 @@ static enum weir_error put_head(void *ctx, const void *data, size_t size) {
     return e ? e : put_stdout(NULL, "}\n", 2);
 }
 
+static void show_replay(void *ctx, uint64_t applied, uint64_t end) {
+    struct progress *progress = ctx;
+    progress->total = end;
+    if (applied < end)
+        progress_at(progress, applied);
+    else
+        progress_done(progress); /* the results come next, on the same terminal */
+}
+
 static int replay(const struct cli_command *command, int argc, char **argv) {
     struct service_values given = {.data = "./data", .until = UINT64_MAX};
     int count = 0;
@@ -184,9 +193,14 @@ static int replay(const struct cli_command *command, int argc, char **argv) {
     bool head_done = false;
     struct sys *sys = NULL;
     enum weir_error e = sys_linux_new(&sys);
-    if (e == WEIR_OK)
-        e = host_replay(sys, given.data, service, (uint32_t)given.partition, given.until,
-            given.dump ? put_stdout : put_head, &head_done);
+    if (e == WEIR_OK) {
+        struct progress progress;
+        progress_start(&progress, sys, argv[0], "records", 0, false);
+        struct host_watch watch = {show_replay, &progress};
+        e = host_replay_watched(sys, given.data, service, (uint32_t)given.partition, given.until,
+            given.dump ? put_stdout : put_head, &head_done, &watch);
+        progress_done(&progress);
+    }
     sys_linux_free(sys);
     return e == WEIR_OK ? 0 : cli_fail(e);
 }

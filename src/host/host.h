@@ -222,6 +222,14 @@ uint32_t host_service_partitions(const struct host *host, uint32_t i);
  * digest. */
 WEIR_MUST enum weir_error host_replay(struct sys *sys, const char *folder, const struct weir_service *service,
     uint32_t partition, uint64_t until, enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx);
+/* The same, and says on its way which records are applied, of those up to `end`. */
+struct host_watch {
+    void (*at)(void *ctx, uint64_t applied, uint64_t end);
+    void *ctx;
+};
+WEIR_MUST enum weir_error host_replay_watched(struct sys *sys, const char *folder, const struct weir_service *service,
+    uint32_t partition, uint64_t until, enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx,
+    const struct host_watch *watch);
 struct host_check {
     uint64_t applied, records, digest; /* next offset at the end; records applied; the state's digest there */
     bool compared;                     /* with a snapshot of the node */

@@ -23,7 +23,8 @@ struct replay {
         values[IN_FORCE_ROWS_MAX]; /* the initial ones, capacities as large as the log wants them */
     struct fold fold;
     struct weir_out out;
-    uint8_t *memory; /* reading, then scratch */
+    const struct host_watch *watch; /* NULL: nobody */
+    uint8_t *memory;                /* reading, then scratch */
     size_t memory_size;
 };
 
@@ -117,6 +118,8 @@ static enum weir_error apply(struct replay *r, uint64_t until) {
             at += header.size;
         }
         if (e == WEIR_OK && r->fold.applied == from) break;
+        uint64_t high = atomic_load(&r->partition->high);
+        if (r->watch) r->watch->at(r->watch->ctx, r->fold.applied, until < high ? until : high);
     }
     return e;
 }
@@ -188,7 +191,13 @@ static enum weir_error run(struct replay *r, uint32_t partition, uint64_t until,
 
 enum weir_error host_replay(struct sys *sys, const char *folder, const struct weir_service *service, uint32_t partition,
     uint64_t until, enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx) {
-    struct replay r = {.sys = sys, .folder = folder, .service = service};
+    return host_replay_watched(sys, folder, service, partition, until, put, ctx, NULL);
+}
+
+enum weir_error host_replay_watched(struct sys *sys, const char *folder, const struct weir_service *service,
+    uint32_t partition, uint64_t until, enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx,
+    const struct host_watch *watch) {
+    struct replay r = {.sys = sys, .folder = folder, .service = service, .watch = watch};
     struct weir_sink out = {.put = put, .ctx = ctx};
     enum weir_error e = run(&r, partition, until, &out);
     close_replay(&r);
