@@ -171,8 +171,8 @@ static enum weir_error adopt(struct restore *r) {
 static enum weir_error take_back(struct restore *r) {
     char format[BACKUP_PATH_MAX + 32];
     if (!r->job->until) return WEIR_OK;
-    enum weir_error e = backup_until(
-        r->sys, r->folder, r->job->until, r->job->services, &r->rows, &r->result->records_dropped);
+    enum weir_error e =
+        backup_until(r->sys, r->folder, r->job->until, r->job->services, &r->rows, &r->result->records_dropped);
     snprintf(format, sizeof format, "%s/FORMAT", r->folder);
     if (!e) e = r->sys->path_unlink(r->sys, format);
     return e ? e : adopt(r);

@@ -8,15 +8,15 @@
  */
 #ifndef WEIR_BACKUP_RESTORE_H
 #define WEIR_BACKUP_RESTORE_H
-#include "backup/until.h"
 #include "backup/backup.h"
+#include "backup/until.h"
 
 struct restore_job {
     struct sys *sys;
     struct object_store *store;
     const struct manifest *manifest;
     const char *folder;
-    const struct until *until; /* NULL: as of the backup's cut */
+    const struct until *until;                  /* NULL: as of the backup's cut */
     const struct weir_service *const *services; /* with until: those of this binary, NULL-terminated */
 };
 struct restore_result {

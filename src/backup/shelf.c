@@ -103,8 +103,7 @@ enum weir_error backup_find_since(struct object_store *store, uint64_t unix_ms, 
     }
     backup_entries_done(&entries);
     if (!e && !found)
-        e = weir_error_context(
-            WEIR_E_NOT_FOUND, "the newest backup, %s, was made before that moment", ret_entry->id);
+        e = weir_error_context(WEIR_E_NOT_FOUND, "the newest backup, %s, was made before that moment", ret_entry->id);
     return e;
 }
 

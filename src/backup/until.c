@@ -111,7 +111,8 @@ static enum weir_error cut_by_time(struct taking_back *t) {
 /* ---- emits ---- */
 
 /* Called per emit; false: no more. */
-typedef bool (*emit_fn)(struct taking_back *t, struct flow *target, uint64_t offset, const struct envelope_source *source);
+typedef bool (*emit_fn)(
+    struct taking_back *t, struct flow *target, uint64_t offset, const struct envelope_source *source);
 
 static bool each_emit(
     struct taking_back *t, struct flow *f, struct batch_reader *reader, uint64_t from, uint64_t to, emit_fn fn) {
@@ -149,14 +150,16 @@ static enum weir_error scan(struct taking_back *t, struct flow *f, uint64_t from
 }
 
 /* Its cause was cut: the target ends in front of it. */
-static bool keep_caused(struct taking_back *t, struct flow *target, uint64_t offset, const struct envelope_source *source) {
+static bool keep_caused(
+    struct taking_back *t, struct flow *target, uint64_t offset, const struct envelope_source *source) {
     const struct flow *cause = find_flow(t, source->uid);
     if (!cause || source->offset < cause->end) return true;
     target->end = offset;
     return false;
 }
 
-static bool limit_snapshots(struct taking_back *t, struct flow *target, uint64_t offset, const struct envelope_source *source) {
+static bool limit_snapshots(
+    struct taking_back *t, struct flow *target, uint64_t offset, const struct envelope_source *source) {
     struct flow *cause = find_flow(t, source->uid);
     (void)target;
     (void)offset;
@@ -250,7 +253,8 @@ static enum weir_error cut_outputs(struct taking_back *t, const struct taken *k,
     enum weir_error e = WEIR_OK;
     for (uint32_t row = 0; !e && k->service->topics[row].name; row++) {
         struct log_topic *topic = log_topic_find(t->log, k->service->topics[row].name);
-        if (k->service->topics[row].role != WEIR_TOPIC_OUTPUT || !topic || k->partition >= topic->partition_count) continue;
+        if (k->service->topics[row].role != WEIR_TOPIC_OUTPUT || !topic || k->partition >= topic->partition_count)
+            continue;
         e = cut_to(t, topic->partitions[k->partition], head->outputs_next[row]);
     }
     return e;
@@ -298,7 +302,8 @@ static enum weir_error check_owners(const struct taking_back *t) {
                 owned = strcmp(row->name, topic->name) == 0;
         if (!owned)
             return weir_error_context(WEIR_E_UNSUPPORTED,
-                "topic %s is a service's that this binary does not have; go back with the binary that ran it", topic->name);
+                "topic %s is a service's that this binary does not have; go back with the binary that ran it",
+                topic->name);
     }
     return WEIR_OK;
 }

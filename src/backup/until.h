@@ -15,13 +15,14 @@ struct weir_service;
 WEIR_VEC(adopt_rows, struct log_adopt_row);
 
 struct until {
-    uint64_t unix_ms;  /* records of later times are left out; UINT64_MAX: none */
-    const char *topic; /* this partition ends at that offset, and all others at the time of the record there; NULL: none */
+    uint64_t unix_ms; /* records of later times are left out; UINT64_MAX: none */
+    const char
+        *topic; /* this partition ends at that offset, and all others at the time of the record there; NULL: none */
     uint32_t partition;
     uint64_t offset;
 };
-/* folder: a log that was adopted and runs nowhere. rows: what is there, then what is left of it. *ret_dropped: records of
- * inputs and plain topics. OUT_OF_RANGE: the input is there only from a later moment on. UNSUPPORTED: a service that
+/* folder: a log that was adopted and runs nowhere. rows: what is there, then what is left of it. *ret_dropped: records
+ * of inputs and plain topics. OUT_OF_RANGE: the input is there only from a later moment on. UNSUPPORTED: a service that
  * this binary does not know, whose outputs nobody could derive again. */
 WEIR_MUST enum weir_error backup_until(struct sys *sys, const char *folder, const struct until *until,
     const struct weir_service *const *services, struct adopt_rows *rows, uint64_t *ret_dropped);

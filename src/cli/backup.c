@@ -317,8 +317,8 @@ static enum weir_error parse_until(const char *text, char topic[LOG_TOPIC_NAME_M
         u.topic = topic;
         u.partition = (uint32_t)partition;
     } else {
-        return weir_error_context(WEIR_E_INVALID,
-            "--until %s: write a time, as in 2026-01-02T03:04:05Z, or TOPIC:PARTITION:OFFSET", text);
+        return weir_error_context(
+            WEIR_E_INVALID, "--until %s: write a time, as in 2026-01-02T03:04:05Z, or TOPIC:PARTITION:OFFSET", text);
     }
     *ret_until = u;
     return WEIR_OK;
@@ -332,7 +332,8 @@ static enum weir_error choose(struct object_store *store, const struct restore_f
                                               : backup_find(store, flags->id, &entry);
     if (!e) e = backup_load(store, &entry, ret_manifest);
     if (!e && by_time && ret_manifest->cut_ms < until->unix_ms)
-        e = weir_error_context(WEIR_E_OUT_OF_RANGE, "backup %s was made before that moment; take a later one", entry.id);
+        e = weir_error_context(
+            WEIR_E_OUT_OF_RANGE, "backup %s was made before that moment; take a later one", entry.id);
     return e;
 }
 
@@ -358,8 +359,9 @@ static enum weir_error restore(struct sys *sys, struct object_store *store, cons
         printf("%s is backup %s, as of %s: %llu bytes, verified; start with: weir up --data %s\n", flags->data, m.id,
             time, (unsigned long long)result.bytes, flags->data);
     if (!e && !flags->verify && flags->until)
-        printf("%s is backup %s, as of %s: %llu records behind that were left out, verified; start with: weir up --data "
-               "%s\n",
+        printf(
+            "%s is backup %s, as of %s: %llu records behind that were left out, verified; start with: weir up --data "
+            "%s\n",
             flags->data, m.id, flags->until, (unsigned long long)result.records_dropped, flags->data);
     manifest_done(&m);
     return e;

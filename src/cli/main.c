@@ -32,7 +32,8 @@ const struct cli_command cli_commands[] = {
     {"backup verify", "--from URL [--backup ID]", "read a backup whole and compare every checksum", cli_backup_verify},
     {"backup", "[--data DIR --to URL | --node HOST:PORT] [--full] [--keep N] [--json]",
         "copy a data folder, what is new of it, to a store", cli_backup},
-    {"restore", "--from URL [--data DIR] [--backup ID] [--until MOMENT] [--verify]", "make a data folder of a backup", cli_restore},
+    {"restore", "--from URL [--data DIR] [--backup ID] [--until MOMENT] [--verify]", "make a data folder of a backup",
+        cli_restore},
     {"version", "", "print the version", cli_version},
     {0},
 };

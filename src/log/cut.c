@@ -123,7 +123,8 @@ static enum weir_error list_segments(struct log *log, struct log_cut_partition *
             cut->partition->topic->name, cut->partition->index, (unsigned long long)cut->end);
     struct segment *s;
     for (uint32_t i = 0; !e && (s = log_partition_segment(p, i)); i++) {
-        struct log_cut_segment found = {s->base, s->base == last.segment ? last.byte + last.size : atomic_load(&s->size)};
+        struct log_cut_segment found = {
+            s->base, s->base == last.segment ? last.byte + last.size : atomic_load(&s->size)};
         bool counts = s->base <= last.segment;
         log_segment_drop(&log->cache, s);
         if (!counts) break;

@@ -14,8 +14,8 @@ static bool can_be_split(const struct weir_record_batch *b) {
            b->record_count == b->last_offset_delta + 1;
 }
 
-static enum weir_error read_batch(
-    struct log *log, struct partition *p, const struct batch_place *place, uint8_t **ret_bytes, struct weir_record_batch *ret_batch) {
+static enum weir_error read_batch(struct log *log, struct partition *p, const struct batch_place *place,
+    uint8_t **ret_bytes, struct weir_record_batch *ret_batch) {
     struct log_path path;
     int file = -1;
     size_t got = 0;
@@ -34,13 +34,11 @@ static enum weir_error read_batch(
     return WEIR_OK;
 }
 
-enum weir_error log_time_at(
-    struct log *log, struct log_partition *partition, uint64_t offset, uint64_t *ret_time_ms) {
+enum weir_error log_time_at(struct log *log, struct log_partition *partition, uint64_t offset, uint64_t *ret_time_ms) {
     return log_batch_time(log, partition_of(partition), offset, ret_time_ms);
 }
 
-enum weir_error log_cut_point(
-    struct log *log, struct log_partition *partition, uint64_t end, uint64_t *ret_end) {
+enum weir_error log_cut_point(struct log *log, struct log_partition *partition, uint64_t end, uint64_t *ret_end) {
     struct partition *p = partition_of(partition);
     struct batch_place place;
     struct weir_record_batch batch;
@@ -57,7 +55,8 @@ enum weir_error log_cut_point(
 }
 
 /* The batch with its first `count` records alone. */
-static enum weir_error keep_records(uint8_t *bytes, const struct weir_record_batch *batch, uint32_t count, size_t *ret_size) {
+static enum weir_error keep_records(
+    uint8_t *bytes, const struct weir_record_batch *batch, uint32_t count, size_t *ret_size) {
     struct weir_record_reader reader;
     struct weir_record record;
     int64_t latest = INT64_MIN;
