@@ -24,35 +24,36 @@ enum weir_error backup_verified(const struct restore_job *job, const struct veri
     return job->store->put(job->store, key, text_slice(&t));
 }
 
-struct newest {
-    struct object_store *store;
-    uint64_t unix_ms;
-};
-
-static enum weir_error look_at(void *ctx, const char *key, uint64_t size) {
-    struct newest *n = ctx;
-    struct weir_slice text;
-    uint64_t unix_ms = 0;
+/* Of the newest backup that has one: ids begin with their time. */
+static enum weir_error note_newest(void *ctx, const char *key, uint64_t size) {
+    char *newest = ctx;
     (void)size;
-    enum weir_error e = n->store->get(n->store, key, RECORD_BYTES_MAX, &text);
-    if (e) return e == WEIR_E_NOT_FOUND || e == WEIR_E_TOO_LARGE ? WEIR_OK : e;
-    struct json_reader r = json_reader(text, 0);
-    if (json_next(&r) == JSON_OBJECT_OPEN)
-        while (json_next(&r) == JSON_KEY) {
-            bool wanted = json_text_is(&r, "unix_ms");
-            if (!wanted && !json_skip_value(&r)) break;
-            if (wanted && (json_next(&r), !json_get_u64(&r, &unix_ms))) break;
-        }
-    sys_bytes_free(text);
-    if (unix_ms > n->unix_ms) n->unix_ms = unix_ms;
+    if (strcmp(key, newest) > 0) snprintf(newest, OBJECT_KEY_MAX + 1, "%s", key);
     return WEIR_OK;
 }
 
+static uint64_t read_time(struct weir_slice text) {
+    struct json_reader r = json_reader(text, 0);
+    uint64_t unix_ms = 0;
+    if (json_next(&r) != JSON_OBJECT_OPEN) return 0;
+    while (json_next(&r) == JSON_KEY) {
+        if (json_text_is(&r, "unix_ms")) return json_next(&r) != JSON_ERROR && json_get_u64(&r, &unix_ms) ? unix_ms : 0;
+        if (!json_skip_value(&r)) return 0;
+    }
+    return 0;
+}
+
 enum weir_error backup_verified_at(struct object_store *store, const char *node, uint64_t *ret_unix_ms) {
-    struct newest n = {.store = store};
-    char prefix[OBJECT_KEY_MAX];
+    char prefix[OBJECT_KEY_MAX], newest[OBJECT_KEY_MAX + 1] = "";
+    struct weir_slice text;
     snprintf(prefix, sizeof prefix, VERIFIED "%s/", node);
-    enum weir_error e = store->list(store, prefix, look_at, &n);
-    if (!e) *ret_unix_ms = n.unix_ms;
-    return e;
+    enum weir_error e = store->list(store, prefix, note_newest, newest);
+    if (e) return e;
+    *ret_unix_ms = 0;
+    if (!newest[0]) return WEIR_OK;
+    e = store->get(store, newest, RECORD_BYTES_MAX, &text);
+    if (e) return e == WEIR_E_NOT_FOUND || e == WEIR_E_TOO_LARGE ? WEIR_OK : e;
+    *ret_unix_ms = read_time(text);
+    sys_bytes_free(text);
+    return WEIR_OK;
 }
