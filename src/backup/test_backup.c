@@ -44,6 +44,10 @@ static enum weir_error busy_put(struct object_store *store, const char *key, str
     if (b->puts_left == 0) return weir_error_context(WEIR_E_IO, "the store is gone");
     if (b->puts_left != UINT32_MAX) b->puts_left--;
     if (b->w->host) let_run(b->w->sys, 0);
+    if (b->w->host && prng_below(&b->prng, 8) == 0) { /* so long that snapshots are replaced meanwhile */
+        sys_sim_advance(b->w->sys, 1100 * SYS_NANOS_PER_MS);
+        sys_sim_run(b->w->sys, 2000);
+    }
     return b->under->put(b->under, key, bytes);
 }
 static enum weir_error busy_get(struct object_store *s, const char *key, size_t max, struct weir_slice *ret_bytes) {
