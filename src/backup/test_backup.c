@@ -400,6 +400,12 @@ static void a_folder_that_holds_something_is_not_touched(void **state) {
     assert_int_equal(backup_restore(&restore, &restored), WEIR_E_EXISTS);
     must(sys_read_all(w.sys, "copy/mine", 10, &bytes));
     sys_bytes_free(bytes);
+    must(sys_make_folders(w.sys, "new.restoring"));
+    must(sys_replace_file(w.sys, "new.restoring/mine", weir_slice_text("mine")));
+    const struct restore_job beside = {.sys = w.sys, .store = &b.store, .manifest = &m, .folder = "new"};
+    assert_int_equal(backup_restore(&beside, &restored), WEIR_E_EXISTS);
+    must(sys_read_all(w.sys, "new.restoring/mine", 10, &bytes));
+    sys_bytes_free(bytes);
     manifest_done(&m);
     end(&w, &b);
 }
