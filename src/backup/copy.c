@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define CUTS_MAX     5u  /* of a log whose topics are deleted all the time */
+#define LISTS_MAX    5u  /* of a folder whose snapshots are replaced all the time */
 #define EXTENTS_KEPT 32u /* small pieces of a file beyond what its size asks for; then it is copied anew */
 #define PACE_NS      (100 * SYS_NANOS_PER_MS)
 
@@ -135,31 +136,36 @@ static enum weir_error copy_file(struct copy *c, const char *path, uint64_t byte
 
 /* ---- snapshots ---- */
 
-static bool copy_snapshots(void *ctx, const char *name, bool is_folder) {
+static enum weir_error list_snapshots(struct copy *c, const char *below);
+
+static bool copy_snapshot(void *ctx, const char *name, bool is_folder) {
     struct copy *c = ctx;
-    size_t size = strlen(name);
-    char path[MANIFEST_PATH_MAX], full[BACKUP_PATH_MAX];
     const char *below = c->below;
+    size_t size = strlen(name);
+    char path[MANIFEST_PATH_MAX];
     if (!is_folder && (size < 5 || strcmp(name + size - 5, ".snap") != 0)) return true;
     snprintf(path, sizeof path, "%s/%s", below, name);
-    if (is_folder) {
-        snprintf(full, sizeof full, "%s/%s", c->job->folder, path);
-        c->below = path;
-        enum weir_error e = c->job->sys->dir_list(c->job->sys, full, copy_snapshots, c);
-        c->below = below;
-        if (!c->error) c->error = e;
-    } else {
-        size_t files = c->made.files.count, objects = c->made.objects.count;
-        c->error = copy_file(c, path, UINT64_MAX);
-        /* A newer one has taken its place, and that is listed too, or made after the listing: then the one before the
-         * last is still there. */
-        if (c->error == WEIR_E_NOT_FOUND) {
-            c->made.files.count = files;
-            c->made.objects.count = objects;
-            c->error = WEIR_OK;
-        }
-    }
+    c->error = is_folder ? list_snapshots(c, path) : copy_file(c, path, UINT64_MAX);
+    c->below = below;
     return c->error == WEIR_OK;
+}
+
+/* Of a folder whose snapshots are replaced by newer ones while they are copied, what is there then: a partition whose
+ * snapshots were all missed could not be started. */
+static enum weir_error list_snapshots(struct copy *c, const char *below) {
+    char full[BACKUP_PATH_MAX];
+    size_t files = c->made.files.count, objects = c->made.objects.count;
+    enum weir_error e = WEIR_E_NOT_FOUND;
+    snprintf(full, sizeof full, "%s/%s", c->job->folder, below);
+    for (uint32_t i = 0; e == WEIR_E_NOT_FOUND && i < LISTS_MAX; i++) {
+        c->made.files.count = files;
+        c->made.objects.count = objects;
+        c->below = below;
+        c->error = WEIR_OK;
+        e = c->job->sys->dir_list(c->job->sys, full, copy_snapshot, c);
+        if (!e) e = c->error;
+    }
+    return e;
 }
 
 static enum weir_error copy_all_snapshots(struct copy *c) {
@@ -167,10 +173,7 @@ static enum weir_error copy_all_snapshots(struct copy *c) {
     bool exists = false;
     snprintf(full, sizeof full, "%s/snapshots", c->job->folder);
     enum weir_error e = c->job->sys->path_exists(c->job->sys, full, &exists);
-    c->below = "snapshots";
-    c->error = WEIR_OK;
-    if (!e && exists) e = c->job->sys->dir_list(c->job->sys, full, copy_snapshots, c);
-    return e ? e : c->error;
+    return !e && exists ? list_snapshots(c, "snapshots") : e;
 }
 
 /* ---- the log ---- */

@@ -74,8 +74,7 @@ static void take_objects(struct parse *p, struct manifest_file *f) {
     if (!open(p, JSON_ARRAY_OPEN)) return;
     f->first = p->m->objects.count;
     f->count = 0;
-    enum json_token token;
-    while (!p->wrong && (token = json_next(&p->r)) == JSON_OBJECT_OPEN)
+    while (!p->wrong && json_next(&p->r) == JSON_OBJECT_OPEN)
         take_object(p, f);
     if (p->r.token != JSON_ARRAY_CLOSE) say(p, "a list of objects does not end");
 }

@@ -61,16 +61,46 @@ static enum weir_error check_target(const struct restore *r) {
     return e;
 }
 
+static bool note_foreign(void *ctx, const char *name, bool is_folder) {
+    bool *foreign = ctx;
+    *foreign = is_folder || strcmp(name, MARK ".tmp") != 0;
+    return !*foreign;
+}
+
+/* Whether it has the mark, or was made so shortly before the kill that there is no mark yet. */
+static enum weir_error is_ours(const struct restore *r, bool *ret_ours) {
+    char mark[BACKUP_PATH_MAX + 32];
+    bool foreign = false;
+    snprintf(mark, sizeof mark, "%s/" MARK, r->folder);
+    enum weir_error e = r->sys->path_exists(r->sys, mark, ret_ours);
+    if (e || *ret_ours) return e;
+    e = r->sys->dir_list(r->sys, r->folder, note_foreign, &foreign);
+    *ret_ours = !foreign;
+    return e;
+}
+
+static bool remove_but_mark(void *ctx, const char *name, bool is_folder) {
+    return strcmp(name, MARK) == 0 || remove_entry(ctx, name, is_folder);
+}
+
+/* The mark goes last: killed in between, the folder is still known for what it is. */
+static enum weir_error remove_ours(const struct restore *r) {
+    struct removal removal = {r->sys, r->folder, WEIR_OK};
+    enum weir_error e = r->sys->dir_list(r->sys, r->folder, remove_but_mark, &removal);
+    if (!e) e = removal.error;
+    return e ? e : folder_remove_all(r->sys, r->folder);
+}
+
 /* What a restore that was killed left there goes; anything else is not ours to remove. */
 static enum weir_error begin_folder(struct restore *r) {
     char mark[BACKUP_PATH_MAX + 32];
-    bool exists = false, marked = false;
+    bool exists = false, ours = false;
     snprintf(mark, sizeof mark, "%s/" MARK, r->folder);
     enum weir_error e = r->sys->path_exists(r->sys, r->folder, &exists);
-    if (!e && exists) e = r->sys->path_exists(r->sys, mark, &marked);
-    if (!e && exists && !marked)
+    if (!e && exists) e = is_ours(r, &ours);
+    if (!e && exists && !ours)
         e = weir_error_context(WEIR_E_EXISTS, "%s is there and no restore's; move it away", r->folder);
-    if (!e && exists) e = folder_remove_all(r->sys, r->folder);
+    if (!e && exists) e = remove_ours(r);
     if (!e) e = sys_make_folders(r->sys, r->folder);
     return e ? e : sys_replace_file(r->sys, mark, weir_slice_text("a restore was under way here\n"));
 }
@@ -179,8 +209,7 @@ static enum weir_error take_back(struct restore *r) {
 }
 
 static enum weir_error build(struct restore *r) {
-    enum weir_error e = begin_folder(r);
-    if (!e) e = restore_files(r);
+    enum weir_error e = restore_files(r);
     if (!e) e = rows_of(r);
     if (!e) e = identity_new(r->sys, r->folder, r->result->node);
     if (!e) e = adopt(r);
@@ -199,13 +228,14 @@ enum weir_error backup_restore(const struct restore_job *job, struct restore_res
     if ((size_t)snprintf(r.folder, sizeof r.folder, "%.*s.restoring", (int)size, job->folder) >= sizeof r.folder)
         return weir_error_context(WEIR_E_TOO_LARGE, "the folder's path is too long");
     enum weir_error e = check_target(&r);
+    if (!e) e = begin_folder(&r);
     if (e) return e;
     e = build(&r);
     adopt_rows_done(&r.rows);
     if (e) { /* what went wrong is what the caller hears, whatever the cleaning says */
         char reason[512];
         snprintf(reason, sizeof reason, "%s", weir_error_text());
-        enum weir_error ignored = folder_remove_all(job->sys, r.folder);
+        enum weir_error ignored = remove_ours(&r);
         (void)ignored;
         return weir_error_context(e, "%s; nothing was restored", reason);
     }

@@ -21,7 +21,9 @@ struct verify_result {
 /* job->folder is made and removed. MISMATCH: names the service, the partition and what differs. */
 WEIR_MUST enum weir_error backup_verify(const struct restore_job *job, const struct weir_service *const *services,
     struct restore_result *ret_restored, struct verify_result *ret_result);
-/* When a restore of that node's backups was last verified, Unix time; 0: never. */
+/* Writes that down in the store. */
+WEIR_MUST enum weir_error backup_verified(const struct restore_job *job, const struct verify_result *result);
+/* When the newest of that node's backups that was verified was so, Unix time; 0: never. */
 WEIR_MUST enum weir_error backup_verified_at(struct object_store *store, const char *node, uint64_t *ret_unix_ms);
 
 #endif

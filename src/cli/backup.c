@@ -121,9 +121,10 @@ static enum weir_error facts_of(struct client *client, struct asked *ret_asked) 
 
 static enum weir_error read_number(struct weir_slice body, uint64_t *ret_number) {
     struct json_reader r = json_reader(body, 0);
-    if (json_next(&r) == JSON_OBJECT_OPEN && json_next(&r) == JSON_KEY && json_next(&r) != JSON_ERROR &&
-        json_get_u64(&r, ret_number))
-        return WEIR_OK;
+    bool good = json_next(&r) == JSON_OBJECT_OPEN;
+    good = good && json_next(&r) == JSON_KEY;
+    if (good) json_next(&r);
+    if (good && json_get_u64(&r, ret_number)) return WEIR_OK;
     return weir_error_context(WEIR_E_INVALID, "the node's answer has no number");
 }
 
