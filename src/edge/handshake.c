@@ -86,7 +86,7 @@ static void finish(struct conn *conn) {
     char subject[TLS_NAME_MAX];
     if (!tls_link_subject(&conn->tls, subject, sizeof subject)) {
         logline_error(&lane->edge->log, LOGLINE_WARN, "tls_refused", WEIR_E_TOO_LARGE,
-            "a client certificate's subject is longer than 255 bytes");
+            "a client certificate's subject is empty or longer than 255 bytes");
         handshake_fail(conn, TLS_FAILURE_CERTIFICATE);
         return;
     }
