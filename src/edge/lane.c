@@ -193,6 +193,7 @@ static void accept_some(struct edge_lane *lane, uint32_t index) {
 
 void edge_lane_event(struct edge_lane *lane, uint64_t token, uint32_t bits) {
     lane->now_ns = host_lane_mono_ns(lane->host);
+    live_take(&lane->offer, &lane->live); /* what a client sends after a reload's answer meets the reload */
     if (token & LISTENER_TOKEN) {
         accept_some(lane, (uint32_t)token);
         return;

@@ -130,7 +130,7 @@ struct reload_state {
     struct live live;                /* as last offered to the lanes */
     uint64_t files_hash, files_seen; /* of what is in force; of the last look */
     struct metric_counter generation, wall_ns, reloads, refused, certificates, certificates_refused;
-    struct metric_counter pending, not_after_s, days_left;
+    struct metric_counter pending, not_after_s, left_s;
     _Atomic uint64_t pending_rows[SETTINGS_GROUPS_MAX];
 };
 
@@ -174,7 +174,7 @@ void lane_open_session(struct conn *conn); /* lane.c: whose bytes are now the li
 
 /* ---- reload.c ---- */
 void reload_begin(struct edge *edge, struct live *live); /* at open; takes what `live` holds */
-void reload_measure(struct edge *edge);                  /* days until a certificate expires */
+void reload_measure(struct edge *edge);                  /* the time until a certificate expires */
 void reload_say_certificates(struct edge *edge, const struct live *live);
 void reload_print(const struct edge *edge, struct json_writer *w); /* "config": {...} */
 

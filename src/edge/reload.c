@@ -44,7 +44,7 @@ void reload_begin(struct edge *edge, struct live *live) {
             "Changes of certificates' files that could not be put in force."},
         {METRIC_GAUGE, &r->not_after_s, "weir_tls_certificate_not_after_seconds",
             "Unix time at which the first certificate expires; 0: no TLS."},
-        {METRIC_GAUGE, &r->days_left, "weir_tls_certificate_days_left", "Whole days until then; 0: none."},
+        {METRIC_GAUGE, &r->left_s, "weir_tls_certificate_left_seconds", "Time until then; 0: none."},
     };
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(rows); i++)
         metric_register(m, rows[i].kind, rows[i].metric, rows[i].name, rows[i].help, NULL);
@@ -53,7 +53,7 @@ void reload_begin(struct edge *edge, struct live *live) {
 void reload_measure(struct edge *edge) {
     struct reload_state *r = &edge->reload;
     uint64_t now_s = edge->sys->wall_ns(edge->sys) / SYS_NANOS_PER_S, until_s = metric_get(&r->not_after_s);
-    metric_set(&r->days_left, until_s > now_s ? (until_s - now_s) / 86400 : 0);
+    metric_set(&r->left_s, until_s > now_s ? until_s - now_s : 0);
 }
 
 /* Every lane gets its own copy and takes it between two cycles. */
