@@ -45,6 +45,7 @@ int cli_up(const struct cli_command *command, int argc, char **argv);
 int cli_config_check(const struct cli_command *command, int argc, char **argv);
 int cli_config_print(const struct cli_command *command, int argc, char **argv);
 int cli_config_explain(const struct cli_command *command, int argc, char **argv);
+int cli_load(const struct cli_command *command, int argc, char **argv);
 int cli_log_verify(const struct cli_command *command, int argc, char **argv);
 int cli_log_repair(const struct cli_command *command, int argc, char **argv);
 int cli_log_dump(const struct cli_command *command, int argc, char **argv);

@@ -28,6 +28,8 @@ const struct cli_command cli_commands[] = {
     {"log verify", "DIR", "read everything in a data folder and check it", cli_log_verify},
     {"log repair", "DIR", "move damaged bytes to quarantine/ and keep the longest correct log", cli_log_repair},
     {"log dump", "FILE [--deep]", "print the frames or batches of a journal or segment file", cli_log_dump},
+    {"load", "URL --rate N [--curve CURVE] [--duration TIME] [--connections N] [--slo LIST] ...",
+        "put an open-loop load on an http, ws, ouch or udp address and measure it", cli_load},
     {"version", "", "print the version", cli_version},
     {0},
 };

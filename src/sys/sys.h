@@ -129,6 +129,9 @@ struct sys {
     WEIR_MUST enum weir_error (*tcp_accept)(struct sys *, int listener, int *ret_socket, struct sys_address *ret_peer);
     /* Writable when done; if it failed, read and write say CLOSED. */
     WEIR_MUST enum weir_error (*tcp_connect)(struct sys *, const char *host, uint16_t port, int *ret_socket);
+    /* Datagrams to and from one peer: socket_read and socket_write move one each. A port nobody listens on may show as
+     * CLOSED at a later call. */
+    WEIR_MUST enum weir_error (*udp_connect)(struct sys *, const char *host, uint16_t port, int *ret_socket);
     /* *ret_size = 0 with OK: the peer has closed its side. AGAIN: nothing there. */
     WEIR_MUST enum weir_error (*socket_read)(struct sys *, int socket, void *data, size_t size, size_t *ret_size);
     /* Gathers; *ret_size may be short. AGAIN when nothing fits. CLOSED when the peer is gone (no SIGPIPE). */
@@ -136,6 +139,9 @@ struct sys {
         struct sys *, int socket, const struct sys_iovec *parts, size_t count, size_t *ret_size);
     void (*socket_shutdown)(struct sys *, int socket); /* no more writes from us */
     void (*socket_close)(struct sys *, int socket);
+    void (*socket_reset)(struct sys *, int socket); /* closes it so that the peer sees a reset */
+    /* Hint: the kernel keeps about that many received bytes before it pushes back. For a reader that is slow. */
+    void (*socket_narrow)(struct sys *, int socket, size_t bytes);
 
     /* Agents. The struct is copied, what it points to is not. stop() asks the agent to end, wakes it through the poller
      * given here (-1: none), and returns after its last do_work (join); never called by the agent itself. To stop many,
@@ -172,5 +178,9 @@ WEIR_MUST enum weir_error sys_make_folders(struct sys *sys, const char *path); /
 WEIR_MUST enum weir_error sys_memory_map(size_t size, void **ret_memory);
 void sys_memory_unmap(void *memory, size_t size);
 uint32_t sys_core_count(void);
+/* Raises the limit of open descriptors to `want` or as far as the process may; returns the limit now. */
+uint64_t sys_descriptors_raise(uint64_t want);
+/* Waits of the calling thread end as exactly as the kernel can, instead of up to 50 us late. */
+void sys_timers_precise(void);
 
 #endif

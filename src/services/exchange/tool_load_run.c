@@ -20,9 +20,9 @@
 
 /* ---- life ---- */
 
-static enum weir_error open_session(struct load *load, uint32_t index, const char *address) {
-    const struct load_options *o = load->options;
-    struct load_session *s = &load->sessions[index];
+static enum weir_error open_session(struct order_load *load, uint32_t index, const char *address) {
+    const struct order_load_options *o = load->options;
+    struct order_load_session *s = &load->sessions[index];
     char user[32];
     uint32_t own = 0;
     s->partition = index % load->market.partition_count;
@@ -59,8 +59,8 @@ static void ignore(void *context, struct tool_client *client, const struct tool_
     (void)context, (void)client, (void)asked, (void)answer;
 }
 
-enum weir_error load_open(struct load *load, const struct load_options *options) {
-    *load = (struct load){.options = options};
+enum weir_error order_load_open(struct order_load *load, const struct order_load_options *options) {
+    *load = (struct order_load){.options = options};
     size_t buckets = histogram_bucket_count(LATENCY_NS_MAX);
     char listener[80];
     load->buckets = calloc(2 * buckets, sizeof(*load->buckets));
@@ -84,9 +84,9 @@ enum weir_error load_open(struct load *load, const struct load_options *options)
     return error;
 }
 
-void load_done(struct load *load) {
+void order_load_done(struct order_load *load) {
     for (uint32_t i = 0; i < load->session_count; i++) {
-        struct load_session *s = &load->sessions[i];
+        struct order_load_session *s = &load->sessions[i];
         tool_client_logout(&s->client);
         tool_client_done(&s->client);
         generate_done(&s->generate);
@@ -100,7 +100,7 @@ void load_done(struct load *load) {
 
 /* ---- one request, one answer ---- */
 
-static void put(struct load_session *s, uint64_t due) {
+static void put(struct order_load_session *s, uint64_t due) {
     struct generate_step step;
     struct weir_ouch_request request;
     generate_next(&s->generate, &step);
@@ -137,8 +137,8 @@ static void put(struct load_session *s, uint64_t due) {
 
 static void hear(void *context, struct tool_client *client, const struct tool_client_pending *asked,
     const struct weir_ouch_response *answer) {
-    struct load *load = context;
-    struct load_result *r = &load->result;
+    struct order_load *load = context;
+    struct order_load_result *r = &load->result;
     r->executions += answer->type == WEIR_OUCH_R_EXECUTED;
     if (asked == NULL) return;
     r->answered++;
@@ -153,20 +153,21 @@ static void hear(void *context, struct tool_client *client, const struct tool_cl
     uint64_t now = client->received_ns;
     histogram_record(&r->latency, now > asked->at_ns ? now - asked->at_ns : 0);
     if (load->timing_count < load->timing_room)
-        load->timings[load->timing_count++] = (struct load_timing){asked->at_ns - load->begin_ns, now - load->begin_ns};
+        load->timings[load->timing_count++] =
+            (struct order_load_timing){asked->at_ns - load->begin_ns, now - load->begin_ns};
 }
 
 /* ---- the loop ---- */
 
-static uint64_t due_ns(const struct load *load, uint64_t i) {
+static uint64_t due_ns(const struct order_load *load, uint64_t i) {
     uint64_t rate = load->result.rate ? load->result.rate : 1; /* at rate 0 nothing is planned */
     return load->begin_ns + (uint64_t)((unsigned __int128)i * 1000000000u / rate);
 }
 
-static void put_due(struct load *load, uint64_t now) {
-    struct load_result *r = &load->result;
+static void put_due(struct order_load *load, uint64_t now) {
+    struct order_load_result *r = &load->result;
     while (r->sent < r->planned) {
-        struct load_session *s = &load->sessions[r->sent % load->session_count];
+        struct order_load_session *s = &load->sessions[r->sent % load->session_count];
         uint64_t due = due_ns(load, r->sent);
         if (due > now || !tool_client_has_room(&s->client)) return;
         put(s, due);
@@ -175,7 +176,7 @@ static void put_due(struct load *load, uint64_t now) {
     }
 }
 
-static enum weir_error talk(struct load *load, struct pollfd *polls, uint64_t now, uint64_t wait_ns) {
+static enum weir_error talk(struct order_load *load, struct pollfd *polls, uint64_t now, uint64_t wait_ns) {
     for (uint32_t i = 0; i < load->session_count; i++) {
         struct tool_client *client = &load->sessions[i].client;
         enum weir_error error = tool_client_send(client, now);
@@ -192,19 +193,19 @@ static enum weir_error talk(struct load *load, struct pollfd *polls, uint64_t no
     return WEIR_OK;
 }
 
-static uint64_t wait_ns(const struct load *load, uint64_t now) {
-    const struct load_result *r = &load->result;
+static uint64_t wait_ns(const struct order_load *load, uint64_t now) {
+    const struct order_load_result *r = &load->result;
     if (r->sent >= r->planned) return 10000000;
     uint64_t due = due_ns(load, r->sent);
     uint64_t least = r->rate > 20000 ? BATCH_NS : 0;
     return due > now + least ? due - now : least;
 }
 
-static enum weir_error prepare(struct load *load, uint64_t rate, double seconds) {
+static enum weir_error prepare(struct order_load *load, uint64_t rate, double seconds) {
     struct histogram latency = load->result.latency, late = load->result.late;
     histogram_reset(&latency);
     histogram_reset(&late);
-    load->result = (struct load_result){.rate = rate,
+    load->result = (struct order_load_result){.rate = rate,
         .seconds = seconds,
         .planned = (uint64_t)((double)rate * seconds),
         .latency = latency,
@@ -222,8 +223,8 @@ static enum weir_error prepare(struct load *load, uint64_t rate, double seconds)
     return WEIR_OK;
 }
 
-enum weir_error load_run(struct load *load, uint64_t rate, double seconds) {
-    struct load_result *r = &load->result;
+enum weir_error order_load_run(struct order_load *load, uint64_t rate, double seconds) {
+    struct order_load_result *r = &load->result;
     struct pollfd *polls = calloc(load->session_count, sizeof(*polls));
     enum weir_error error = polls ? prepare(load, rate, seconds) : WEIR_E_NO_MEMORY;
     uint64_t now = load->begin_ns = tool_client_now_ns();
@@ -248,16 +249,16 @@ enum weir_error load_run(struct load *load, uint64_t rate, double seconds) {
 }
 
 /* What one run leaves unanswered would be counted in the next. */
-static enum weir_error run_through(struct load *load, uint64_t rate, double seconds) {
-    enum weir_error error = load_run(load, rate, seconds);
+static enum weir_error run_through(struct order_load *load, uint64_t rate, double seconds) {
+    enum weir_error error = order_load_run(load, rate, seconds);
     uint64_t left = load->result.sent - load->result.answered;
     if (error || left == 0) return error;
     return weir_error_context(WEIR_E_TIMEOUT, "at %llu/s: %llu requests unanswered %llu s after the last was sent",
         (unsigned long long)rate, (unsigned long long)left, (unsigned long long)(DRAIN_NS / 1000000000u));
 }
 
-enum weir_error load_ramp(struct load *load) {
-    const struct load_options *o = load->options;
+enum weir_error order_load_ramp(struct order_load *load) {
+    const struct order_load_options *o = load->options;
     uint64_t held = 0, broken = 0, rate = o->rate;
     enum weir_error error = WEIR_OK;
     for (int step = 0; step < RAMP_STEPS_MAX && error == WEIR_OK; step++) {
@@ -280,7 +281,7 @@ enum weir_error load_ramp(struct load *load) {
     return error;
 }
 
-enum weir_error load_timings_write(const struct load *load, const char *path) {
+enum weir_error order_load_timings_write(const struct order_load *load, const char *path) {
     FILE *file = fopen(path, "wb");
     bool good = file && fwrite(load->timings, sizeof(*load->timings), load->timing_count, file) == load->timing_count;
     if (file && fclose(file) != 0) good = false;
