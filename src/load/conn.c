@@ -39,7 +39,7 @@ static void connect_failed(struct load_worker *w, struct load_conn *c, uint64_t 
     uint64_t wait = BACKOFF_NS_MIN << (c->failures < 7 ? c->failures : 7);
     c->failures++;
     load_worker_wake_at(w, c, now + (wait < BACKOFF_NS_MAX ? wait : BACKOFF_NS_MAX));
-    load_worker_settled(w, c);
+    load_worker_settled(w, c, false);
     /* A client that finds no connection has failed in what it wanted: the oldest request that is due. */
     struct load_due due;
     if (w->base_ns == 0 || !load_plan_peek(&w->plan, &due) || w->base_ns + due.at_ns > now) return;
@@ -97,8 +97,7 @@ void load_conn_ready(struct load_worker *w, struct load_conn *c, uint64_t now) {
     histogram_record(&w->result.connect, now - c->opened_ns);
     w->opening--;
     c->failures = 0;
-    c->was_ready = true;
-    load_worker_settled(w, c);
+    load_worker_settled(w, c, true);
     if (c->kind == LOAD_KIND_HALF_OPEN) {
         stay_idle(w, c, now);
         return;

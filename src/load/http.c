@@ -64,7 +64,11 @@ static size_t head_take(struct load_worker *w, struct load_conn *c, uint8_t *byt
     }
     if (!w->parser.has_head) return head; /* an interim answer; the final one follows */
     if (c->pending_count == 0) {
-        load_worker_note(w, "an answer to no request");
+        char text[120];
+        struct text_builder t = TEXT_BUILDER(text);
+        text_printf(&t, "an answer to no request: %d %s", w->parser.response.status,
+            weir_http_status_text(w->parser.response.status));
+        load_worker_note(w, text);
         return LOAD_TAKE_BAD;
     }
     const struct weir_http_response *response = &w->parser.response;

@@ -54,7 +54,7 @@ struct load_result {
     uint64_t *buckets;
     /* Of the run; the merged result alone. */
     uint32_t connections, opened, threads; /* wanted, ready at the start */
-    uint64_t memory_bytes;                 /* resident, by connections: after they were open, less before */
+    uint64_t memory_bytes;                 /* resident at the end, less before there were connections */
     double seconds, wanted_s;              /* from the first intended time to the last answer; planned */
     uint64_t seed, late_max_ns;
     char first_failure[200];

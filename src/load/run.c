@@ -35,12 +35,12 @@ static enum weir_error check(const struct load_options *o) {
 
 static enum weir_error start(struct run *run) {
     enum weir_error e = WEIR_OK;
+    run->resident = run->sys->memory_resident(run->sys);
     for (uint32_t i = 0; i < run->options->threads && e == WEIR_OK; i++) {
         run->agents[i] = -1;
         run->started = i + 1;
         e = load_worker_init(&run->workers[i], run->sys, run->options, i);
     }
-    run->resident = run->sys->memory_resident(run->sys);
     for (uint32_t i = 0; i < run->options->threads && e == WEIR_OK; i++) {
         struct load_worker *w = &run->workers[i];
         e = run->sys->agent_start(
@@ -79,7 +79,7 @@ static void look(struct run *run, uint64_t *ret_opened, uint32_t *ret_settled, u
 }
 
 /* All connections are there, or have failed once. */
-static enum weir_error open_all(struct run *run, struct load_result *result) {
+static void open_all(struct run *run, struct load_result *result) {
     uint64_t opened = 0;
     uint32_t settled = 0, over = 0;
     while (settled < run->options->threads && !run->stopped) {
@@ -87,9 +87,6 @@ static enum weir_error open_all(struct run *run, struct load_result *result) {
         look(run, &opened, &settled, &over);
     }
     result->opened = (uint32_t)opened;
-    uint64_t resident = run->sys->memory_resident(run->sys);
-    result->memory_bytes = resident > run->resident ? resident - run->resident : 0;
-    return WEIR_OK;
 }
 
 static void run_through(struct run *run) {
@@ -107,6 +104,8 @@ static void run_through(struct run *run) {
 }
 
 static void gather(struct run *run, struct load_result *result) {
+    uint64_t resident = run->sys->memory_resident(run->sys);
+    result->memory_bytes = resident > run->resident ? resident - run->resident : 0;
     uint64_t last = run->begin_ns;
     for (uint32_t i = 0; i < run->options->threads; i++) {
         load_result_merge(result, &run->workers[i].result);
@@ -130,7 +129,7 @@ enum weir_error load_run(struct sys *sys, const struct load_options *options, lo
     struct run *run = memory;
     *run = (struct run){.sys = sys, .options = options, .progress = progress, .context = context};
     e = start(run);
-    if (e == WEIR_OK) e = open_all(run, result);
+    if (e == WEIR_OK) open_all(run, result);
     if (e == WEIR_OK && result->opened > 0) run_through(run);
     stop(run);
     if (e == WEIR_OK) gather(run, result);

@@ -185,11 +185,11 @@ void load_worker_note(struct load_worker *w, const char *text) {
     text_add(&t, text);
 }
 
-/* At the start each connection is either ready once or has failed once; then the run may begin. */
-void load_worker_settled(struct load_worker *w, struct load_conn *c) {
-    if (w->base_ns || load_conn_index(w, c) >= w->started) return;
-    if (c->was_ready) w->opened++;
-    if (c->was_ready ? c->failures == 0 : c->failures == 1) w->settled++;
+void load_worker_settled(struct load_worker *w, struct load_conn *c, bool is_ready) {
+    if (c->is_settled) return;
+    c->is_settled = true;
+    w->settled++;
+    w->opened += is_ready;
 }
 
 /* ---- wakes ---- */

@@ -35,7 +35,7 @@ struct load_pending {
 struct load_conn {
     int socket;
     uint8_t state, kind;
-    bool in_ready, dirty, is_reading, is_writing, was_ready;
+    bool in_ready, dirty, is_reading, is_writing, is_settled;
     uint32_t failures; /* connects in a row that failed */
     uint32_t pending_first, pending_count, released;
     uint32_t in_size;
@@ -142,7 +142,8 @@ void load_worker_wake_at(struct load_worker *w, struct load_conn *c, uint64_t at
 void load_worker_ready(struct load_worker *w, struct load_conn *c, uint64_t now);
 void load_worker_dirty(struct load_worker *w, struct load_conn *c);
 void load_worker_note(struct load_worker *w, const char *text); /* of the first failure */
-void load_worker_settled(struct load_worker *w, struct load_conn *c);
+/* The first outcome of a connection's opening: the run begins when all have one. */
+void load_worker_settled(struct load_worker *w, struct load_conn *c, bool is_ready);
 
 void load_conn_open(struct load_worker *w, struct load_conn *c, uint64_t now);
 void load_conn_ready(struct load_worker *w, struct load_conn *c, uint64_t now);
