@@ -138,6 +138,32 @@ with Node() as node:
     value = int(node.get("/v1/counter/x").json()["value"])
     tap.ok(r["answered"] <= value <= r["planned"] and adds_up(r), "a node counts each request once at most", (value, r))
 
+# ---- OUCH, and a node that nobody can overtake
+with Node(args=["--set", "exchange.ouch=127.0.0.1:0"]) as node:
+    node.post("/v1/exchange/symbols", {"symbol": "LOAD", "tick": 1, "lot": 1})
+    gateway = "ouch://%s:%d" % node.addresses["exchange.ouch"]
+    r = load(gateway, "--symbol", "LOAD", "--rate", 500, "--duration", "1s", "--connections", 3, "--price", "99-101")
+    tap.ok(r["answered"] == 500 and adds_up(r) and r["pushes"] > 0, "ouch: each order is accepted, executions come beside", r)
+    r = load(gateway, "--symbol", "NOWHERE", "--rate", 100, "--duration", "200ms")
+    tap.ok(r["failed"]["refused"] == 20 and r["answered"] == 0, "ouch: a refused order is a failure", r)
+
+# ---- a recorded network: what crosses is what the trace lets through
+with Server() as server, tempfile.TemporaryDirectory() as folder:
+    narrow = os.path.join(folder, "narrow")
+    with open(narrow, "w") as f:
+        f.write("".join("%d\n" % (100 * i) for i in range(1, 11)))  # a packet each 100 ms
+    r = load(server.url("/big/14000"), "--rate", 2, "--duration", "1s", "--connections", 2, "--net", "trace:" + narrow)
+    tap.ok(r["answered"] == 2 and r["latency"]["p50_ms"] > 800, "ten packets of an answer take ten moments of the trace", r["latency"])
+    r = load(server.url("/ok"), "--rate", 50, "--duration", "1s", "--connections", 20, "--loss", "20%", "--net", narrow)
+    tap.ok(r["answered"] == 50 and r["lost"] > 0 and r["latency"]["max_ms"] > 200, "what is lost comes after a retransmission", r)
+    shared = os.path.join(os.environ.get("WEIR_SHARED", ""), "data", "net", "ATT-LTE-driving-2016.")
+    if os.path.exists(shared + "up.mahi"):
+        r = load(server.url("/ok"), "--rate", 50, "--duration", "1s", "--connections", 20, "--timeout", "30s",
+                 "--net", "trace:%sup.mahi,%sdown.mahi" % (shared, shared))
+        tap.ok(r["answered"] == 50 and r["latency"]["p99_ms"] > r["late"]["p50_ms"], "a trace recorded while driving is replayed", r)
+    else:
+        tap.skip("a trace recorded while driving is replayed", "no reference data (WEIR_SHARED)")
+
 # ---- results
 with Server() as server, tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "out.hgrm")
