@@ -382,7 +382,7 @@ static bool worth_retrying(const struct load_conn *c, enum load_failure how) {
 }
 
 static bool again(struct load_worker *w, const struct load_pending *p, uint64_t now) {
-    if (p->attempt >= w->options->retries || now >= w->end_ns) return false;
+    if (p->attempt >= w->options->retries || now >= w->deadline_ns) return false;
     uint64_t wait = BACKOFF_NS_MIN << (p->attempt < 10 ? p->attempt : 10);
     struct load_due due = {.at_ns = now - w->base_ns + prng_below(&w->random, wait),
         .origin_ns = p->origin_ns - w->base_ns,

@@ -120,8 +120,7 @@ static void a_packet_crosses_at_the_next_moment_of_the_trace(void **state) {
     assert_int_equal(load_link_cross(&link, 5 * MS, 100, &random, &lost), 10 * MS);
     assert_int_equal(load_link_cross(&link, 6 * MS, 100, &random, &lost), 10 * MS);  /* the second moment at 10 */
     assert_int_equal(load_link_cross(&link, 7 * MS, 100, &random, &lost), 100 * MS); /* both are used up */
-    assert_int_equal(
-        load_link_cross(&link, 120 * MS, 3 * LOAD_LINK_PAYLOAD, &random, &lost), 210 * MS);
+    assert_int_equal(load_link_cross(&link, 120 * MS, 3 * LOAD_LINK_PAYLOAD, &random, &lost), 210 * MS);
     load_trace_done(&trace);
 }
 

@@ -309,8 +309,14 @@ static uint32_t wait_and_read(struct load_worker *w, uint64_t now, uint64_t bloc
 static void begin(struct load_worker *w, uint64_t at) {
     w->base_ns = w->last_ns = w->free_since_ns = at;
     w->end_ns = at + (uint64_t)(w->options->curve.duration_s * 1e9) + w->options->jitter_ns;
+    if (w->options->reorder_ppm) w->end_ns += w->options->reorder_ns;
     w->deadline_ns = w->end_ns + w->options->timeout_ns;
     w->idle_ns = 0;
+}
+
+/* It belongs to this run: one that was stopped early does not want what was not due yet. */
+static bool is_wanted(const struct load_worker *w, const struct load_due *due) {
+    return due->attempt > 0 || w->base_ns + due->at_ns <= w->end_ns;
 }
 
 /* What is left at the end is told, not forgotten. */
@@ -319,11 +325,13 @@ static void finish(struct load_worker *w, uint64_t now) {
     for (uint32_t i = 0; i < w->conn_count; i++)
         while (w->conns[i].pending_count > 0)
             load_conn_finish(w, &w->conns[i], 0, LOAD_FAILURE_TIMEOUT, now);
-    while (load_plan_peek(&w->plan, &due) && w->base_ns + due.at_ns <= w->end_ns) {
+    while (load_plan_peek(&w->plan, &due) && is_wanted(w, &due)) {
         load_plan_pop(&w->plan);
         w->result.counts.planned += due.attempt == 0;
         load_failed(w, &due, due.attempt ? LOAD_FAILURE_TIMEOUT : LOAD_FAILURE_UNSENT, now);
     }
+    for (uint32_t i = 0; i < w->plan.count; i++) /* behind what a run that was stopped had not come to */
+        if (w->plan.heap[i].attempt > 0) load_failed(w, &w->plan.heap[i], LOAD_FAILURE_TIMEOUT, now);
     w->result.run_ns = now - w->base_ns;
     w->result.busy_ns = w->result.run_ns > w->idle_ns ? w->result.run_ns - w->idle_ns : 0;
 }
@@ -335,7 +343,7 @@ static bool is_over(struct load_worker *w, uint64_t now) {
         w->deadline_ns = now;
     }
     if (now < w->end_ns) return false;
-    bool more = load_plan_peek(&w->plan, &due) && w->base_ns + due.at_ns <= w->end_ns;
+    bool more = load_plan_peek(&w->plan, &due) && is_wanted(w, &due);
     return (!more && w->under_way == 0) || now >= w->deadline_ns;
 }
 
