@@ -15,8 +15,12 @@
 
 enum load_match { LOAD_MATCH_ORDER, LOAD_MATCH_FIELD, LOAD_MATCH_NONE };
 
+struct load_protocol;
+
 struct load_options {
     struct load_target target;
+    const struct load_protocol *protocol; /* the caller's own instead of the target's; NULL: the target's */
+    void *context;                        /* of that */
     struct load_curve curve;
     uint32_t connections, pipeline, threads;
     uint64_t timeout_ns; /* of an attempt; also what a run waits after its last request */

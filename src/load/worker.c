@@ -106,7 +106,7 @@ static enum weir_error memory_init(struct load_worker *w) {
 enum weir_error load_worker_init(
     struct load_worker *w, struct sys *sys, const struct load_options *options, uint32_t index) {
     *w = (struct load_worker){.sys = sys, .options = options, .index = index, .poller = -1};
-    w->protocol = load_protocol_of(options->target.scheme);
+    w->protocol = options->protocol ? options->protocol : load_protocol_of(options->target.scheme);
     w->pipeline = options->pipeline;
     w->conn_count = options->connections / options->threads + (index < options->connections % options->threads);
     w->random = prng_seed(options->seed ^ (index + 1));
@@ -253,7 +253,8 @@ static void flush_dirty(struct load_worker *w, uint64_t now) {
 static void send_due(struct load_worker *w) {
     struct load_due due;
     uint64_t now = w->sys->mono_ns(w->sys);
-    for (int sends = 0; sends < SENDS_MAX && load_plan_peek(&w->plan, &due); sends++) {
+    int sends = 0;
+    for (; sends < SENDS_MAX && load_plan_peek(&w->plan, &due); sends++) {
         if (w->base_ns + due.at_ns > now) {
             now = w->sys->mono_ns(w->sys);
             if (w->base_ns + due.at_ns > now) break;
@@ -269,6 +270,7 @@ static void send_due(struct load_worker *w) {
             now = w->sys->mono_ns(w->sys);
         }
     }
+    w->is_behind = sends == SENDS_MAX;
     flush_dirty(w, now);
 }
 
@@ -292,7 +294,8 @@ static uint64_t wait_ns(struct load_worker *w, uint64_t now, uint64_t block_ns) 
     if (w->base_ns && w->ready_count && load_plan_peek(&w->plan, &due) && w->base_ns + due.at_ns < until)
         until = w->base_ns + due.at_ns;
     uint64_t least = w->base_ns && w->options->curve.rate_max / w->options->threads > BATCH_RATE ? BATCH_NS : 0;
-    return until > now + least ? until - now : until > now ? least : 0;
+    if (w->is_behind) return 0;
+    return until > now + least ? until - now : least;
 }
 
 static uint32_t wait_and_read(struct load_worker *w, uint64_t now, uint64_t block_ns) {

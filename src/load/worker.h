@@ -90,6 +90,7 @@ struct load_worker {
     uint8_t *scratch, *body; /* where bytes are read into; where a body is rendered */
     uint32_t conn_count, opening, started, settled, opened, pipeline;
     uint32_t ready_first, ready_count, dirty_count, wake_count, wake_room, scan;
+    bool is_behind; /* more is due than one turn sends */
     uint64_t under_way;
     uint64_t free_since_ns; /* a connection has had room since then */
     uint64_t epoch_ns;      /* links count from here */

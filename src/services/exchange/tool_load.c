@@ -61,12 +61,12 @@ static const char *parse(int argc, char **argv, struct order_load_options *o) {
 }
 
 static double us(const struct order_load_result *r, double quantile) {
-    return (double)histogram_quantile(&r->latency, quantile) / 1e3;
+    return (double)histogram_quantile(&r->measured.latency, quantile) / 1e3;
 }
 
 static void print(const struct order_load *load) {
     const struct order_load_result *r = &load->result;
-    double max = (double)histogram_max(&r->latency) / 1e3;
+    double max = (double)histogram_max(&r->measured.latency) / 1e3;
     if (load->options->json) {
         printf("{\"rate\": %" PRIu64 ", \"seconds\": %.0f, \"sent\": %" PRIu64 ", \"acked\": %" PRIu64
                ", \"accepted\": %" PRIu64 ", \"rejected\": %" PRIu64 ", \"too_late\": %" PRIu64
@@ -75,8 +75,8 @@ static void print(const struct order_load *load) {
                "\"max_us\": %.1f, \"send_late_p99_us\": %.1f, \"send_late_max_us\": %.1f}\n",
             r->rate, r->seconds, r->sent, r->answered, r->accepted, r->refused, r->too_late, r->executions,
             r->sent - r->answered, r->outstanding_max, r->backlog_end, r->held ? "true" : "false", us(r, 0.5),
-            us(r, 0.99), us(r, 0.999), max, (double)histogram_quantile(&r->late, 0.99) / 1e3,
-            (double)histogram_max(&r->late) / 1e3);
+            us(r, 0.99), us(r, 0.999), max, (double)histogram_quantile(&r->measured.late, 0.99) / 1e3,
+            (double)histogram_max(&r->measured.late) / 1e3);
         return;
     }
     printf("%" PRIu64 " requests/s for %.0f s: %s\n", r->rate, r->seconds, r->held ? "held" : "not held");

@@ -1,15 +1,12 @@
-/* exchange/tool_load.h: an open-loop load on a node's binary gateway.
- *
- * Request i has its time to leave: start + i / rate. Its latency runs from then to its answer, whatever kept it: a late
- * node, a full socket, or this program. Requests are generated, sent in batches and matched with their answers on one
- * thread. Owner: one thread. All memory at open.
+/* exchange/tool_load.h: an open-loop load on a node's binary gateway: the order flow of tool_generate.h, sent by the
+ * generator of load/run.h, which owns the schedule, the sockets and the figures. Owner: one thread. All memory at open.
  */
 #ifndef WEIR_EXCHANGE_TOOL_LOAD_H
 #define WEIR_EXCHANGE_TOOL_LOAD_H
-#include "base/histogram.h"
 #include "exchange/tool_client.h"
 #include "exchange/tool_generate.h"
 #include "exchange/tool_market.h"
+#include "load/run.h"
 
 struct order_load_options {
     const char *node, *ouch, *user, *password, *symbol, *timings, *generate;
@@ -29,10 +26,10 @@ struct order_load_timing {
 /* One run at one rate. */
 struct order_load_result {
     uint64_t rate, planned, sent, answered, accepted, refused, too_late, executions, outstanding_max, backlog_end;
-    double seconds; /* planned */
-    bool held;      /* everything was sent, and no queue grew */
-    struct histogram latency;
-    struct histogram late; /* of this program itself: how long after its time a request left, part of its latency */
+    double seconds;              /* planned */
+    bool held;                   /* everything was sent, and no queue grew */
+    uint64_t answered_in_time;   /* before the schedule's end */
+    struct load_result measured; /* latency, and how late the program itself was */
 };
 struct order_load {
     const struct order_load_options *options;
@@ -40,10 +37,11 @@ struct order_load {
     struct order_load_session *sessions;
     uint32_t session_count;
     struct order_load_result result;
-    uint64_t *buckets;
+    struct sys *sys;
     struct order_load_timing *timings;
     size_t timing_count, timing_room;
-    uint64_t begin_ns;
+    char address[80]; /* of the gateway */
+    bool link_lost;
     char last_refusal[160];
 };
 
