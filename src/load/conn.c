@@ -352,7 +352,9 @@ void load_conn_event(struct load_worker *w, struct load_conn *c, uint32_t bits, 
         if (e == WEIR_OK && !(bits & SYS_POLL_CLOSED)) {
             connected(w, c, now);
         } else {
-            if (e == WEIR_OK) e = w->sys->socket_read(w->sys, c->socket, w->scratch, 1, &sent);
+            /* Reading tells why; it cannot succeed on what is closed, but for bytes that came before. */
+            if (e == WEIR_OK && w->sys->socket_read(w->sys, c->socket, w->scratch, 1, &sent) == WEIR_OK)
+                weir_error_context(WEIR_E_CLOSED, "the other side closed at once");
             w->opening--;
             connect_failed(w, c, now);
         }

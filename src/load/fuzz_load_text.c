@@ -62,8 +62,8 @@ static void try_curve(const char *text, struct weir_slice trace) {
     uint64_t before = 0;
     uint32_t cursor = 0;
     double step = curve.total > 200 ? curve.total / 200 : 1;
-    for (double k = 0; k < curve.total; k += step) {
-        uint64_t at = load_curve_due_ns(&curve, k, &cursor);
+    for (int i = 0; i * step < curve.total; i++) {
+        uint64_t at = load_curve_due_ns(&curve, i * step, &cursor);
         WEIR_ASSERT(at >= before && (double)at <= curve.duration_s * 1e9 + 1);
         before = at;
     }
