@@ -115,6 +115,7 @@ extern const struct cli_command cli_config_commands[];
 extern const struct cli_command cli_topic_commands[];
 extern const struct cli_command cli_service_commands[];
 extern const struct cli_command cli_log_commands[];
+extern const struct cli_command cli_load_commands[];
 extern const struct cli_command cli_backup_commands[];
 extern const struct cli_command cli_tls_commands[];
 extern const struct cli_command cli_token_commands[];

@@ -15,6 +15,7 @@ const struct cli_command *const cli_tables[] = {
     cli_topic_commands,
     cli_service_commands,
     cli_log_commands,
+    cli_load_commands,
     cli_backup_commands,
     cli_tls_commands,
     cli_token_commands,

@@ -164,6 +164,9 @@ struct sys {
     /* Removes the socket's name and gives the lock back. */
     void (*unix_unlisten)(struct sys *, const char *path, int lock);
     WEIR_MUST enum weir_error (*unix_connect)(struct sys *, const char *path, int *ret_socket);
+    /* Datagrams to and from one peer: socket_read and socket_write move one each. A port nobody listens on may show as
+     * CLOSED at a later call. */
+    WEIR_MUST enum weir_error (*udp_connect)(struct sys *, const char *host, uint16_t port, int *ret_socket);
     /* *ret_size = 0 with OK: the peer has closed its side. AGAIN: nothing there. */
     WEIR_MUST enum weir_error (*socket_read)(struct sys *, int socket, void *data, size_t size, size_t *ret_size);
     /* Gathers; *ret_size may be short. AGAIN when nothing fits. CLOSED when the peer is gone (no SIGPIPE). */
@@ -174,6 +177,9 @@ struct sys {
     /* One datagram to the Unix socket at path ("@name": Linux' abstract names), as supervisors listen to. Never waits:
      * AGAIN when the receiver has no room. NOT_FOUND: nobody is there (never anybody in the simulator's world). */
     WEIR_MUST enum weir_error (*datagram_send)(struct sys *, const char *path, const void *data, size_t size);
+    void (*socket_reset)(struct sys *, int socket); /* closes it so that the peer sees a reset */
+    /* Hint: the kernel keeps about that many received bytes before it pushes back. For a reader that is slow. */
+    void (*socket_narrow)(struct sys *, int socket, size_t bytes);
 
     /* Agents. The struct is copied, what it points to is not. stop() asks the agent to end, wakes it through the poller
      * given here (-1: none), and returns after its last do_work (join); never called by the agent itself. To stop many,
@@ -213,5 +219,9 @@ uint32_t sys_core_count(void);
 /* As people write it: sync, dsync, direct, uring, uring_direct. */
 const char *sys_commit_path_name(enum sys_commit_path path);
 bool sys_commit_path_parse(const char *name, enum sys_commit_path *ret_path);
+/* Raises the limit of open descriptors to `want` or as far as the process may; returns the limit now. */
+uint64_t sys_descriptors_raise(uint64_t want);
+/* Waits of the calling thread end as exactly as the kernel can, instead of up to 50 us late. */
+void sys_timers_precise(void);
 
 #endif

@@ -1,9 +1,11 @@
-/* TCP of the Linux world: non-blocking, close-on-exec, NODELAY. "Not now" carries no context line: it is not news. */
+/* TCP and UDP of the Linux world: non-blocking, close-on-exec, NODELAY. "Not now" carries no context line: it is not
+ * news. */
 #include "base/assert.h"
 #include "sys/sys_linux.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -156,6 +158,24 @@ static enum weir_error linux_tcp_connect(struct sys *sys, const char *host, uint
     return sys_linux_error(reason, "connect to", what);
 }
 
+static enum weir_error linux_udp_connect(struct sys *sys, const char *host, uint16_t port, int *ret_socket) {
+    (void)sys;
+    union address address;
+    socklen_t size;
+    if (!address_parse(host, port, &address, &size)) return bad_host(host);
+    char what[96];
+    snprintf(what, sizeof what, "%.64s port %u (UDP)", host, port);
+    int s = socket(address.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (s < 0) return sys_linux_error(errno, "connect to", what);
+    if (connect(s, &address.any, size) == 0) {
+        *ret_socket = s;
+        return WEIR_OK;
+    }
+    int reason = errno;
+    (void)close(s);
+    return sys_linux_error(reason, "connect to", what);
+}
+
 /* What a read or write on a connection can mean, beyond "not now". */
 static enum weir_error stream_error(int reason, const char *verb, int socket) {
     union address address = {0};
@@ -241,6 +261,18 @@ static enum weir_error linux_datagram_send(struct sys *sys, const char *path, co
     return sys_linux_error(reason == ECONNREFUSED ? ENOENT : reason, "send a datagram to", path);
 }
 
+static void linux_socket_reset(struct sys *sys, int socket) {
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    linux_socket_close(sys, socket);
+}
+
+static void linux_socket_narrow(struct sys *sys, int socket, size_t bytes) {
+    (void)sys;
+    int size = bytes < INT_MAX ? (int)bytes : INT_MAX;
+    (void)setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+}
+
 void sys_linux_net_table(struct sys *table) {
     table->tcp_listen = linux_tcp_listen;
     table->tcp_accept = linux_tcp_accept;
@@ -250,4 +282,7 @@ void sys_linux_net_table(struct sys *table) {
     table->socket_shutdown = linux_socket_shutdown;
     table->socket_close = linux_socket_close;
     table->datagram_send = linux_datagram_send;
+    table->udp_connect = linux_udp_connect;
+    table->socket_reset = linux_socket_reset;
+    table->socket_narrow = linux_socket_narrow;
 }

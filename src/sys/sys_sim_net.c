@@ -365,6 +365,15 @@ void sys_sim_client_close(struct sys *sys, int client) {
     socket_end(sim_of(sys), client_of(sys, client));
 }
 
+static enum weir_error sim_udp_connect(struct sys *sys, const char *host, uint16_t port, int *ret_socket) {
+    (void)sys, (void)ret_socket;
+    return weir_error_context(WEIR_E_UNSUPPORTED, "the simulated network has no UDP (to %.64s port %u)", host, port);
+}
+
+static void sim_socket_narrow(struct sys *sys, int socket, size_t bytes) {
+    (void)sys, (void)socket, (void)bytes; /* a hint, and its pipes are narrow already */
+}
+
 void sim_net_table(struct sys *table) {
     table->tcp_listen = sim_tcp_listen;
     table->tcp_accept = sim_tcp_accept;
@@ -377,4 +386,7 @@ void sim_net_table(struct sys *table) {
     table->socket_shutdown = sim_socket_shutdown;
     table->socket_close = sim_socket_close;
     table->datagram_send = sim_datagram_send;
+    table->udp_connect = sim_udp_connect;
+    table->socket_reset = sim_socket_close; /* to a peer of this world an end is an end */
+    table->socket_narrow = sim_socket_narrow;
 }

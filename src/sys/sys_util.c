@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PATH_SIZE_MAX 4096
@@ -172,4 +174,18 @@ bool sys_commit_path_parse(const char *name, enum sys_commit_path *ret_path) {
         return true;
     }
     return false;
+}
+
+uint64_t sys_descriptors_raise(uint64_t want) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+    if (limit.rlim_cur >= want) return limit.rlim_cur;
+    struct rlimit raised = {.rlim_cur = want, .rlim_max = limit.rlim_max > want ? limit.rlim_max : want};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return want; /* above the hard limit only for who may */
+    raised = (struct rlimit){.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+    return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? limit.rlim_max : limit.rlim_cur;
+}
+
+void sys_timers_precise(void) {
+    (void)prctl(PR_SET_TIMERSLACK, 1UL);
 }

@@ -249,6 +249,21 @@ static enum weir_error take_packet(struct tool_client *client, const struct weir
     }
 }
 
+enum weir_error tool_client_take(struct tool_client *client, struct weir_slice bytes, tool_client_answer_fn *answer,
+    void *context, size_t *ret_taken) {
+    size_t at = 0;
+    enum weir_error error = WEIR_OK;
+    while (error == WEIR_OK) {
+        struct weir_soupbin_packet packet;
+        error = weir_soupbin_parse(weir_slice(bytes.data + at, bytes.size - at), WEIR_SOUPBIN_SERVER, 0, &packet);
+        if (error) break;
+        at += packet.size;
+        error = take_packet(client, &packet, answer, context);
+    }
+    *ret_taken = at;
+    return error == WEIR_E_AGAIN ? WEIR_OK : error;
+}
+
 enum weir_error tool_client_receive(struct tool_client *client, tool_client_answer_fn *answer, void *context) {
     if (client->fd < 0) return weir_error_context(WEIR_E_CLOSED, "%s:%s: not connected", client->host, client->port);
     ssize_t n = recv(client->fd, client->in + client->in_size, TOOL_CLIENT_RECEIVE_BYTES - client->in_size, 0);
@@ -258,18 +273,11 @@ enum weir_error tool_client_receive(struct tool_client *client, tool_client_answ
     client->received_ns = tool_client_now_ns();
     client->in_size += (size_t)n;
     size_t at = 0;
-    enum weir_error error = WEIR_OK;
-    while (error == WEIR_OK) {
-        struct weir_soupbin_packet packet;
-        error = weir_soupbin_parse(weir_slice(client->in + at, client->in_size - at), WEIR_SOUPBIN_SERVER, 0, &packet);
-        if (error) break;
-        at += packet.size;
-        error = take_packet(client, &packet, answer, context);
-    }
+    enum weir_error error = tool_client_take(client, weir_slice(client->in, client->in_size), answer, context, &at);
     if (client->fd < 0) return error;
     client->in_size -= at;
     memmove(client->in, client->in + at, client->in_size);
-    return error == WEIR_E_AGAIN ? WEIR_OK : error;
+    return error;
 }
 
 /* ---- login ---- */
@@ -296,18 +304,16 @@ static enum weir_error dial(struct tool_client *client) {
     return WEIR_OK;
 }
 
-enum weir_error tool_client_login(
-    struct tool_client *client, uint64_t patience_ns, tool_client_answer_fn *answer, void *context) {
-    tool_client_disconnect(client);
-    enum weir_error error = dial(client);
-    if (error) return error;
+enum weir_error tool_client_greet(struct tool_client *client) {
     struct weir_soupbin_login login = {
         .user = weir_slice(client->user, strlen(client->user)),
         .password = weir_slice(client->password, strlen(client->password)),
         .session = weir_slice(client->session, strlen(client->session)),
         .sequence = client->sequence,
     };
-    error = weir_soupbin_login_write(client->out, TOOL_CLIENT_SEND_BYTES, &login, &client->out_size);
+    client->out_sent = 0;
+    client->synced = false;
+    enum weir_error error = weir_soupbin_login_write(client->out, TOOL_CLIENT_SEND_BYTES, &login, &client->out_size);
     if (error) return error;
     tool_client_put_again(client, &(struct weir_ouch_request){.type = WEIR_OUCH_QUERY});
     client->next_ref = 0;
@@ -315,6 +321,15 @@ enum weir_error tool_client_login(
     if (client->barrier)
         tool_client_put_again(
             client, &(struct weir_ouch_request){.type = WEIR_OUCH_CANCEL, .cancel = {.user_ref = client->barrier}});
+    return WEIR_OK;
+}
+
+enum weir_error tool_client_login(
+    struct tool_client *client, uint64_t patience_ns, tool_client_answer_fn *answer, void *context) {
+    tool_client_disconnect(client);
+    enum weir_error error = dial(client);
+    if (error == WEIR_OK) error = tool_client_greet(client);
+    if (error) return error;
     uint64_t now = tool_client_now_ns(), deadline = now + patience_ns;
     client->sent_ns = now;
     while (error == WEIR_OK && !client->synced) {

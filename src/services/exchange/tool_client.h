@@ -82,6 +82,12 @@ WEIR_MUST enum weir_error tool_client_send(struct tool_client *client, uint64_t 
 /* Reads what is there and hands out the answers. */
 WEIR_MUST enum weir_error tool_client_receive(struct tool_client *client, tool_client_answer_fn *answer, void *context);
 
+/* For one who has a socket of his own: queues the login, then take() until `synced`; bytes are what the server sent,
+ * and *ret_taken of them are done with. What is queued (out, out_size) is the caller's to send. */
+WEIR_MUST enum weir_error tool_client_greet(struct tool_client *client);
+WEIR_MUST enum weir_error tool_client_take(struct tool_client *client, struct weir_slice bytes,
+    tool_client_answer_fn *answer, void *context, size_t *ret_taken);
+
 /* Mass cancel of the account's orders, waited for. Nothing else is under way. */
 WEIR_MUST enum weir_error tool_client_cancel_all(struct tool_client *client, uint64_t patience_ns);
 

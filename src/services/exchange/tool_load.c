@@ -31,7 +31,7 @@ static bool number(const char *text, uint64_t *ret) {
     return *text >= '0' && *text <= '9' && *end == 0;
 }
 
-static const char *parse(int argc, char **argv, struct load_options *o) {
+static const char *parse(int argc, char **argv, struct order_load_options *o) {
     const struct {
         const char *name;
         const char **text;
@@ -60,13 +60,13 @@ static const char *parse(int argc, char **argv, struct load_options *o) {
     return NULL;
 }
 
-static double us(const struct load_result *r, double quantile) {
-    return (double)histogram_quantile(&r->latency, quantile) / 1e3;
+static double us(const struct order_load_result *r, double quantile) {
+    return (double)histogram_quantile(&r->measured.latency, quantile) / 1e3;
 }
 
-static void print(const struct load *load) {
-    const struct load_result *r = &load->result;
-    double max = (double)histogram_max(&r->latency) / 1e3;
+static void print(const struct order_load *load) {
+    const struct order_load_result *r = &load->result;
+    double max = (double)histogram_max(&r->measured.latency) / 1e3;
     if (load->options->json) {
         printf("{\"rate\": %" PRIu64 ", \"seconds\": %.0f, \"sent\": %" PRIu64 ", \"acked\": %" PRIu64
                ", \"accepted\": %" PRIu64 ", \"rejected\": %" PRIu64 ", \"too_late\": %" PRIu64
@@ -75,8 +75,8 @@ static void print(const struct load *load) {
                "\"max_us\": %.1f, \"send_late_p99_us\": %.1f, \"send_late_max_us\": %.1f}\n",
             r->rate, r->seconds, r->sent, r->answered, r->accepted, r->refused, r->too_late, r->executions,
             r->sent - r->answered, r->outstanding_max, r->backlog_end, r->held ? "true" : "false", us(r, 0.5),
-            us(r, 0.99), us(r, 0.999), max, (double)histogram_quantile(&r->late, 0.99) / 1e3,
-            (double)histogram_max(&r->late) / 1e3);
+            us(r, 0.99), us(r, 0.999), max, (double)histogram_quantile(&r->measured.late, 0.99) / 1e3,
+            (double)histogram_max(&r->measured.late) / 1e3);
         return;
     }
     printf("%" PRIu64 " requests/s for %.0f s: %s\n", r->rate, r->seconds, r->held ? "held" : "not held");
@@ -89,7 +89,7 @@ static void print(const struct load *load) {
 }
 
 int tool_load(int argc, char **argv) {
-    struct load_options o = {.node = "127.0.0.1:7070",
+    struct order_load_options o = {.node = "127.0.0.1:7070",
         .symbol = "L",
         .rate = 10000,
         .seconds = 10,
@@ -105,18 +105,19 @@ int tool_load(int argc, char **argv) {
         return usage("--rate or the seconds", " are out of range");
     if (o.symbols == 0 || o.symbols > 10000 || o.sessions == 0 || o.sessions > 256)
         return usage("--symbols takes 1 to 10000, --sessions 1 to 256", "");
-    struct load load = {0};
+    struct order_load load = {0};
     enum weir_error error;
     if (o.generate) {
         error = generate_file(o.generate, o.seed, (uint32_t)o.symbols, o.count);
     } else {
-        error = load_open(&load, &o);
-        if (error == WEIR_OK) error = o.ramp ? load_ramp(&load) : load_run(&load, o.rate, (double)o.seconds);
-        if (error == WEIR_OK && o.timings) error = load_timings_write(&load, o.timings);
+        error = order_load_open(&load, &o);
+        if (error == WEIR_OK)
+            error = o.ramp ? order_load_ramp(&load) : order_load_run(&load, o.rate, (double)o.seconds);
+        if (error == WEIR_OK && o.timings) error = order_load_timings_write(&load, o.timings);
         if (error == WEIR_OK) print(&load);
     }
     bool all = load.result.answered == load.result.sent;
-    if (load.options) load_done(&load);
+    if (load.options) order_load_done(&load);
     if (error == WEIR_OK) return all ? 0 : 1;
     fprintf(stderr, "weir: %s: %s\n", weir_error_sentence(error), weir_error_text());
     return weir_error_exit(error);
