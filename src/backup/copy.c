@@ -8,10 +8,11 @@
 
 #include <stdio.h>
 
-#define CUTS_MAX     5u  /* of a log whose topics are deleted all the time */
-#define LISTS_MAX    5u  /* of a folder whose snapshots are replaced all the time */
-#define EXTENTS_KEPT 32u /* small pieces of a file beyond what its size asks for; then it is copied anew */
-#define PACE_NS      (100 * SYS_NANOS_PER_MS)
+#define TOKENS_BYTES_MAX (64u << 20)
+#define CUTS_MAX         5u  /* of a log whose topics are deleted all the time */
+#define LISTS_MAX        5u  /* of a folder whose snapshots are replaced all the time */
+#define EXTENTS_KEPT     32u /* small pieces of a file beyond what its size asks for; then it is copied anew */
+#define PACE_NS          (100 * SYS_NANOS_PER_MS)
 
 struct copy {
     const struct backup_job *job;
@@ -178,8 +179,8 @@ static enum weir_error copy_all_snapshots(struct copy *c) {
 
 /* ---- the log ---- */
 
-static enum weir_error copy_catalogue(struct copy *c, struct weir_slice bytes) {
-    struct manifest_file *f = manifest_file_add(&c->made, "catalogue");
+static enum weir_error copy_bytes(struct copy *c, const char *path, struct weir_slice bytes) {
+    struct manifest_file *f = manifest_file_add(&c->made, path);
     if (!f) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a manifest");
     enum weir_error e = WEIR_OK;
     for (size_t at = 0; !e && at < bytes.size; at += MANIFEST_OBJECT_MAX) {
@@ -188,6 +189,20 @@ static enum weir_error copy_catalogue(struct copy *c, struct weir_slice bytes) {
         e = send(c, weir_slice(bytes.data + at, size), &object);
         if (!e) e = push(c, f, object);
     }
+    return e;
+}
+
+/* Who may do what. The file is replaced as a whole at each change, so it is read as one of its states. */
+static enum weir_error copy_tokens(struct copy *c) {
+    char full[BACKUP_PATH_MAX];
+    bool exists = false;
+    struct weir_slice bytes = {0};
+    snprintf(full, sizeof full, "%s/" MANIFEST_TOKENS, c->job->folder);
+    enum weir_error e = c->job->sys->path_exists(c->job->sys, full, &exists);
+    if (e || !exists) return e;
+    e = sys_read_all(c->job->sys, full, TOKENS_BYTES_MAX, &bytes);
+    if (!e) e = copy_bytes(c, MANIFEST_TOKENS, bytes);
+    sys_bytes_free(bytes);
     return e;
 }
 
@@ -212,7 +227,8 @@ static enum weir_error copy_partition(struct copy *c, const struct log_cut_parti
 static enum weir_error copy_cut(struct copy *c, const struct log_cut *cut) {
     c->made.sequence = cut->sequence;
     c->made.epoch = cut->epoch;
-    enum weir_error e = copy_catalogue(c, cut->catalogue);
+    enum weir_error e = copy_bytes(c, "catalogue", cut->catalogue);
+    if (!e) e = copy_tokens(c);
     for (size_t i = 0; !e && i < cut->partitions.count; i++)
         e = copy_partition(c, &cut->partitions.data[i]);
     enum weir_error whole = log_cut_whole(cut);

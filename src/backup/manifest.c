@@ -44,7 +44,7 @@ const struct manifest_file *manifest_file_find(const struct manifest *m, const c
 bool manifest_path_valid(const char *path) {
     struct weir_slice s = weir_slice_text(path);
     if (s.size >= MANIFEST_PATH_MAX) return false;
-    if (strcmp(path, "catalogue") == 0) return true;
+    if (strcmp(path, "catalogue") == 0 || strcmp(path, MANIFEST_TOKENS) == 0) return true;
     if (!text_starts_with(s, "topics/") && !text_starts_with(s, "snapshots/")) return false;
     size_t part = 0;
     for (size_t i = 0; i <= s.size; i++) {

@@ -7,8 +7,8 @@
  *   "sha256":HEX}
  *
  * The last member is the SHA-256 of the manifest's text between its braces, braces included. A file is its objects one
- * after the other. Paths are relative to the data folder: "catalogue", "topics/...", "snapshots/...". Unknown members
- * are passed over. Every manifest is complete: `parent` only tells what it was made from, none needs another.
+ * after the other. Paths are relative to the data folder: "catalogue", "tokens", "topics/...", "snapshots/...". Unknown
+ * members are passed over. Every manifest is complete: `parent` only tells what it was made from, none needs another.
  *
  * Procedure to change: new members are free; a change of meaning raises MANIFEST_VERSION, and readers keep the old one.
  * Memory: vectors on the system allocator, texts in an arena. One thread.
@@ -25,6 +25,7 @@
 #define MANIFEST_OBJECT_MAX (8u << 20) /* bytes of one object: what a backup holds in memory at a time */
 #define MANIFEST_ID_SIZE    40u        /* "20260102T030405678Z-0123456789abcdef" */
 #define MANIFEST_NODE_SIZE  33u        /* 32 hexadecimal digits */
+#define MANIFEST_TOKENS     "tokens"   /* who may do what (edge/tokens.h) */
 #define MANIFEST_PATH_MAX   512u
 
 struct manifest_object {

@@ -164,8 +164,10 @@ static enum weir_error restore_file(struct restore *r, const struct manifest_fil
     int file = -1;
     if ((size_t)snprintf(path, sizeof path, "%s/%s", r->folder, f->path) >= sizeof path)
         return weir_error_context(WEIR_E_TOO_LARGE, "the path of %s is too long", f->path);
+    uint32_t flags = SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_TRUNCATE;
+    if (strcmp(f->path, MANIFEST_TOKENS) == 0) flags |= SYS_OPEN_PRIVATE;
     enum weir_error e = make_parent(r, path);
-    if (!e) e = r->sys->file_open(r->sys, path, SYS_OPEN_WRITE | SYS_OPEN_CREATE | SYS_OPEN_TRUNCATE, &file);
+    if (!e) e = r->sys->file_open(r->sys, path, flags, &file);
     if (e) return e;
     e = write_objects(r, f, file);
     r->sys->file_close(r->sys, file);

@@ -21,6 +21,7 @@ with Node(start=False, config=config) as node:
     define(node)
     fill(node, 60, 1)
     node.kill()  # a tail in the journal alone
+    code, secret, err = weir("token", "create", "ops", "--role", "admin", "--data", node.data)
     first = backup(node.data, store)
     tap.ok(isinstance(first, dict), "a folder whose node was killed can be copied", first)
     node.start()
@@ -33,6 +34,10 @@ with Node(start=False, config=config) as node:
     copy = os.path.join(work, "copy")
     code, out, err = weir("restore", "--from", store, "--data", copy)
     tap.equal(code, 0, "the newest backup is restored: " + (out or err).strip())
+    code, out, err = weir("token", "list", "--data", copy)
+    tap.ok(code == 0 and "ops" in out, "its tokens are there", out + err)
+    stored = b"".join(open(path, "rb").read() for path in files_below(store))
+    tap.ok(secret.strip() and secret.strip().encode() not in stored, "their secrets are not")
     with Node(folder=work, start=False, args=["--config", os.path.join(node.folder, "weir.yaml")]) as other:
         other.data = copy
         other.start()
