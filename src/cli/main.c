@@ -6,7 +6,9 @@
 #include <weir/service.h>
 
 const struct cli_command cli_commands[] = {
-    {"up", "[--data DIR] [--listen HOST:PORT] [--config FILE] [--only LIST] [--lanes N] [--set KEY=VALUE]",
+    {"up",
+        "[--data DIR] [--listen HOST:PORT] [--config FILE] [--only LIST] [--service FILE] [--lanes N] [--set "
+        "KEY=VALUE]",
         "start a node in the foreground", cli_up},
     {"config check", "FILE", "check a configuration file against the tables", cli_config_check},
     {"config print", "[FILE]", "print every key with its value and where it came from", cli_config_print},

@@ -1,23 +1,27 @@
 #include "base/text.h"
 #include "cli/client.h"
+#include "cli/services.h"
 #include "host/host.h"
-#include "services/registry.h"
 #include <stdio.h>
 
-static const struct weir_service *find_service(const char *name) {
-    for (size_t i = 0; i < weir_services_count; i++)
-        if (strcmp(weir_services[i]->name, name) == 0) return weir_services[i];
-    return NULL;
+/* The services that a command without a node knows, and the world they were loaded from. */
+struct known {
+    struct sys *sys;
+    struct cli_services services;
+};
+
+static void forget(struct known *known) {
+    cli_services_done(&known->services);
+    sys_linux_free(known->sys);
 }
 
-static int no_service(const char *name) {
-    const char *names[64];
-    size_t count = 0;
-    for (size_t i = 0; i < weir_services_count && count < 64; i++)
-        names[count++] = weir_services[i]->name;
-    int nearest = text_nearest(weir_slice_text(name), names, count);
-    return cli_fail(weir_error_context(WEIR_E_NOT_FOUND, "there is no service %s%s%s", name,
-        nearest >= 0 ? "; did you mean " : "", nearest >= 0 ? names[nearest] : ""));
+static enum weir_error know(struct known *known, const struct cli_list *plugins) {
+    *known = (struct known){0};
+    enum weir_error e = sys_linux_new(&known->sys);
+    if (e == WEIR_OK) e = cli_services_init(&known->services);
+    if (e == WEIR_OK) e = cli_services_load(&known->services, known->sys, NULL, (struct weir_slice){0}, plugins);
+    if (e != WEIR_OK) forget(known);
+    return e;
 }
 
 static int ask(const char *node, enum weir_http_method method, const char *target) {
@@ -36,15 +40,21 @@ static int ask(const char *node, enum weir_http_method method, const char *targe
 int cli_service_list(const struct cli_command *command, int argc, char **argv) {
     const char *node = NULL;
     bool json = false;
-    const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node),
+    struct cli_list plugins = {0};
+    const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node), CLI_SERVICE_FLAG(plugins),
         {"json", CLI_SWITCH, &json, NULL, "ask the running node and print its JSON answer"}, {0}};
     int positionals = 0;
     int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
     if (code >= 0) return code;
     if (json || node) return ask(node, WEIR_HTTP_GET, "/v1/node");
+    struct known known;
+    enum weir_error e = know(&known, &plugins);
+    if (e != WEIR_OK) return cli_fail(e);
     printf("%-16s %7s  %s\n", "SERVICE", "VERSION", "WHAT IT IS");
-    for (size_t i = 0; i < weir_services_count; i++)
-        printf("%-16s %7u  %s\n", weir_services[i]->name, weir_services[i]->version, weir_services[i]->summary);
+    for (uint32_t i = 0; i < known.services.count; i++)
+        printf("%-16s %7u  %s\n", known.services.all[i]->name, known.services.all[i]->version,
+            known.services.all[i]->summary);
+    forget(&known);
     return 0;
 }
 
@@ -68,12 +78,18 @@ static void describe(const struct weir_service *s) {
 
 int cli_service_describe(const struct cli_command *command, int argc, char **argv) {
     int positionals = 0;
-    int code = cli_parse(command, NULL, argc, argv, 1, 1, &positionals);
+    struct cli_list plugins = {0};
+    const struct cli_flag flags[] = {CLI_SERVICE_FLAG(plugins), {0}};
+    int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
     if (code >= 0) return code;
-    const struct weir_service *service = find_service(argv[0]);
-    if (!service) return no_service(argv[0]);
-    describe(service);
-    return 0;
+    struct known known;
+    enum weir_error e = know(&known, &plugins);
+    if (e != WEIR_OK) return cli_fail(e);
+    const struct weir_service *service = cli_services_find(&known.services, weir_slice_text(argv[0]));
+    if (service) describe(service);
+    code = service ? 0 : cli_fail(WEIR_E_NOT_FOUND);
+    forget(&known);
+    return code;
 }
 
 int cli_service_snapshot(const struct cli_command *command, int argc, char **argv) {
@@ -82,7 +98,6 @@ int cli_service_snapshot(const struct cli_command *command, int argc, char **arg
     int positionals = 0;
     int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
     if (code >= 0) return code;
-    if (!find_service(argv[0])) return no_service(argv[0]);
     char target[128];
     struct text_builder t = TEXT_BUILDER(target);
     text_printf(&t, "/v1/services/%s/snapshot", argv[0]);
@@ -98,7 +113,6 @@ int cli_service_skip(const struct cli_command *command, int argc, char **argv) {
     int positionals = 0;
     int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
     if (code >= 0) return code;
-    if (!find_service(argv[0])) return no_service(argv[0]);
     if (offset == UINT64_MAX)
         return cli_fail(weir_error_context(
             WEIR_E_INVALID, "say which record: --offset N; `weir service list --json` shows where it is parked"));
@@ -129,20 +143,24 @@ int cli_service_replay(const struct cli_command *command, int argc, char **argv)
     const char *data = "./data";
     uint64_t partition = 0, until = UINT64_MAX;
     bool dump = false;
-    const struct cli_flag flags[] = {{"data", CLI_TEXT, &data, "DIR", "the data folder (default ./data)"},
+    struct cli_list plugins = {0};
+    const struct cli_flag flags[] = {CLI_SERVICE_FLAG(plugins),
+        {"data", CLI_TEXT, &data, "DIR", "the data folder (default ./data)"},
         {"until", CLI_NUMBER, &until, "OFFSET", "apply the records below this offset (default: all)"},
         {"partition", CLI_NUMBER, &partition, "N", "partition (default 0)"},
         {"dump", CLI_SWITCH, &dump, NULL, "print the state"}, {0}};
     int positionals = 0;
     int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
     if (code >= 0) return code;
-    const struct weir_service *service = find_service(argv[0]);
-    if (!service) return no_service(argv[0]);
     bool head_done = false;
-    struct sys *sys = NULL;
-    enum weir_error e = sys_linux_new(&sys);
-    if (e == WEIR_OK)
-        e = host_replay(sys, data, service, (uint32_t)partition, until, dump ? put_stdout : put_head, &head_done);
-    sys_linux_free(sys);
-    return e == WEIR_OK ? 0 : cli_fail(e);
+    struct known known;
+    enum weir_error e = know(&known, &plugins);
+    if (e != WEIR_OK) return cli_fail(e);
+    const struct weir_service *service = cli_services_find(&known.services, weir_slice_text(argv[0]));
+    e = !service ? WEIR_E_NOT_FOUND
+                 : host_replay(
+                       known.sys, data, service, (uint32_t)partition, until, dump ? put_stdout : put_head, &head_done);
+    code = e == WEIR_OK ? 0 : cli_fail(e);
+    forget(&known);
+    return code;
 }

@@ -1,17 +1,15 @@
 /* `weir up`: a node in the foreground, from its settings to a clean stop. */
 #include "base/metric.h"
 #include "base/text.h"
-#include "cli/command.h"
+#include "cli/services.h"
 #include "edge/edge.h"
 #include "edge/logline.h"
-#include "services/registry.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#define SERVICES_MAX          64
 #define CONFIG_FILE_BYTES_MAX (1u << 20)
 #define DRAIN_MS_MAX          5000
 
@@ -22,7 +20,8 @@ struct node {
     struct host *host;
     struct edge *edge;
     struct metric_registry *metrics;
-    const struct weir_service *services[SERVICES_MAX + 1];
+    struct cli_services known;
+    const struct weir_service *services[CLI_SERVICES_MAX + 1]; /* those that run */
     uint32_t lanes;
     sigset_t signals;
 };
@@ -33,17 +32,17 @@ struct node {
 struct flags {
     const char *config;
     const char *values[NODE_SETTING_COUNT]; /* given on the command line */
-    struct cli_list set;
+    struct cli_list set, services;
 };
 
 static enum weir_error load_settings(struct node *node, const struct flags *flags) {
-    enum weir_error e = settings_new(weir_services, &node->settings);
     struct weir_slice text = {0};
-    if (e == WEIR_OK && flags->config) {
-        e = sys_read_all(node->sys, flags->config, CONFIG_FILE_BYTES_MAX, &text);
-        if (e == WEIR_OK) e = settings_load_yaml(node->settings, flags->config, text);
-        sys_bytes_free(text);
-    }
+    enum weir_error e = WEIR_OK;
+    if (flags->config) e = sys_read_all(node->sys, flags->config, CONFIG_FILE_BYTES_MAX, &text);
+    if (e == WEIR_OK) e = cli_services_load(&node->known, node->sys, flags->config, text, &flags->services);
+    if (e == WEIR_OK) e = settings_new(node->known.all, &node->settings);
+    if (e == WEIR_OK && flags->config) e = settings_load_yaml(node->settings, flags->config, text);
+    sys_bytes_free(text);
     for (int i = 0; i < NODE_SETTING_COUNT && e == WEIR_OK; i++)
         if (flags->values[i]) {
             char origin[64];
@@ -63,34 +62,20 @@ static enum weir_error load_settings(struct node *node, const struct flags *flag
     return e;
 }
 
-static enum weir_error unknown_service(struct weir_slice name) {
-    const char *names[SERVICES_MAX];
-    size_t count = 0;
-    for (; count < weir_services_count && count < SERVICES_MAX; count++)
-        names[count] = weir_services[count]->name;
-    int nearest = text_nearest(name, names, count);
-    return weir_error_context(WEIR_E_CONFIG, "only: there is no service %.*s%s%s%s", (int)name.size, name.data,
-        nearest >= 0 ? "; did you mean " : "", nearest >= 0 ? names[nearest] : "", nearest >= 0 ? "?" : "");
-}
-
 /* Chooses those named in `only`, all when it is empty. */
 static enum weir_error choose_services(struct node *node) {
     const char *only = settings_node(node->settings)[NODE_ONLY].text;
     size_t count = 0;
-    if (weir_services_count > SERVICES_MAX)
-        return weir_error_context(WEIR_E_CONFIG, "this binary has more than %d services", SERVICES_MAX);
-    for (size_t i = 0; only[0] == 0 && i < weir_services_count; i++)
-        node->services[count++] = weir_services[i];
+    for (size_t i = 0; only[0] == 0 && i < node->known.count; i++)
+        node->services[count++] = node->known.all[i];
     while (only[0]) {
         size_t n = strcspn(only, ",");
         struct weir_slice name = text_trim(weir_slice(only, n));
-        const struct weir_service *found = NULL;
-        for (size_t i = 0; i < weir_services_count; i++)
-            if (weir_slice_equal(name, weir_slice_text(weir_services[i]->name))) found = weir_services[i];
+        const struct weir_service *found = cli_services_find(&node->known, name);
+        if (!found) return weir_error_wrap(WEIR_E_CONFIG, "only");
         for (size_t i = 0; i < count; i++)
             if (node->services[i] == found)
                 return weir_error_context(WEIR_E_CONFIG, "only: %s is named twice", found->name);
-        if (!found) return unknown_service(name);
         node->services[count++] = found;
         only += n + (only[n] == ',');
     }
@@ -170,6 +155,7 @@ static void close_node(struct node *node) {
     if (node->log) log_close(node->log);
     if (node->edge) edge_close(node->edge);
     settings_free(node->settings);
+    cli_services_done(&node->known);
     free(node->metrics);
     sys_linux_free(node->sys);
 }
@@ -226,6 +212,7 @@ int cli_up(const struct cli_command *command, int argc, char **argv) {
         {"data", CLI_TEXT, &given.values[NODE_DATA], "DIR", node_settings[NODE_DATA].summary},
         {"listen", CLI_TEXT, &given.values[NODE_LISTEN], "HOST:PORT", node_settings[NODE_LISTEN].summary},
         {"only", CLI_TEXT, &given.values[NODE_ONLY], "LIST", node_settings[NODE_ONLY].summary},
+        CLI_SERVICE_FLAG(given.services),
         {"lanes", CLI_TEXT, &given.values[NODE_LANES], "N", node_settings[NODE_LANES].summary},
         {"log-format", CLI_TEXT, &given.values[NODE_LOG_FORMAT], "FORM", node_settings[NODE_LOG_FORMAT].summary},
         {"log-level", CLI_TEXT, &given.values[NODE_LOG_LEVEL], "LEVEL", node_settings[NODE_LOG_LEVEL].summary},
@@ -243,6 +230,7 @@ int cli_up(const struct cli_command *command, int argc, char **argv) {
     sigprocmask(SIG_BLOCK, &node.signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     enum weir_error e = sys_linux_new(&node.sys);
+    if (e == WEIR_OK) e = cli_services_init(&node.known);
     if (e == WEIR_OK) e = load_settings(&node, &given);
     if (e == WEIR_OK) e = choose_services(&node);
     if (e == WEIR_OK) e = open_node(&node);

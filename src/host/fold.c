@@ -54,6 +54,7 @@ enum weir_error fold_open(struct fold *fold, const struct fold_options *options,
 }
 
 void fold_done(struct fold *fold) {
+    if (fold->state && fold->service->close) fold->service->close(fold->state);
     if (fold->memory) sys_memory_unmap(fold->memory, fold->memory_size);
     timers_done(&fold->timers);
     sources_done(&fold->sources);

@@ -18,7 +18,7 @@ static const struct weir_setting rows[] = {
     {"name", WEIR_SETTING_TEXT, "", 0, 0, "A text."},
     {0},
 };
-static const struct weir_service service = {.abi = WEIR_SERVICE_ABI, .name = "svc", .settings = rows};
+static const struct weir_service service = {.name = "svc", .settings = rows};
 static const struct weir_service *const services[] = {&service, NULL};
 
 static struct settings *fresh(void) {

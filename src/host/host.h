@@ -114,6 +114,8 @@ struct host_command {
     bool wants_reply;
     bool in_order; /* of a session: on its way to another lane it waits for room rather than let others pass it */
 };
+/* True when a reply's value is that of weir_refuse(). */
+bool host_refusal(struct weir_slice value, uint16_t *ret_code);
 /* OK: taken, a HOST_REPLY comes (now or later, even for a duplicate). FULL, PARKED, TOO_LARGE, CLOSED (stopping,
  * replaying): not taken. */
 WEIR_MUST enum weir_error host_submit(struct host_lane *lane, const struct host_command *command);

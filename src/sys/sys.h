@@ -173,4 +173,15 @@ WEIR_MUST enum weir_error sys_memory_map(size_t size, void **ret_memory);
 void sys_memory_unmap(void *memory, size_t size);
 uint32_t sys_core_count(void);
 
+/* ---- code that is not in the binary (sys_library.c): shared objects, loaded once at start, never unloaded ---- */
+/* Loads the object at path with what it needs; its symbols stay its own, its undefined ones are looked up in the binary
+ * first. Before that the file's head is looked at. NOT_FOUND: there is no such file. UNSUPPORTED: not a shared object,
+ * or of another machine. Else CONFIG, with the loader's words: lazily means that functions it lacks are not missed yet.
+ */
+WEIR_MUST enum weir_error sys_library_open(struct sys *sys, const char *path, bool lazily, void **ret_library);
+/* NULL: it has none of that name. */
+void *sys_library_symbol(void *library, const char *name);
+/* The names that the object takes from elsewhere, one call each. */
+void sys_library_imports(void *library, void (*fn)(void *ctx, const char *name), void *ctx);
+
 #endif

@@ -1,0 +1,37 @@
+/* cli/services.h: the services a command knows: those of the binary, and those in shared objects that the configuration
+ * or a flag names. They stay loaded until the process ends. */
+#ifndef WEIR_CLI_SERVICES_H
+#define WEIR_CLI_SERVICES_H
+#include "base/arena.h"
+#include "cli/command.h"
+#include "sys/sys.h"
+#include <weir/plugin.h>
+
+#define CLI_SERVICES_MAX 64
+
+struct cli_services {
+    const struct weir_service *all[CLI_SERVICES_MAX + 1]; /* ends with NULL */
+    const char *paths[CLI_SERVICES_MAX];                  /* of the same row; NULL: in the binary */
+    uint32_t count;
+    struct arena arena;
+};
+
+#define CLI_SERVICE_FLAG(list)                                                                                         \
+    {                                                                                                                  \
+        "service", CLI_LIST, &(list), "FILE",                                                                          \
+            "a service in a shared object, as ./counter.so; may be given several times"                                \
+    }
+
+/* Those of the binary. */
+WEIR_MUST enum weir_error cli_services_init(struct cli_services *services);
+void cli_services_done(struct cli_services *services);
+/* `plugins`: files, or names in the plugin folder, separated by commas. Refused, with a sentence: what cannot be
+ * loaded, what is built for another API, what is declared wrongly, a name that is there already. */
+WEIR_MUST enum weir_error cli_services_add(struct cli_services *services, struct sys *sys, const char *plugins);
+/* The configuration's `services` and the flags'. config may be NULL; text is its content. */
+WEIR_MUST enum weir_error cli_services_load(struct cli_services *services, struct sys *sys, const char *config,
+    struct weir_slice text, const struct cli_list *flags);
+/* NULL: none, and the error's context names the nearest. */
+const struct weir_service *cli_services_find(const struct cli_services *services, struct weir_slice name);
+
+#endif
