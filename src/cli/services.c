@@ -39,15 +39,7 @@ static enum weir_error path_of(
     return e != WEIR_OK || *ret_path ? e : WEIR_E_NO_MEMORY;
 }
 
-/* The loader says "PATH: undefined symbol: NAME" and more of the kind. */
-static enum weir_error explain(enum weir_error e, const char *path) {
-    char name[128] = "";
-    const char *found = strstr(weir_error_text(), "undefined symbol: ");
-    if (e != WEIR_E_CONFIG) return e;
-    if (!found) return weir_error_wrap(e, "%s cannot be loaded", path);
-    found += strlen("undefined symbol: ");
-    struct text_builder t = TEXT_BUILDER(name);
-    text_add_slice(&t, weir_slice(found, strcspn(found, " ,(\n")));
+static enum weir_error nobody_has(const char *path, const char *name) {
     if (strncmp(name, "weir_", 5) == 0)
         return weir_error_context(WEIR_E_VERSION,
             "%s calls %s, which this weir does not have; its service API is %d.%d: install a newer weir, or build it "
@@ -59,13 +51,37 @@ static enum weir_error explain(enum weir_error e, const char *path) {
         path, name);
 }
 
+/* The loader says "PATH: undefined symbol: NAME" and more of the kind. */
+static enum weir_error explain(enum weir_error e, const char *path) {
+    char name[128];
+    const char *found = strstr(weir_error_text(), "undefined symbol: ");
+    if (e != WEIR_E_CONFIG) return e;
+    if (!found) return weir_error_wrap(e, "%s cannot be loaded", path);
+    found += strlen("undefined symbol: ");
+    struct text_builder t = TEXT_BUILDER(name);
+    text_add_slice(&t, weir_slice(found, strcspn(found, " ,(\n")));
+    return nobody_has(path, name);
+}
+
+struct missing {
+    const char *path;
+    enum weir_error error;
+};
+static void look_at_import(void *ctx, const char *name, bool is_there) {
+    struct missing *missing = ctx;
+    if (!is_there && missing->error == WEIR_OK) missing->error = nobody_has(missing->path, name);
+}
+
 /* The version is asked first: an object for a newer API may call what this binary lacks, and the version says why. */
 static enum weir_error load(
     struct cli_services *services, struct sys *sys, const char *path, const struct weir_service **ret_service) {
     void *library = NULL;
-    enum weir_error e = explain(sys_library_open(sys, path, true, &library), path);
-    if (e == WEIR_OK) e = plugin_take(sys_library_symbol(library, "weir_service"), path, &services->arena, ret_service);
-    if (e == WEIR_OK) e = explain(sys_library_open(sys, path, false, &library), path);
+    struct missing missing = {path, WEIR_OK};
+    enum weir_error e = explain(sys_library_open(sys, path, &library), path);
+    if (e == WEIR_OK)
+        e = plugin_take(sys_library_symbol(library, "weir_service"), path, &services->arena, ret_service);
+    if (e == WEIR_OK) sys_library_imports(library, look_at_import, &missing);
+    if (e == WEIR_OK) e = missing.error;
     if (e != WEIR_OK) return e;
     e = declaration_check(*ret_service, NULL, NULL);
     return e == WEIR_OK ? e : weir_error_wrap(e, "%s: `weir service check` lists all that is wrong", path);
@@ -80,6 +96,16 @@ static enum weir_error refuse_twice(const struct cli_services *services, uint32_
         "%s is a service named %s, and this weir has one of that name built in; give it a name of its own", path, name);
 }
 
+/* `weir NAME TOOL` runs a service's tool, and `weir topic list` is the node's. */
+static enum weir_error refuse_command(const char *name, const char *path) {
+    size_t size = strlen(name);
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        if (strncmp(c->name, name, size) == 0 && (c->name[size] == ' ' || c->name[size] == 0))
+            return weir_error_context(WEIR_E_CONFIG,
+                "%s is a service named %s, and `weir %s` is a command; give it another name", path, name, name);
+    return WEIR_OK;
+}
+
 static enum weir_error add_one(struct cli_services *services, struct sys *sys, struct weir_slice word) {
     const char *path = NULL;
     const struct weir_service *service = NULL;
@@ -87,6 +113,7 @@ static enum weir_error add_one(struct cli_services *services, struct sys *sys, s
         return weir_error_context(WEIR_E_CONFIG, "more than %d services", CLI_SERVICES_MAX);
     enum weir_error e = path_of(services, sys, word, &path);
     if (e == WEIR_OK) e = load(services, sys, path, &service);
+    if (e == WEIR_OK) e = refuse_command(service->name, path);
     if (e != WEIR_OK) return e;
     for (uint32_t i = 0; i < services->count; i++)
         if (strcmp(services->all[i]->name, service->name) == 0) return refuse_twice(services, i, path);

@@ -176,12 +176,12 @@ uint32_t sys_core_count(void);
 /* ---- code that is not in the binary (sys_library.c): shared objects, loaded once at start, never unloaded ---- */
 /* Loads the object at path with what it needs; its symbols stay its own, its undefined ones are looked up in the binary
  * first. Before that the file's head is looked at. NOT_FOUND: there is no such file. UNSUPPORTED: not a shared object,
- * or of another machine. Else CONFIG, with the loader's words: lazily means that functions it lacks are not missed yet.
- */
-WEIR_MUST enum weir_error sys_library_open(struct sys *sys, const char *path, bool lazily, void **ret_library);
+ * of another machine, or cut short. Else CONFIG, with the loader's words. Functions that nobody has are not missed
+ * before they are called, unless the object was linked to be bound at once: sys_library_imports tells. */
+WEIR_MUST enum weir_error sys_library_open(struct sys *sys, const char *path, void **ret_library);
 /* NULL: it has none of that name. */
 void *sys_library_symbol(void *library, const char *name);
-/* The names that the object takes from elsewhere, one call each. */
-void sys_library_imports(void *library, void (*fn)(void *ctx, const char *name), void *ctx);
+/* One call for each name that the object must get from elsewhere, several for some; is_there: somebody has it. */
+void sys_library_imports(void *library, void (*fn)(void *ctx, const char *name, bool is_there), void *ctx);
 
 #endif

@@ -73,10 +73,10 @@ static enum weir_error look(struct sys *sys, const char *path) {
     return e;
 }
 
-enum weir_error sys_library_open(struct sys *sys, const char *path, bool lazily, void **ret_library) {
+enum weir_error sys_library_open(struct sys *sys, const char *path, void **ret_library) {
     enum weir_error e = look(sys, path);
     if (e != WEIR_OK) return e;
-    void *library = dlopen(path, (lazily ? RTLD_LAZY : RTLD_NOW) | RTLD_LOCAL);
+    void *library = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
     if (!library) return weir_error_context(WEIR_E_CONFIG, "%s", dlerror());
     *ret_library = library;
     return WEIR_OK;
@@ -94,21 +94,23 @@ static const void *section(const struct link_map *map, int64_t tag) {
 }
 
 /* How many symbols there are is told by the hash tables only; the relocations name each that is imported. */
-static void imports_of(const struct link_map *map, int64_t table_tag, int64_t size_tag,
-    void (*fn)(void *ctx, const char *name), void *ctx) {
+static void imports_of(void *library, const struct link_map *map, int64_t table_tag, int64_t size_tag,
+    void (*fn)(void *ctx, const char *name, bool is_there), void *ctx) {
     const ElfW(Rela) *relocations = section(map, table_tag);
     const ElfW(Sym) *symbols = section(map, DT_SYMTAB);
     const char *names = section(map, DT_STRTAB);
     size_t size = (size_t)(uintptr_t)section(map, size_tag);
     for (size_t i = 0; relocations && symbols && names && i < size / sizeof *relocations; i++) {
         const ElfW(Sym) *symbol = &symbols[ELF64_R_SYM(relocations[i].r_info)];
-        if (symbol->st_shndx == SHN_UNDEF && names[symbol->st_name]) fn(ctx, names + symbol->st_name);
+        const char *name = names + symbol->st_name;
+        if (symbol->st_shndx != SHN_UNDEF || !name[0] || ELF64_ST_BIND(symbol->st_info) == STB_WEAK) continue;
+        fn(ctx, name, dlsym(RTLD_DEFAULT, name) || dlsym(library, name));
     }
 }
 
-void sys_library_imports(void *library, void (*fn)(void *ctx, const char *name), void *ctx) {
+void sys_library_imports(void *library, void (*fn)(void *ctx, const char *name, bool is_there), void *ctx) {
     struct link_map *map = NULL;
     if (dlinfo(library, RTLD_DI_LINKMAP, &map) != 0 || !map) return;
-    imports_of(map, DT_RELA, DT_RELASZ, fn, ctx);
-    imports_of(map, DT_JMPREL, DT_PLTRELSZ, fn, ctx);
+    imports_of(library, map, DT_RELA, DT_RELASZ, fn, ctx);
+    imports_of(library, map, DT_JMPREL, DT_PLTRELSZ, fn, ctx);
 }
