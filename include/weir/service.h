@@ -206,6 +206,8 @@ struct weir_source;
 WEIR_MUST enum weir_error weir_sink_put(struct weir_sink *sink, const void *data, size_t size);
 /* exactly size, else CORRUPT */
 WEIR_MUST enum weir_error weir_source_get(struct weir_source *source, void *data, size_t size);
+/* The fold's .version that saved it: an upgrade's load reads what older ones wrote. */
+uint32_t weir_source_version(const struct weir_source *source);
 
 /* ---- memory: all of a service's state, given at open ---- */
 struct weir_open {

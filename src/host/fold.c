@@ -64,11 +64,15 @@ void fold_done(struct fold *fold) {
 
 enum weir_error fold_check_version(const struct weir_service *service, uint32_t version) {
     if (version >= service->version_replays && version <= service->version) return WEIR_OK;
+    if (version > service->version)
+        return weir_error_context(WEIR_E_VERSION,
+            "service %s: its records and snapshots are of version %u, and this one is version %u, which replays versions "
+            "%u to %u: there is no way back; start the newer one again",
+            service->name, version, service->version, service->version_replays, service->version);
     return weir_error_context(WEIR_E_VERSION,
-        "service %s: records that no snapshot covers were written by its version %u, and this binary replays versions "
-        "%u "
-        "to %u; start the binary that wrote them, stop it cleanly, then start this one",
-        service->name, version, service->version_replays, service->version);
+        "service %s: records that no snapshot covers were written by its version %u, and this one is version %u, which "
+        "replays versions %u to %u; start the one that wrote them, stop it cleanly, then start this one",
+        service->name, version, service->version, service->version_replays, service->version);
 }
 
 static bool is_skipped(const struct fold *fold, uint64_t offset) {
