@@ -22,6 +22,8 @@ const struct cli_command cli_commands[] = {
     {"topic tail", "NAME [--partition N]", "print new records as they arrive", cli_topic_tail},
     {"service list", "[--json]", "list services and their partitions", cli_service_list},
     {"service describe", "NAME", "settings, topics, routes and reasons of a service", cli_service_describe},
+    {"service check", "FILE|NAME [--allow FUNCTION]", "what is wrong with a service in a shared object, before it runs",
+        cli_service_check},
     {"service snapshot", "NAME", "take a snapshot now", cli_service_snapshot},
     {"service skip", "NAME --offset N [--partition N]", "pass over a poison record that parked a partition",
         cli_service_skip},

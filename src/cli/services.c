@@ -39,7 +39,7 @@ static enum weir_error path_of(
     return e != WEIR_OK || *ret_path ? e : WEIR_E_NO_MEMORY;
 }
 
-static enum weir_error nobody_has(const char *path, const char *name) {
+enum weir_error cli_plugin_lacks(const char *path, const char *name) {
     if (strncmp(name, "weir_", 5) == 0)
         return weir_error_context(WEIR_E_VERSION,
             "%s calls %s, which this weir does not have; its service API is %d.%d: install a newer weir, or build it "
@@ -60,7 +60,7 @@ static enum weir_error explain(enum weir_error e, const char *path) {
     found += strlen("undefined symbol: ");
     struct text_builder t = TEXT_BUILDER(name);
     text_add_slice(&t, weir_slice(found, strcspn(found, " ,(\n")));
-    return nobody_has(path, name);
+    return cli_plugin_lacks(path, name);
 }
 
 struct missing {
@@ -69,22 +69,22 @@ struct missing {
 };
 static void look_at_import(void *ctx, const char *name, bool is_there) {
     struct missing *missing = ctx;
-    if (!is_there && missing->error == WEIR_OK) missing->error = nobody_has(missing->path, name);
+    if (!is_there && missing->error == WEIR_OK) missing->error = cli_plugin_lacks(missing->path, name);
 }
 
-/* The version is asked first: an object for a newer API may call what this binary lacks, and the version says why. */
-static enum weir_error load(
-    struct cli_services *services, struct sys *sys, const char *path, const struct weir_service **ret_service) {
-    void *library = NULL;
-    struct missing missing = {path, WEIR_OK};
-    enum weir_error e = explain(sys_library_open(sys, path, &library), path);
-    if (e == WEIR_OK)
-        e = plugin_take(sys_library_symbol(library, "weir_service"), path, &services->arena, ret_service);
-    if (e == WEIR_OK) sys_library_imports(library, look_at_import, &missing);
-    if (e == WEIR_OK) e = missing.error;
+enum weir_error cli_plugin_open(
+    struct cli_services *services, struct sys *sys, struct weir_slice word, struct cli_plugin *ret_plugin) {
+    struct cli_plugin plugin = {0};
+    enum weir_error e = path_of(services, sys, word, &plugin.path);
+    if (e == WEIR_OK) e = explain(sys_library_open(sys, plugin.path, &plugin.library), plugin.path);
     if (e != WEIR_OK) return e;
-    e = declaration_check(*ret_service, NULL, NULL);
-    return e == WEIR_OK ? e : weir_error_wrap(e, "%s: `weir service check` lists all that is wrong", path);
+    const struct weir_plugin *declared = sys_library_symbol(plugin.library, "weir_service");
+    e = plugin_take(declared, plugin.path, &services->arena, &plugin.service);
+    if (e != WEIR_OK) return e;
+    plugin.api_major = declared->api_major;
+    plugin.api_minor = declared->api_minor;
+    *ret_plugin = plugin;
+    return WEIR_OK;
 }
 
 static enum weir_error refuse_twice(const struct cli_services *services, uint32_t there, const char *path) {
@@ -97,29 +97,34 @@ static enum weir_error refuse_twice(const struct cli_services *services, uint32_
 }
 
 /* `weir NAME TOOL` runs a service's tool, and `weir topic list` is the node's. */
-static enum weir_error refuse_command(const char *name, const char *path) {
+enum weir_error cli_plugin_check_name(const struct cli_plugin *plugin) {
+    const char *name = plugin->service->name;
     size_t size = strlen(name);
     for (const struct cli_command *c = cli_commands; c->name; c++)
         if (strncmp(c->name, name, size) == 0 && (c->name[size] == ' ' || c->name[size] == 0))
             return weir_error_context(WEIR_E_CONFIG,
-                "%s is a service named %s, and `weir %s` is a command; give it another name", path, name, name);
+                "%s is a service named %s, and `weir %s` is a command; give it another name", plugin->path, name, name);
     return WEIR_OK;
 }
 
 static enum weir_error add_one(struct cli_services *services, struct sys *sys, struct weir_slice word) {
-    const char *path = NULL;
-    const struct weir_service *service = NULL;
+    struct cli_plugin plugin;
     if (services->count == CLI_SERVICES_MAX)
         return weir_error_context(WEIR_E_CONFIG, "more than %d services", CLI_SERVICES_MAX);
-    enum weir_error e = path_of(services, sys, word, &path);
-    if (e == WEIR_OK) e = load(services, sys, path, &service);
-    if (e == WEIR_OK) e = refuse_command(service->name, path);
+    enum weir_error e = cli_plugin_open(services, sys, word, &plugin);
     if (e != WEIR_OK) return e;
-    for (uint32_t i = 0; i < services->count; i++)
-        if (strcmp(services->all[i]->name, service->name) == 0) return refuse_twice(services, i, path);
-    services->paths[services->count] = path;
-    services->all[services->count++] = service;
-    return WEIR_OK;
+    struct missing missing = {plugin.path, WEIR_OK};
+    sys_library_imports(plugin.library, look_at_import, &missing);
+    e = missing.error;
+    if (e != WEIR_OK) return e;
+    e = declaration_check(plugin.service, NULL, NULL);
+    if (e != WEIR_OK) return weir_error_wrap(e, "%s: `weir service check` lists all that is wrong", plugin.path);
+    e = cli_plugin_check_name(&plugin);
+    for (uint32_t i = 0; e == WEIR_OK && i < services->count; i++)
+        if (strcmp(services->all[i]->name, plugin.service->name) == 0) return refuse_twice(services, i, plugin.path);
+    services->paths[services->count] = plugin.path;
+    services->all[services->count++] = plugin.service;
+    return e;
 }
 
 enum weir_error cli_services_add(struct cli_services *services, struct sys *sys, const char *plugins) {

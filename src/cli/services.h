@@ -25,6 +25,20 @@ struct cli_services {
 /* Those of the binary. */
 WEIR_MUST enum weir_error cli_services_init(struct cli_services *services);
 void cli_services_done(struct cli_services *services);
+struct cli_plugin {
+    const char *path;
+    void *library;
+    const struct weir_service *service;
+    uint16_t api_major, api_minor; /* that it was built for */
+};
+/* `word`: a file, or a name in the plugin folder. Loaded and of the right API; its functions and its declaration may
+ * still be wrong. */
+WEIR_MUST enum weir_error cli_plugin_open(
+    struct cli_services *services, struct sys *sys, struct weir_slice word, struct cli_plugin *ret_plugin);
+/* The sentence for a function that it calls and nobody has. */
+enum weir_error cli_plugin_lacks(const char *path, const char *function);
+/* OK, or the sentence for a name that is a command's. */
+WEIR_MUST enum weir_error cli_plugin_check_name(const struct cli_plugin *plugin);
 /* `plugins`: files, or names in the plugin folder, separated by commas. Refused, with a sentence: what cannot be
  * loaded, what is built for another API, what is declared wrongly, a name that is there already. */
 WEIR_MUST enum weir_error cli_services_add(struct cli_services *services, struct sys *sys, const char *plugins);

@@ -66,7 +66,8 @@ enum weir_error fold_check_version(const struct weir_service *service, uint32_t 
     if (version >= service->version_replays && version <= service->version) return WEIR_OK;
     if (version > service->version)
         return weir_error_context(WEIR_E_VERSION,
-            "service %s: its records and snapshots are of version %u, and this one is version %u, which replays versions "
+            "service %s: its records and snapshots are of version %u, and this one is version %u, which replays "
+            "versions "
             "%u to %u: there is no way back; start the newer one again",
             service->name, version, service->version, service->version_replays, service->version);
     return weir_error_context(WEIR_E_VERSION,

@@ -212,7 +212,8 @@ enum weir_error snapshot_load(struct fold *fold, const struct fold_options *opti
     get_sources(fold, &r);
     get_idempotency(fold, &r);
     uint64_t state_size = byte_get_le64(&r);
-    struct weir_source source = {.reader = byte_reader(byte_get_slice(&r, (size_t)state_size)), .version = head.version};
+    struct weir_source source = {
+        .reader = byte_reader(byte_get_slice(&r, (size_t)state_size)), .version = head.version};
     if (r.failed) e = weir_error_context(WEIR_E_CORRUPT, "its parts do not fit together");
     if (e == WEIR_OK) e = fold->service->load(fold->state, &source);
     /* Another version may keep its digest in another way. */
