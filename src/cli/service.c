@@ -1,6 +1,7 @@
 #include "base/text.h"
 #include "cli/client.h"
 #include "cli/services.h"
+#include "cli/show.h"
 #include "host/host.h"
 #include <stdio.h>
 
@@ -24,17 +25,39 @@ static enum weir_error know(struct known *known, const struct cli_list *plugins)
     return e;
 }
 
-static int ask(const char *node, enum weir_http_method method, const char *target) {
+#define PARTITION_COLUMNS_HIDDEN " service topic lane durable emissionHash digest parkedOffset "
+
+/* One request; its answer as it is, or as a person reads it. */
+static enum weir_error ask(
+    const char *node, enum weir_http_method method, const char *target, bool json, const char *hidden) {
     struct client client;
     struct client_answer answer;
     enum weir_error e = client_open(&client, node);
-    if (e == WEIR_OK) {
-        struct weir_slice body = method == WEIR_HTTP_POST ? weir_slice_text("{}") : (struct weir_slice){0};
-        e = client_request(&client, method, target, body, &answer);
-        if (e == WEIR_OK) printf("%.*s\n", (int)answer.body.size, answer.body.data);
-        client_close(&client);
-    }
+    if (e != WEIR_OK) return e;
+    struct weir_slice body = method == WEIR_HTTP_POST ? weir_slice_text("{}") : (struct weir_slice){0};
+    e = client_request(&client, method, target, body, &answer);
+    if (e == WEIR_OK && json) printf("%.*s\n", (int)answer.body.size, answer.body.data);
+    if (e == WEIR_OK && !json) cli_show(answer.body, hidden);
+    client_close(&client);
+    return e;
+}
+
+static int told(enum weir_error e) {
     return e == WEIR_OK ? 0 : cli_fail(e);
+}
+
+/* Nobody said which node, and none is there: what the binary itself knows is the next best. */
+static bool is_alone(enum weir_error e, const char *node, const struct cli_list *plugins) {
+    if (e == WEIR_OK || node || (e != WEIR_E_CLOSED && plugins->count == 0)) return false;
+    if (plugins->count == 0) fprintf(stderr, "weir: %s; what follows is what this binary has\n", weir_error_text());
+    return true;
+}
+
+static void list_known(const struct cli_services *services) {
+    printf("%-16s %7s  %-10s %s\n", "SERVICE", "VERSION", "FROM", "WHAT IT IS");
+    for (uint32_t i = 0; i < services->count; i++)
+        printf("%-16s %7u  %-10s %s\n", services->all[i]->name, services->all[i]->version,
+            services->paths[i] ? services->paths[i] : "built in", services->all[i]->summary);
 }
 
 int cli_service_list(const struct cli_command *command, int argc, char **argv) {
@@ -42,24 +65,23 @@ int cli_service_list(const struct cli_command *command, int argc, char **argv) {
     bool json = false;
     struct cli_list plugins = {0};
     const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node), CLI_SERVICE_FLAG(plugins),
-        {"json", CLI_SWITCH, &json, NULL, "ask the running node and print its JSON answer"}, {0}};
+        {"json", CLI_SWITCH, &json, NULL, "print the node's JSON answer"}, {0}};
     int positionals = 0;
     int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
     if (code >= 0) return code;
-    if (json || node) return ask(node, WEIR_HTTP_GET, "/v1/node");
+    enum weir_error e = plugins.count > 0 ? WEIR_E_CLOSED : ask(node, WEIR_HTTP_GET, "/v1/services", json, "");
+    if (json || !is_alone(e, node, &plugins)) return told(e);
     struct known known;
-    enum weir_error e = know(&known, &plugins);
+    e = know(&known, &plugins);
     if (e != WEIR_OK) return cli_fail(e);
-    printf("%-16s %7s  %s\n", "SERVICE", "VERSION", "WHAT IT IS");
-    for (uint32_t i = 0; i < known.services.count; i++)
-        printf("%-16s %7u  %s\n", known.services.all[i]->name, known.services.all[i]->version,
-            known.services.all[i]->summary);
+    list_known(&known.services);
     forget(&known);
     return 0;
 }
 
 static void describe(const struct weir_service *s) {
-    printf("%s, version %u: %s\n\ntopics\n", s->name, s->version, s->summary);
+    printf(
+        "%s, version %u, replays from version %u: %s\n\ntopics\n", s->name, s->version, s->version_replays, s->summary);
     for (const struct weir_topic *t = s->topics; t && t->name; t++)
         printf("  %-28s %-6s %s\n", t->name, t->role == WEIR_TOPIC_INPUT ? "input" : "output", t->summary);
     printf("\nroutes\n");
@@ -71,37 +93,80 @@ static void describe(const struct weir_service *s) {
     printf("\nsettings\n");
     for (const struct weir_setting *r = s->settings; r && r->name; r++)
         printf("  %s.%s (initially %s): %s\n", s->name, r->name, r->initial[0] ? r->initial : "\"\"", r->summary);
+    if (s->metrics && s->metrics->name) printf("\nmetrics\n");
+    for (const struct weir_metric *m = s->metrics; m && m->name; m++)
+        printf("  weir_%s_%s: %s\n", s->name, m->name, m->help);
     if (s->reasons && s->reasons->name) printf("\nreasons for a refusal\n");
     for (const struct weir_reason *r = s->reasons; r && r->name; r++)
         printf("  %4u %-24s HTTP %u  %s\n", r->code, r->name, r->status, r->sentence);
 }
 
-int cli_service_describe(const struct cli_command *command, int argc, char **argv) {
-    int positionals = 0;
-    struct cli_list plugins = {0};
-    const struct cli_flag flags[] = {CLI_SERVICE_FLAG(plugins), {0}};
-    int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
-    if (code >= 0) return code;
+static enum weir_error put_stdout(void *ctx, const void *data, size_t size) {
+    (void)ctx;
+    return fwrite(data, 1, size, stdout) == size ? WEIR_OK
+                                                 : weir_error_context(WEIR_E_IO, "standard output cannot be written");
+}
+
+static enum weir_error put_line(void *ctx, const void *data, size_t size) {
+    enum weir_error e = put_stdout(ctx, data, size);
+    return e == WEIR_OK ? put_stdout(ctx, "\n", 1) : e;
+}
+
+static enum weir_error put_shown(void *ctx, const void *data, size_t size) {
+    (void)ctx;
+    cli_show(weir_slice(data, size), " topic ");
+    return WEIR_OK;
+}
+
+/* What the binary or a plugin declares; with a data folder, where its partitions stand there. */
+static int describe_known(const char *name, const struct cli_list *plugins, const char *data, bool json) {
     struct known known;
-    enum weir_error e = know(&known, &plugins);
+    enum weir_error e = know(&known, plugins);
     if (e != WEIR_OK) return cli_fail(e);
-    const struct weir_service *service = cli_services_find(&known.services, weir_slice_text(argv[0]));
-    if (service) describe(service);
-    code = service ? 0 : cli_fail(WEIR_E_NOT_FOUND);
+    const struct weir_service *service = cli_services_find(&known.services, weir_slice_text(name));
+    if (!service)
+        e = WEIR_E_NOT_FOUND;
+    else if (data)
+        e = host_inspect(known.sys, data, service, json ? put_line : put_shown, NULL);
+    else
+        describe(service);
+    int code = told(e);
     forget(&known);
     return code;
 }
 
-int cli_service_snapshot(const struct cli_command *command, int argc, char **argv) {
-    const char *node = NULL;
-    const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node), {0}};
+int cli_service_describe(const struct cli_command *command, int argc, char **argv) {
+    const char *node = NULL, *data = NULL;
+    bool json = false;
+    struct cli_list plugins = {0};
+    const struct cli_flag flags[] = {CLIENT_NODE_FLAG(node), CLI_SERVICE_FLAG(plugins),
+        {"data", CLI_TEXT, &data, "DIR", "look into the folder of a node that is stopped"},
+        {"json", CLI_SWITCH, &json, NULL, "print JSON"}, {0}};
     int positionals = 0;
     int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
     if (code >= 0) return code;
-    char target[128];
+    char target[200];
+    struct text_builder t = TEXT_BUILDER(target);
+    text_printf(&t, "/v1/services/%s", argv[0]);
+    if (data) return describe_known(argv[0], &plugins, data, json);
+    enum weir_error e =
+        plugins.count > 0 ? WEIR_E_CLOSED : ask(node, WEIR_HTTP_GET, target, json, PARTITION_COLUMNS_HIDDEN);
+    if (json || !is_alone(e, node, &plugins)) return told(e);
+    return describe_known(argv[0], &plugins, NULL, false);
+}
+
+int cli_service_snapshot(const struct cli_command *command, int argc, char **argv) {
+    const char *node = NULL;
+    bool json = false;
+    const struct cli_flag flags[] = {
+        CLIENT_NODE_FLAG(node), {"json", CLI_SWITCH, &json, NULL, "print the node's JSON answer"}, {0}};
+    int positionals = 0;
+    int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
+    if (code >= 0) return code;
+    char target[200];
     struct text_builder t = TEXT_BUILDER(target);
     text_printf(&t, "/v1/services/%s/snapshot", argv[0]);
-    return ask(node, WEIR_HTTP_POST, target);
+    return told(ask(node, WEIR_HTTP_POST, target, json, " snapshot "));
 }
 
 int cli_service_skip(const struct cli_command *command, int argc, char **argv) {
@@ -114,19 +179,13 @@ int cli_service_skip(const struct cli_command *command, int argc, char **argv) {
     int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
     if (code >= 0) return code;
     if (offset == UINT64_MAX)
-        return cli_fail(weir_error_context(
-            WEIR_E_INVALID, "say which record: --offset N; `weir service list --json` shows where it is parked"));
-    char target[200];
+        return cli_fail(weir_error_context(WEIR_E_INVALID,
+            "say which record: --offset N; `weir service describe %s` shows where it is parked", argv[0]));
+    char target[256];
     struct text_builder t = TEXT_BUILDER(target);
     text_printf(&t, "/v1/services/%s/skip?partition=%llu&offset=%llu", argv[0], (unsigned long long)partition,
         (unsigned long long)offset);
-    return ask(node, WEIR_HTTP_POST, target);
-}
-
-static enum weir_error put_stdout(void *ctx, const void *data, size_t size) {
-    (void)ctx;
-    return fwrite(data, 1, size, stdout) == size ? WEIR_OK
-                                                 : weir_error_context(WEIR_E_IO, "standard output cannot be written");
+    return told(ask(node, WEIR_HTTP_POST, target, true, ""));
 }
 
 /* Without the dump: the head, which is the first piece, less its last member's name. */

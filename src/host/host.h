@@ -174,6 +174,7 @@ struct host_partition_facts {
     uint32_t partition, lane, version;
     uint64_t applied, durable, high,
         snapshot; /* offsets: next to apply, next to be durable, high watermark, last good snapshot */
+    uint64_t snapshot_bytes, snapshot_time_ns; /* its file; the time of its last record. 0: there is none */
     uint64_t state_bytes, digest, emission_hash;
     bool replaying, parked;
     uint64_t parked_offset;
@@ -195,5 +196,9 @@ uint32_t host_service_partitions(const struct host *host, uint32_t i);
  * digest. */
 WEIR_MUST enum weir_error host_replay(struct sys *sys, const char *folder, const struct weir_service *service,
     uint32_t partition, uint64_t until, enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx);
+/* Where the service's partitions stand in a folder, and which snapshots they have: one JSON object. What no checkpoint
+ * covers yet is not seen. NOT_FOUND: the folder has no input of it. */
+WEIR_MUST enum weir_error host_inspect(struct sys *sys, const char *folder, const struct weir_service *service,
+    enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx);
 
 #endif
