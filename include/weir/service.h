@@ -245,6 +245,9 @@ struct weir_service {
     const struct weir_tool *tools;
     /* Ends what open made outside of the memory it was given (objects with destructors). NULL: there is nothing. */
     void (*close)(void *state);
+    /* Not 0: the state is a struct of that many bytes without pointers or padding, at first all zero, kept in snapshots
+     * as it lies in memory. Then .state_bytes, .open, .save and .load may be NULL; those that are there are called. */
+    size_t flat_bytes;
 };
 
 /* Stable hash for partitioning: the same on every machine and in every version. */

@@ -197,12 +197,14 @@ void services_list(struct http_call *call) {
             parked += f.parked;
         }
         json_write_object_open(w);
-        services_put_head(w, edge_service(edge, i));
+        json_put_text(w, "name", edge_service(edge, i)->name);
+        json_put_u64(w, "version", edge_service(edge, i)->version);
         json_put_u64(w, "partitions", host_service_partitions(edge->host, i));
         json_put_u64(w, "applied", applied);
         json_put_u64(w, "lag", lag);
         json_put_u64(w, "parked", parked);
         json_put_u64(w, "stateBytes", state_bytes);
+        json_put_text(w, "summary", edge_service(edge, i)->summary);
         json_write_object_close(w);
     }
     json_write_array_close(w);

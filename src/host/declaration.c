@@ -38,10 +38,12 @@ static void check_head(struct check *c) {
     const struct {
         bool is_there;
         const char *name;
-    } functions[] = {{s->state_bytes != NULL, "state_bytes"}, {s->open != NULL, "open"}, {s->apply != NULL, "apply"},
-        {s->save != NULL, "save"}, {s->load != NULL, "load"}};
-    for (size_t i = 0; i < WEIR_ARRAY_COUNT(functions); i++)
-        if (!functions[i].is_there) fault(c, "there is no .%s; every service has one", functions[i].name);
+    } functions[] = {{s->state_bytes != NULL, "state_bytes"}, {s->open != NULL, "open"}, {s->save != NULL, "save"},
+        {s->load != NULL, "load"}};
+    if (!s->apply) fault(c, "there is no .apply; every service has one");
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(functions) && s->flat_bytes == 0; i++)
+        if (!functions[i].is_there)
+            fault(c, "there is no .%s; every service has one, unless .flat_bytes is set", functions[i].name);
     if (s->output_bytes_max > DECLARATION_OUTPUT_BYTES_MAX)
         fault(c, ".output_bytes_max is %zu; it is at most %u", s->output_bytes_max, DECLARATION_OUTPUT_BYTES_MAX);
 }
