@@ -146,7 +146,7 @@ static void node_get(struct http_call *call) {
         json_write_object_close(w);
     }
     json_write_array_close(w);
-    services_put_partitions(w, edge->host, NULL);
+    services_put_partitions(w, edge, NULL);
     put_disk(w, edge);
     put_recovery(w, log_recovered(host_log(edge->host)));
     json_write_object_close(w);

@@ -40,9 +40,9 @@ static void put_partition(struct json_writer *w, const struct host_partition_fac
     json_write_object_close(w);
 }
 
-void services_put_partitions(struct json_writer *w, const struct host *host, const char *service) {
-    struct sys *sys = host_sys(host);
-    uint64_t wall_ns = sys->wall_ns(sys);
+void services_put_partitions(struct json_writer *w, const struct edge *edge, const char *service) {
+    const struct host *host = edge->host;
+    uint64_t wall_ns = edge->sys->wall_ns(edge->sys);
     json_write_key(w, "partitions");
     json_write_array_open(w);
     for (uint32_t i = 0; i < host_partition_count(host); i++) {
@@ -225,7 +225,7 @@ void service_get(struct http_call *call) {
     put_rows(&json.w, service);
     put_ways_in(&json.w, service);
     put_metrics(&json.w, service);
-    services_put_partitions(&json.w, call->lane->edge->host, service->name);
+    services_put_partitions(&json.w, call->lane->edge, service->name);
     json_write_object_close(&json.w);
     http_json_answer(call->conn, call->turn, &json, 200);
 }

@@ -11,5 +11,5 @@ void service_skip(struct http_call *call);
 /* Members of an object: name, summary, version. */
 void services_put_head(struct json_writer *w, const struct weir_service *service);
 /* The member "partitions"; service NULL: of all. */
-void services_put_partitions(struct json_writer *w, const struct host *host, const char *service);
+void services_put_partitions(struct json_writer *w, const struct edge *edge, const char *service);
 #endif

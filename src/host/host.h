@@ -114,8 +114,15 @@ struct host_command {
     bool wants_reply;
     bool in_order; /* of a session: on its way to another lane it waits for room rather than let others pass it */
 };
-/* True when a reply's value is that of weir_refuse(). */
-bool host_refusal(struct weir_slice value, uint16_t *ret_code);
+/* The value of a reply by weir_refuse(): the mark, with which no Protobuf message begins as there is no field 0, and the
+ * code, little-endian. */
+#define HOST_REFUSAL_MARK  0u
+#define HOST_REFUSAL_BYTES 3u
+static inline bool host_refusal(struct weir_slice value, uint16_t *ret_code) {
+    if (value.size != HOST_REFUSAL_BYTES || value.data[0] != HOST_REFUSAL_MARK) return false;
+    *ret_code = (uint16_t)(value.data[1] | value.data[2] << 8);
+    return true;
+}
 /* OK: taken, a HOST_REPLY comes (now or later, even for a duplicate). FULL, PARKED, TOO_LARGE, CLOSED (stopping,
  * replaying): not taken. */
 WEIR_MUST enum weir_error host_submit(struct host_lane *lane, const struct host_command *command);

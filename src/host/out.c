@@ -5,8 +5,6 @@
 #include <protobuf-c/protobuf-c.h>
 
 #define REPLY_BYTES_MAX (1u << 20)
-#define REFUSAL_BYTES   3u
-#define REFUSAL_MARK    0u /* no Protobuf message begins with it: there is no field 0 */
 
 size_t out_scratch_size(const struct weir_service *service) {
     /* Outputs and the reply, each rounded up; emits of a shadow. The factor leaves room for many small outputs. */
@@ -95,15 +93,9 @@ void weir_refuse(struct weir_out *out, uint16_t code) {
     while (row && row->name && row->code != code)
         row++;
     WEIR_ASSERT(row && row->name); /* a row of .reasons has it */
-    uint8_t *value = weir_reply(out, row->status, REFUSAL_BYTES);
-    value[0] = REFUSAL_MARK;
+    uint8_t *value = weir_reply(out, row->status, HOST_REFUSAL_BYTES);
+    value[0] = HOST_REFUSAL_MARK;
     store_le16(value + 1, code);
-}
-
-bool host_refusal(struct weir_slice value, uint16_t *ret_code) {
-    if (value.size != REFUSAL_BYTES || value.data[0] != REFUSAL_MARK) return false;
-    *ret_code = load_le16(value.data + 1);
-    return true;
 }
 
 /* ---- what the fold reads ---- */
