@@ -1,5 +1,6 @@
 /* The table of weir(1). */
 #include "cli/command.h"
+#include <stdio.h>
 
 const struct cli_command cli_commands[] = {
     {"up",
@@ -32,3 +33,10 @@ const struct cli_command cli_commands[] = {
     {"version", "", "print the version", cli_version},
     {0},
 };
+
+int cli_version(const struct cli_command *command, int argc, char **argv) {
+    int positionals = 0;
+    int code = cli_parse(command, NULL, argc, argv, 0, 0, &positionals);
+    if (code < 0) printf("weir %s\n", WEIR_VERSION);
+    return code < 0 ? 0 : code;
+}

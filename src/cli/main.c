@@ -66,13 +66,6 @@ static int unknown_command(int argc, char **argv) {
     return CLI_EXIT_USAGE;
 }
 
-int cli_version(const struct cli_command *command, int argc, char **argv) {
-    int positionals = 0;
-    int code = cli_parse(command, NULL, argc, argv, 0, 0, &positionals);
-    if (code < 0) printf("weir %s\n", WEIR_VERSION);
-    return code < 0 ? 0 : code;
-}
-
 int main(int argc, char **argv) {
     argc--;
     argv++;

@@ -114,8 +114,8 @@ struct host_command {
     bool wants_reply;
     bool in_order; /* of a session: on its way to another lane it waits for room rather than let others pass it */
 };
-/* The value of a reply by weir_refuse(): the mark, with which no Protobuf message begins as there is no field 0, and the
- * code, little-endian. */
+/* The value of a reply by weir_refuse(): the mark, with which no Protobuf message begins as there is no field 0, and
+ * the code, little-endian. */
 #define HOST_REFUSAL_MARK  0u
 #define HOST_REFUSAL_BYTES 3u
 static inline bool host_refusal(struct weir_slice value, uint16_t *ret_code) {
