@@ -45,6 +45,19 @@ with Installed() as weir:
     tap.equal((answer.status, top(node, "go")[0]), (200, ("ann", 11)), "a raised setting gives the vector more room")
     node.close()
 
+    if os.environ.get("WEIR_SANITIZED") or "asan" in os.environ["WEIR"]:
+        copy = os.path.join(weir.folder, "unclosed")
+        shutil.copytree(folder, copy)
+        with open(os.path.join(copy, "service.cc")) as file:
+            text = file.read()
+        with open(os.path.join(copy, "service.cc"), "w") as file:
+            file.write(text.replace("    s.close = close_state;\n", "    (void)close_state;\n"))
+        weir.run(["make", "ranking.so", "CXXFLAGS=-O1"], copy)
+        node = weir.node(["--service", os.path.join(copy, "ranking.so"), "--only", "ranking"])
+        tap.ok(node.stop() != 0 and any("LeakSanitizer" in line for line in node.stderr),
+               "without .close the same stop is found to leave memory behind", "\n".join(node.stderr[-5:]))
+        node.close()
+
     # ---- exceptions
     preload = {}
     if os.environ.get("WEIR_SANITIZED") or "asan" in os.environ["WEIR"]:
