@@ -193,8 +193,8 @@ struct weir_reason {
     uint16_t status; /* HTTP */
 };
 
-/* A command of the service's own on the command line: `weir <service> <tool> ...`: clients, offline tools. Runs outside
- * any node. */
+/* A command of the service's own on the command line: clients, offline tools. Runs outside any node: `weir <service>
+ * <tool> ...` for a service of the binary, `weir service run FILE <tool> ...` for one in a shared object. */
 struct weir_tool {
     const char *name, *usage, *summary;
     int (*run)(int argc, char **argv); /* argv[0] is the tool's name; returns the exit code */

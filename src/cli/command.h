@@ -57,6 +57,7 @@ int cli_topic_tail(const struct cli_command *command, int argc, char **argv);
 int cli_service_list(const struct cli_command *command, int argc, char **argv);
 int cli_service_describe(const struct cli_command *command, int argc, char **argv);
 int cli_service_check(const struct cli_command *command, int argc, char **argv);
+int cli_service_run(const struct cli_command *command, int argc, char **argv);
 int cli_service_snapshot(const struct cli_command *command, int argc, char **argv);
 int cli_service_skip(const struct cli_command *command, int argc, char **argv);
 int cli_service_replay(const struct cli_command *command, int argc, char **argv);

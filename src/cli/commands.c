@@ -22,6 +22,7 @@ const struct cli_command cli_commands[] = {
         "settings, topics, routes, metrics, reasons, and where each partition stands", cli_service_describe},
     {"service check", "FILE|NAME [--allow FUNCTION]", "what is wrong with a service in a shared object, before it runs",
         cli_service_check},
+    {"service run", "FILE TOOL [ARGUMENT...]", "run a tool of a service in a shared object", cli_service_run},
     {"service snapshot", "NAME [--json]", "take a snapshot now, and say of which offsets it is", cli_service_snapshot},
     {"service skip", "NAME --offset N [--partition N]", "pass over a poison record that parked a partition",
         cli_service_skip},

@@ -223,3 +223,31 @@ int cli_service_replay(const struct cli_command *command, int argc, char **argv)
     forget(&known);
     return code;
 }
+
+static const struct weir_tool *find_tool(const struct weir_service *service, const char *name) {
+    const char *names[64];
+    size_t count = 0;
+    for (const struct weir_tool *t = service->tools; t && t->name; t++) {
+        if (strcmp(t->name, name) == 0) return t;
+        if (count < WEIR_ARRAY_COUNT(names)) names[count++] = t->name;
+    }
+    int nearest = text_nearest(weir_slice_text(name), names, count);
+    weir_error_context(WEIR_E_NOT_FOUND, "service %s has no tool %s%s%s", service->name, name,
+        nearest >= 0 ? "; did you mean " : "", nearest >= 0 ? names[nearest] : "");
+    return NULL;
+}
+
+/* What follows the tool's name is the tool's, flags too. */
+int cli_service_run(const struct cli_command *command, int argc, char **argv) {
+    int positionals = 0;
+    if (argc < 2 || argv[0][0] == '-' || argv[1][0] == '-')
+        return cli_parse(command, NULL, argc, argv, 2, 2, &positionals);
+    const struct cli_list plugins = {.items = {argv[0]}, .count = 1};
+    struct known known;
+    enum weir_error e = know(&known, &plugins);
+    if (e != WEIR_OK) return cli_fail(e);
+    const struct weir_tool *tool = find_tool(known.services.all[known.services.count - 1], argv[1]);
+    int code = tool ? tool->run(argc - 1, argv + 1) : cli_fail(WEIR_E_NOT_FOUND);
+    forget(&known);
+    return code;
+}

@@ -59,8 +59,14 @@ with Installed() as weir:
     with_tools = (".digest = digest,\n", ".digest = digest,\n    .tools = tools,\n")
     tools = ("WEIR_SERVICE(counter)", "static int run(int argc, char **argv) {\n    (void)argv;\n    return argc;\n}\n"
              'static const struct weir_tool tools[] = {{"look", "", "Looks.", run}, {0}};\n\nWEIR_SERVICE(counter)')
-    code, out, err = weir.weir("service", "check", calls("time(NULL)", with_tools, tools))
+    tooled = calls("time(NULL)", with_tools, tools)
+    code, out, err = weir.weir("service", "check", tooled)
     tap.ok(code == 0 and "calls time" in out and "well for its tools" in out, "a service with tools is told and not refused", out + err)
+
+    code, out, err = weir.weir("service", "run", tooled, "look", "--a", "b")
+    tap.equal((code, err), (3, ""), "its tool runs with what follows its name, and its exit code is weir's")
+    code, out, err = weir.weir("service", "run", tooled, "lok")
+    tap.ok(code != 0 and "did you mean look" in err, "a tool that it does not have is answered with the nearest", err)
 
     finds("each fault of a declaration is listed",
           variant((".version_replays = 2", ".version_replays = 7"), ('"counter.changes"', '"other.changes"'), (".query = query_get, ", ""),
