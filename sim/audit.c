@@ -4,6 +4,7 @@
 #include "host/batch.h"
 #include "host/node.h"
 #include "host/snapshot.h"
+#include "host/unfold.h"
 
 #include "sim/workload.h"
 
@@ -29,11 +30,14 @@ struct audit {
     struct remembered *all;
     struct moment moments[MOMENTS_MAX];
     uint32_t moment_count;
+    struct unfold unfold;
 };
 
 struct audit *audit_new(void) {
     struct audit *audit = calloc(1, sizeof *audit);
     WEIR_ASSERT(audit != NULL);
+    enum weir_error e = unfold_open(&audit->unfold);
+    WEIR_ASSERT(e == WEIR_OK);
     return audit;
 }
 
@@ -44,6 +48,7 @@ void audit_free(struct audit *audit) {
         free(r->hashes);
         free(r);
     }
+    unfold_close(&audit->unfold);
     free(audit);
 }
 
@@ -57,6 +62,13 @@ struct reading {
     void *ctx;
     bool stopped;
 };
+
+bool sim_plain(struct sim *sim, struct weir_slice batches, uint64_t offset, struct weir_slice *ret_plain) {
+    if (unfold_batches(&sim->audit->unfold, batches, offset, ret_plain) == WEIR_OK) return true;
+    sim_fail(sim, "what is stored behind offset %llu can't be decompressed: %s", (unsigned long long)offset,
+        weir_error_text());
+    return false;
+}
 
 static bool read_batch(struct reading *r, struct weir_slice bytes, size_t *ret_size) {
     struct batch_reader reader;
@@ -91,8 +103,10 @@ static bool read_all(struct reading *r, struct log *log, struct log_partition *p
                 (unsigned long long)r->next, (unsigned long long)atomic_load(&p->high), weir_error_text());
             return false;
         }
-        for (; at < size; at += batch)
-            if (!read_batch(r, weir_slice(buffer + at, size - at), &batch)) return false;
+        struct weir_slice plain;
+        if (!sim_plain(r->sim, weir_slice(buffer, size), r->next, &plain)) return false;
+        for (; at < plain.size; at += batch)
+            if (!read_batch(r, weir_slice(plain.data + at, plain.size - at), &batch)) return false;
     }
     return true;
 }
@@ -178,6 +192,8 @@ void audit_records(struct sim *sim) {
     if (sim_damages_ever(sim) > 0) return; /* the last frame may be cut for torn, and its offsets given anew */
     for (uint32_t i = 0; i < log_topic_count(sim->node.log) && !sim->failed; i++) {
         const struct log_topic *topic = log_topic_at(sim->node.log, i);
+        /* Of less than durable ones other things are promised: topics_loose.c looks at those. */
+        if (topic && topic->config.durability != LOG_DURABLE) continue;
         for (uint32_t k = 0; topic && k < topic->partition_count && !sim->failed; k++) {
             struct comparing c = {sim, remember(sim->audit, topic->partitions[k])};
             if (!sim_read(sim, topic->name, k, 0, compare, &c)) return;

@@ -63,12 +63,6 @@ static void work(struct shared *shared, struct worker *worker, const struct argu
     }
 }
 
-static void add_up(struct sim_tally *sum, const struct sim_tally *tally) {
-    const uint64_t *from = (const uint64_t *)(const void *)tally;
-    for (size_t i = 0; i < sizeof *sum / sizeof *from; i++)
-        ((uint64_t *)(void *)sum)[i] += from[i];
-}
-
 #define ULL(x) ((unsigned long long)(x))
 
 static void print_report(const struct sim_tally *t, double seconds) {
@@ -83,6 +77,11 @@ static void print_report(const struct sim_tally *t, double seconds) {
            "upgrades %llu (refused %llu)\n",
         ULL(t->own_ends), ULL(t->refused_starts), ULL(t->corruption_named), ULL(t->repairs), ULL(t->races),
         ULL(t->upgrades), ULL(t->upgrades_refused));
+    printf("lives by journal_write:");
+    for (int way = 0; way < SYS_COMMIT_PATHS; way++)
+        printf(
+            "%s %s %llu", way ? "," : "", sys_commit_path_name((enum sys_commit_path)way), ULL(t->lives_by_way[way]));
+    printf("\n");
     printf(
         "requests %llu, answered %llu, in doubt %llu; records checked %llu, against memory %llu, folds derived again "
         "%llu\n",
@@ -151,7 +150,7 @@ static int run_many(const struct arguments *a) {
         struct worker *worker = &shared->workers[i];
         int status = 0;
         waitpid(worker->pid, &status, 0);
-        add_up(&sum, &worker->tally);
+        sim_tally_add(&sum, &worker->tally);
         if (!worker->failed && status == 0) continue;
         good = false;
         char text[64];

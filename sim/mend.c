@@ -201,13 +201,13 @@ static void give_up(
 }
 
 /* "TOPIC-PARTITION" up to a blank, colon or the end. */
-static const char *split_name(const char *name, size_t *ret_size, uint32_t *ret_partition) {
+static bool split_name(const char *name, size_t *ret_size, uint32_t *ret_partition) {
     size_t size = strcspn(name, " :");
     const char *dash = memrchr(name, '-', size);
-    if (!dash) return NULL;
+    if (!dash) return false;
     *ret_size = (size_t)(dash - name);
     *ret_partition = (uint32_t)strtoul(dash + 1, NULL, 10);
-    return name;
+    return true;
 }
 
 /* "T-P: offsets A to B are given up" or "frame N: offsets A to B of T-P are given up": what an operator reads. */

@@ -51,11 +51,19 @@ static size_t output_bytes(struct sim *sim, const struct weir_service **services
     return sim_percent(sim, 50) ? sim->plan.log.output_bytes_max : 4 * most + (96u << 10);
 }
 
+/* How this life writes its journal; the next one may write on in another way. Drawn apart, so that the rest of the run
+ * does not depend on it. */
+static enum sys_commit_path pick_path(const struct sim *sim) {
+    struct prng p = prng_seed(sim->seed * 1000003 + sim->tally.lives);
+    return prng_chance(&p, 1, 2) ? SYS_COMMIT_SYNC : (enum sys_commit_path)prng_below(&p, SYS_COMMIT_PATHS);
+}
+
 static struct node_options node_options(
     struct sim *sim, const struct weir_service **services, const char *listen, uint32_t lanes) {
     struct node_options o = {.log = sim->plan.log, .services = services};
     o.log.output_bytes_max = output_bytes(sim, services);
     o.log.lanes = lanes;
+    o.log.journal_write = pick_path(sim);
     enum weir_error e = settings_new(services, &o.settings);
     WEIR_ASSERT(e == WEIR_OK);
     set(o.settings, "listen", listen);
@@ -119,6 +127,7 @@ static void begin(struct sim *sim, struct life *life, bool calm) {
     else if (!calm && sim_percent(sim, 20))
         sys_sim_fail_at(sim->sys, SYS_SIM_ANY, prng_between(&sim->prng, 1, 600), WEIR_E_CLOSED);
     sim->tally.lives++;
+    sim->tally.lives_by_way[options.log.journal_write]++;
 }
 
 static void judge_rival(struct sim *sim, struct life *life) {
@@ -385,10 +394,7 @@ static void finish(struct sim *sim, struct sim_tally *tally, uint64_t *ret_hash)
     for (int f = 0; f < SYS_SIM_FAULT_COUNT; f++)
         sim->tally.faults[f] = sys_sim_faults(sim->sys, (enum sys_sim_fault)f);
     sys_sim_free(sim->sys);
-    const uint64_t *from = (const uint64_t *)(const void *)&sim->tally;
-    uint64_t *to = (uint64_t *)(void *)tally;
-    for (size_t i = 0; i < sizeof *tally / sizeof *to; i++)
-        to[i] += from[i];
+    sim_tally_add(tally, &sim->tally);
 }
 
 bool sim_run(const struct sim_options *options, struct sim_tally *tally, char *ret_failure, uint64_t *ret_hash) {

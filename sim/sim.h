@@ -30,8 +30,16 @@ struct sim_tally {
     uint64_t virtual_ns, turns, requests, answered, in_doubt, records_checked, outputs_checked, replays_checked;
     uint64_t corruption_named, repairs, upgrades, upgrades_refused;
     uint64_t segfaults, snapshots_damaged, tails_checked, states_replayed;
+    uint64_t lives_by_way[SYS_COMMIT_PATHS]; /* how the journal was written */
     uint64_t faults[SYS_SIM_FAULT_COUNT];
 };
+
+static inline void sim_tally_add(struct sim_tally *sum, const struct sim_tally *tally) {
+    const uint64_t *from = (const uint64_t *)(const void *)tally;
+    uint64_t *to = (uint64_t *)(void *)sum;
+    for (size_t i = 0; i < sizeof *sum / sizeof *to; i++)
+        to[i] += from[i];
+}
 
 /* What `log repair` said it gave up of a partition. */
 struct sim_gap {

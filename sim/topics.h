@@ -14,6 +14,7 @@
  *   topics_producer.c  what an idempotent producer sends next and what it must be told
  *   topics_readers.c   reads over HTTP
  *   topics_tail.c      the WebSocket tail
+ *   topics_loose.c     a lazy and a memory topic, of which less is promised
  *   topics_operator.c  makes and deletes topics, looks at the node's pages
  */
 #ifndef WEIR_SIM_TOPICS_H
@@ -22,6 +23,7 @@
 #include "sim/sim.h"
 
 #define TOPICS_MAX           12u
+#define TOPICS_SLOTS         (TOPICS_MAX + 2u) /* behind them the two of topics_loose.c */
 #define TOPIC_PARTITIONS_MAX 8u
 #define TOPICS_RECORDS_MAX   6000u
 #define TOPICS_CALM_RECORDS  4000u /* beside them */
@@ -73,17 +75,19 @@ struct sim_record {
 struct topics_writer;
 struct topics_reader;
 struct topics_tail;
+struct topics_loose;
 struct topics_operator;
 struct topics {
     struct sim *sim;
     uint32_t topic_count, writer_count, reader_count, tail_count;
     bool crowd; /* every batch to the first topic comes from a producer of its own: more than a partition remembers */
-    struct sim_topic topics[TOPICS_MAX];
+    struct sim_topic topics[TOPICS_SLOTS];
     struct sim_record *records;
     uint64_t count;
     struct topics_writer *writers;
     struct topics_reader *readers;
     struct topics_tail *tails;
+    struct topics_loose *loose;
     struct topics_operator *operator;
     uint32_t life;
     bool looked;                      /* at the log in this life */
@@ -178,6 +182,13 @@ void topics_tails_open(struct topics *t);
 void topics_tails_hang_up(struct topics *t);
 void topics_tails_step(struct topics *t, bool calm);
 void topics_tails_close(struct topics *t);
+
+void topics_loose_open(struct topics *t);
+void topics_loose_hang_up(struct topics *t);
+void topics_loose_step(struct topics *t, bool calm);
+bool topics_loose_settled(const struct topics *t);
+void topics_loose_check(struct topics *t, bool whole);
+void topics_loose_close(struct topics *t);
 
 void topics_operator_open(struct topics *t);
 void topics_operator_hang_up(struct topics *t);

@@ -234,6 +234,7 @@ static void measure(const struct topics *t, uint64_t reach[TOPICS_MAX][TOPIC_PAR
     memset(reach, 0, TOPICS_MAX * sizeof *reach);
     for (uint64_t n = 0; n < t->count; n++) {
         const struct sim_record *r = &t->records[n];
+        if (r->topic >= TOPICS_MAX) continue; /* topics_loose.c knows what became of it */
         uint64_t *end = &reach[r->topic][r->partition];
         if (r->fate == RECORD_ACKED && r->life < t->life && r->seen != TOPICS_NOT_SEEN && r->seen >= *end)
             *end = r->seen + 1;
@@ -247,7 +248,7 @@ static void look_for_lost(struct topics *t, bool whole) {
     for (uint64_t n = 0; n < t->count && !t->sim->failed; n++) {
         struct sim_record *r = &t->records[n];
         const struct sim_topic *topic = &t->topics[r->topic];
-        if (r->fate != RECORD_ACKED) continue;
+        if (r->fate != RECORD_ACKED || r->topic >= TOPICS_MAX) continue;
         if (r->last != topic->incarnation || topic->state == TOPIC_ABSENT) {
             r->fate = RECORD_GONE; /* with its topic */
             continue;

@@ -29,6 +29,7 @@ void topics_operator_hang_up(struct topics *t) {
 
 /* ---- asking -------------------------------------------------------------------------------------------------- */
 static void make(struct topics *t, struct sim_topic *topic) {
+    static const char *const compressions[] = {"producer", "lz4", "zstd", "none"};
     static const uint64_t segments[] = {0, 4096, 16384}, bytes[] = {1, 10000, 60000}, times[] = {1, 2000, 30000};
     topic->incarnation++;
     topic_change(topic, TOPIC_MAKING);
@@ -38,9 +39,11 @@ static void make(struct topics *t, struct sim_topic *topic) {
     topic->retention_bytes = sim_percent(t->sim, 25) ? bytes[sim_pick(t->sim, 3)] : 0;
     topic->retention_ms = sim_percent(t->sim, 20) ? times[sim_pick(t->sim, 3)] : 0;
     snprintf(t->body, TOPICS_BODY_MAX,
-        "{\"name\":\"%s\",\"partitions\":%u,\"retentionBytes\":%llu,\"retentionMs\":%llu,\"segmentBytes\":%llu}",
+        "{\"name\":\"%s\",\"partitions\":%u,\"retentionBytes\":%llu,\"retentionMs\":%llu,\"segmentBytes\":%llu,"
+        "\"compression\":\"%s\"}",
         topic->name, topic->partitions, (unsigned long long)topic->retention_bytes,
-        (unsigned long long)topic->retention_ms, (unsigned long long)topic->segment_bytes);
+        (unsigned long long)topic->retention_ms, (unsigned long long)topic->segment_bytes,
+        compressions[(topic - t->topics + topic->incarnation) % 4]);
     t->operator->errand = ERRAND_MAKE;
     client_ask(&t->operator->client, "POST", "/v1/topics", NULL, t->body);
 }

@@ -11,7 +11,8 @@ struct topics_writer {
     enum request request;
     uint64_t first; /* of its records */
     uint32_t count, topic, changes;
-    int refusal; /* the status it must get */
+    int refusal;      /* the status it must get */
+    uint64_t rest_ns; /* told to try again later: in the calm it does, else a stalled thread uses up the ledger */
     struct topics_producer producers[2], *producer;
     struct topics_batch batch;
     enum topics_expect expect;
@@ -236,7 +237,10 @@ static void take_produced(struct topics *t, struct topics_writer *w) {
     }
 }
 
+#define REST_NS (50 * SYS_NANOS_PER_MS)
+
 static void take_answer(struct topics *t, struct topics_writer *w) {
+    if (w->client.state == CLIENT_ANSWERED && w->client.status == 503) w->rest_ns = sim_now_ns(t->sim) + REST_NS;
     if (w->client.state == CLIENT_ANSWERED && w->request != REQUEST_REFUSED)
         topics_judge(t, &w->client, &t->topics[w->topic], w->changes);
     if (w->request == REQUEST_PLAIN)
@@ -249,6 +253,7 @@ static void take_answer(struct topics *t, struct topics_writer *w) {
 
 /* In calm weather what is still in doubt is asked, until it is answered; then as much that is new as must succeed. */
 static void ask_in_the_calm(struct topics *t, struct topics_writer *w) {
+    if (sim_now_ns(t->sim) < w->rest_ns) return;
     for (uint32_t k = 0; k < 2; k++) {
         struct topics_producer *p = &w->producers[k];
         bool same = p->incarnation == t->topics[p->topic].incarnation && t->topics[p->topic].state == TOPIC_THERE;

@@ -43,6 +43,8 @@ extern const struct sim_workload sim_workload_operator;  /* one of them, in ever
  * dense or bytes not readable; false then, and when damage is refused by name. fn returns false to stop (true then). */
 struct batch_record;
 typedef bool (*sim_record_fn)(void *ctx, const struct batch_record *record);
+/* Batches as log_read gives them, plain, from `offset` on. False: the run has failed. */
+bool sim_plain(struct sim *sim, struct weir_slice batches, uint64_t offset, struct weir_slice *ret_plain);
 bool sim_read(struct sim *sim, const char *topic, uint32_t partition, uint64_t from, sim_record_fn fn, void *ctx);
 
 #endif

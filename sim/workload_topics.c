@@ -32,6 +32,7 @@ static void *topics_open(struct sim *sim) {
     topics_readers_open(t);
     topics_tails_open(t);
     topics_operator_open(t);
+    topics_loose_open(t);
     return t;
 }
 
@@ -41,6 +42,7 @@ static void topics_close(void *state) {
     topics_readers_close(t);
     topics_tails_close(t);
     topics_operator_close(t);
+    topics_loose_close(t);
     free(t->records);
     free(t->body);
     free(t->scratch);
@@ -53,6 +55,7 @@ static void topics_begin(void *state) {
     topics_readers_hang_up(t);
     topics_tails_hang_up(t);
     topics_operator_hang_up(t);
+    topics_loose_hang_up(t);
     /* Without a frame of its own a life's newest one is the copy that its recovery made, with any record in it. */
     uint64_t died = t->frame_ready > 0 && t->frame_last > t->frame_ready ? t->frame_last : 0;
     if (t->judged || died < t->frame_died) t->frame_died = died; /* what nobody looked for stays excused */
@@ -75,6 +78,7 @@ static void topics_step(void *state, bool calm) {
     topics_writers_step(t, calm);
     topics_readers_step(t, calm);
     topics_tails_step(t, calm);
+    topics_loose_step(t, calm);
 }
 
 static bool retains(const struct topics *t) {
@@ -85,12 +89,16 @@ static bool retains(const struct topics *t) {
 
 static bool topics_settled(void *state) {
     const struct topics *t = state;
-    bool rest = topics_writers_settled(t) && topics_readers_settled(t) && topics_operator_settled(t);
+    bool rest =
+        topics_writers_settled(t) && topics_readers_settled(t) && topics_operator_settled(t) && topics_loose_settled(t);
     return rest && t->calm_ns > 0 && (!retains(t) || sim_now_ns(t->sim) > t->calm_ns + CALM_NS);
 }
 
 static bool topics_check_all(void *state, bool whole) {
-    return topics_check(state, whole);
+    struct topics *t = state;
+    if (!topics_check(t, whole)) return false;
+    topics_loose_check(t, whole);
+    return !t->sim->failed;
 }
 
 extern const struct sim_workload sim_workload_topics;

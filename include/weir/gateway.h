@@ -53,6 +53,17 @@ const char *weir_session_peer(struct weir_session *session); /* "127.0.0.1:53211
 uint64_t weir_session_number(struct weir_session *session);  /* unique for the life of the process */
 uint64_t weir_session_mono_ns(struct weir_session *session); /* the lane's time of this cycle */
 
+/* Who is at the other end. A WebSocket has shown its token in the upgrade's Authorization header. A stream logs in:
+ * `secret` is what the protocol's password field holds, a token's login (ten characters) or a whole token. OK;
+ * FORBIDDEN: it is wrong, or has no role that includes SERVICE:read; FULL: too many tries from that address. Until
+ * then, and with a role too few, command is FORBIDDEN (SERVICE:write), and so are query and subscribe (SERVICE:read).
+ * Always OK where no tokens are asked for (auth: off). A session whose token is revoked or expires is closed; on_close
+ * may still send commands. A command that meets the token's or tenant's limit is FULL, as one that meets a full queue.
+ */
+WEIR_MUST enum weir_error weir_session_login(struct weir_session *session, struct weir_slice secret);
+const char *weir_session_principal(struct weir_session *session); /* "": not logged in; valid during the callback */
+const char *weir_session_tenant(struct weir_session *session);
+
 /* Queues bytes to the client (WebSocket: one message). Copies. FULL: the client was closed as a slow consumer. */
 enum weir_error weir_session_send(struct weir_session *session, struct weir_slice bytes, bool text);
 void weir_session_close(struct weir_session *session, const char *reason); /* after what is queued was sent */

@@ -63,6 +63,9 @@ struct weir_setting {
     const char *summary;
     /* the fold reads it: its value is recorded in the input log, and apply sees the one in force at its offset */
     bool folded;
+    /* a reload of the configuration puts a change in force; else it waits for a restart. Beside `folded`: the change is
+     * a record, and from its offset on apply finds it in weir_settings(), which is where it has to look each time */
+    bool live;
 };
 /* Values in force, in the order of the settings table. */
 struct weir_setting_value {
@@ -77,7 +80,10 @@ struct weir_topic {
     enum weir_topic_role role;            /* exactly one INPUT per service; row order gives the output's index */
     const struct weir_record_type *types; /* ends with name NULL */
     const char *summary;
-    uint64_t retention_bytes; /* outputs: per partition; 0 keeps all */
+    uint64_t retention_bytes; /* outputs: per partition; 0 keeps all; in_memory: 0 is 16 MB */
+    /* Outputs: kept in a ring of memory only. The fold derives it again from the last snapshot on, so that its offsets
+     * are the same after a restart; what is older is gone, and it costs the disk nothing. */
+    bool in_memory;
 };
 
 /* ---- the fold's way out: outputs, replies, emits, timers; all held until the record behind them is durable ---- */
@@ -138,10 +144,13 @@ struct weir_request {
     /* unpacked request (ProtobufCMessage *): body, path and query parameters merged by field name */
     const void *message;
     struct weir_slice packed; /* the same, packed */
-    const char *principal;    /* who; "local" until roles exist */
+    const char *principal;    /* who: the name of the token; "local" where no token is asked for (auth: off) */
     uint32_t partition_count; /* of the service's input topic */
     const struct weir_setting_value *settings;
     void *scratch; /* arena for encode: weir_scratch() */
+    /* Whose: the tenant of the token, at most 40 letters, digits, '.', '_' or '-'; "" when it has none and with auth:
+     * off. The fold sees neither it nor the principal: encode puts into the command what the fold must know. */
+    const char *tenant;
 };
 /* 8-byte aligned, freed after the request; NULL: too large (64 KB) */
 void *weir_scratch(const struct weir_request *request, size_t size);

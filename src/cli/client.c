@@ -1,74 +1,20 @@
 #include "cli/client.h"
 #include "base/json.h"
-#include "base/units.h"
+#include "cli/client_link.h"
+#include <stdio.h>
 #include <stdlib.h>
-
-#define CLIENT_TIMEOUT_NS (60 * SYS_NANOS_PER_S)
-
-static enum weir_error split_address(const char *node, char *host, size_t host_size, uint16_t *ret_port) {
-    const char *colon = strrchr(node, ':');
-    uint64_t port = 0;
-    if (!colon || colon == node || (size_t)(colon - node) >= host_size ||
-        parse_u64(weir_slice_text(colon + 1), &port) != WEIR_OK || port > 65535)
-        return weir_error_context(WEIR_E_INVALID, "%s is not an address; write HOST:PORT, as in 127.0.0.1:7070", node);
-    memcpy(host, node, (size_t)(colon - node));
-    host[colon - node] = 0;
-    *ret_port = (uint16_t)port;
-    return WEIR_OK;
-}
-
-enum weir_error client_open(struct client *client, const char *node) {
-    *client = (struct client){.poller = -1, .socket = -1};
-    if (!node) node = getenv("WEIR_NODE");
-    if (!node) node = "127.0.0.1:7070";
-    enum weir_error e = split_address(node, client->host, sizeof client->host, &client->port);
-    if (e == WEIR_OK) e = sys_linux_new(&client->sys);
-    void *memory = NULL;
-    if (e == WEIR_OK) e = sys_memory_map(CLIENT_ANSWER_BYTES_MAX, &memory);
-    client->buffer = memory;
-    if (e == WEIR_OK) e = client->sys->poller_open(client->sys, &client->poller);
-    if (e == WEIR_OK) e = client->sys->tcp_connect(client->sys, client->host, client->port, &client->socket);
-    if (e == WEIR_OK) e = client->sys->poller_add(client->sys, client->poller, client->socket, 1, SYS_POLL_WRITE);
-    if (e != WEIR_OK) {
-        client_close(client);
-        return weir_error_wrap(e, "no node at %s; start one with `weir up`, or name it with --node", node);
-    }
-    return WEIR_OK;
-}
-
-void client_close(struct client *client) {
-    if (!client->sys) return;
-    if (client->socket >= 0) client->sys->socket_close(client->sys, client->socket);
-    if (client->poller >= 0) client->sys->poller_close(client->sys, client->poller);
-    if (client->buffer) sys_memory_unmap(client->buffer, CLIENT_ANSWER_BYTES_MAX);
-    sys_linux_free(client->sys);
-    *client = (struct client){.poller = -1, .socket = -1};
-}
-
-static enum weir_error wait_for(struct client *client, uint32_t bits) {
-    struct sys *sys = client->sys;
-    enum weir_error e = sys->poller_change(sys, client->poller, client->socket, 1, bits);
-    if (e != WEIR_OK) return e;
-    uint64_t end = sys->mono_ns(sys) + CLIENT_TIMEOUT_NS;
-    struct sys_poll_event event;
-    while (sys->poller_wait(sys, client->poller, &event, 1, SYS_NANOS_PER_S) == 0)
-        if (sys->mono_ns(sys) > end)
-            return weir_error_context(WEIR_E_TIMEOUT, "%s:%u did not answer in time", client->host, client->port);
-    return WEIR_OK;
-}
 
 static enum weir_error send_all(struct client *client, struct weir_slice bytes) {
     while (bytes.size > 0) {
-        struct sys_iovec part = {(void *)(uintptr_t)bytes.data, bytes.size};
         size_t sent = 0;
-        enum weir_error e = client->sys->socket_write(client->sys, client->socket, &part, 1, &sent);
+        enum weir_error e = client_link_put(client, bytes, &sent);
         if (e == WEIR_E_AGAIN) {
-            e = wait_for(client, SYS_POLL_WRITE);
+            e = client_link_wait(client, SYS_POLL_WRITE);
             sent = 0;
         }
         if (e != WEIR_OK)
-            return weir_error_wrap(e, "no node answers at %s:%u; start one with `weir up`, or name it with --node",
-                client->host, client->port);
+            return weir_error_wrap(
+                e, "no node answers at %s; start one with `weir up`, or name it with --node", client->shown);
         bytes = weir_slice(bytes.data + sent, bytes.size - sent);
     }
     return WEIR_OK;
@@ -78,45 +24,57 @@ static enum weir_error receive(struct client *client, struct weir_http_response_
     size_t size = 0;
     for (;;) {
         size_t got = 0;
-        enum weir_error e = client->sys->socket_read(
-            client->sys, client->socket, client->buffer + size, CLIENT_ANSWER_BYTES_MAX - size, &got);
+        enum weir_error e = client_link_get(client, client->buffer + size, CLIENT_ANSWER_BYTES_MAX - size, &got);
         if (e == WEIR_E_AGAIN) {
-            e = wait_for(client, SYS_POLL_READ);
+            e = client_link_wait(client, SYS_POLL_READ);
             if (e == WEIR_OK) continue;
         }
-        if (e != WEIR_OK) return weir_error_wrap(e, "reading the answer of %s:%u", client->host, client->port);
+        if (e != WEIR_OK) return weir_error_wrap(e, "reading the answer of %s", client->shown);
         size += got;
         enum weir_http_result r = got > 0 ? weir_http_response_parser_feed(parser, client->buffer, size)
                                           : weir_http_response_parser_end(parser, client->buffer, size);
         if (r == WEIR_HTTP_COMPLETE) return WEIR_OK;
         if (r == WEIR_HTTP_ERROR || got == 0)
-            return weir_error_context(WEIR_E_INVALID, "%s:%u: the answer is not HTTP: %s", client->host, client->port,
+            return weir_error_context(WEIR_E_INVALID, "%s: the answer is not HTTP: %s", client->shown,
                 parser->reason ? parser->reason : "it ends early");
     }
 }
 
+/* The error that the node names; what is no name of the table, such as a service's reason, goes by its status. */
+static enum weir_error error_of(const char *code, int status) {
+    static const enum weir_error errors[] = {
+#define ERROR_VALUE(name, value, sentence, http, exit, retry) WEIR_E_##name,
+        WEIR_ERROR_TABLE(ERROR_VALUE)
+#undef ERROR_VALUE
+    };
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(errors); i++)
+        if (errors[i] != WEIR_OK && strcmp(weir_error_name(errors[i]), code) == 0) return errors[i];
+    return status == 404                    ? WEIR_E_NOT_FOUND
+           : status == 401 || status == 403 ? WEIR_E_FORBIDDEN
+           : status == 429 || status == 503 ? WEIR_E_FULL
+           : status >= 500                  ? WEIR_E_IO
+           : status == 409                  ? WEIR_E_CONFLICT
+                                            : WEIR_E_INVALID;
+}
+
 /* RFC 9457: the detail says more than the title. */
 static enum weir_error problem(const struct weir_http_response *response) {
-    char detail[400] = "";
+    char detail[400] = "", code[32] = "";
     struct json_reader r = json_reader(response->body, 0);
     if (json_next(&r) == JSON_OBJECT_OPEN)
         while (json_next(&r) == JSON_KEY) {
             bool wanted = json_text_is(&r, "detail") || (json_text_is(&r, "title") && detail[0] == 0);
+            bool is_code = json_text_is(&r, "code");
             enum json_token value = json_next(&r);
-            if (wanted && value == JSON_STRING) {
-                struct text_builder t = TEXT_BUILDER(detail);
+            if ((wanted || is_code) && value == JSON_STRING) {
+                struct text_builder t = is_code ? TEXT_BUILDER(code) : TEXT_BUILDER(detail);
                 text_add_slice(&t, r.text);
             } else {
                 json_skip_value(&r);
             }
         }
-    enum weir_error e = response->status == 404   ? WEIR_E_NOT_FOUND
-                        : response->status == 503 ? WEIR_E_FULL
-                        : response->status >= 500 ? WEIR_E_IO
-                        : response->status == 409 ? WEIR_E_CONFLICT
-                                                  : WEIR_E_INVALID;
-    return weir_error_context(
-        e, "the node answered %d: %s", response->status, detail[0] ? detail : weir_http_status_text(response->status));
+    return weir_error_context(error_of(code, response->status), "the node answered %d: %s", response->status,
+        detail[0] ? detail : weir_http_status_text(response->status));
 }
 
 enum weir_error client_request(struct client *client, enum weir_http_method method, const char *target,
@@ -124,7 +82,14 @@ enum weir_error client_request(struct client *client, enum weir_http_method meth
     uint8_t head[4096];
     struct weir_http_writer w;
     weir_http_writer_init(&w, head, sizeof head);
-    weir_http_writer_request(&w, method, weir_slice_text(target), weir_slice_text(client->host));
+    weir_http_writer_request(
+        &w, method, weir_slice_text(target), weir_slice_text(client->is_unix ? "localhost" : client->host));
+    const char *token = getenv("WEIR_TOKEN");
+    if (token && *token) {
+        char bearer[256];
+        snprintf(bearer, sizeof bearer, "Bearer %s", token);
+        weir_http_writer_header(&w, weir_slice_text("Authorization"), weir_slice_text(bearer));
+    }
     if (body.data) {
         weir_http_writer_header(&w, weir_slice_text("Content-Type"), weir_slice_text("application/json"));
         weir_http_writer_header_u64(&w, weir_slice_text("Content-Length"), body.size);

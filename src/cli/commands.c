@@ -1,43 +1,108 @@
-/* The table of weir(1). */
+/* The list of the nouns' tables, and how a command is found in it. */
+#include "base/text.h"
 #include "cli/command.h"
-#include <stdio.h>
+#include "services/registry.h"
+#include <string.h>
+#include <weir/service.h>
 
-const struct cli_command cli_commands[] = {
-    {"up",
-        "[--data DIR] [--listen HOST:PORT] [--config FILE] [--only LIST] [--service FILE] [--lanes N] [--set "
-        "KEY=VALUE]",
-        "start a node in the foreground", cli_up},
-    {"config check", "FILE", "check a configuration file against the tables", cli_config_check},
-    {"config print", "[FILE]", "print every key with its value and where it came from", cli_config_print},
-    {"config explain", "KEY [FILE]", "say what a key means, its bounds and its value", cli_config_explain},
-    {"topic list", "[--json]", "list the topics of a running node", cli_topic_list},
-    {"topic create", "NAME [--partitions N]", "create a topic", cli_topic_create},
-    {"topic delete", "NAME", "delete a topic and its records", cli_topic_delete},
-    {"topic append", "NAME [VALUE] [--key KEY] [--partition N]",
-        "append a record; without VALUE, one per line of stdin", cli_topic_append},
-    {"topic read", "NAME [--partition N] [--offset N] [--limit N]", "print records as JSON lines", cli_topic_read},
-    {"topic tail", "NAME [--partition N]", "print new records as they arrive", cli_topic_tail},
-    {"service list", "[--json] [--service FILE]", "list the services of a node, or of this binary", cli_service_list},
-    {"service describe", "NAME [--json] [--service FILE] [--data DIR]",
-        "settings, topics, routes, metrics, reasons, and where each partition stands", cli_service_describe},
-    {"service check", "FILE|NAME [--allow FUNCTION]", "what is wrong with a service in a shared object, before it runs",
-        cli_service_check},
-    {"service run", "FILE TOOL [ARGUMENT...]", "run a tool of a service in a shared object", cli_service_run},
-    {"service snapshot", "NAME [--json]", "take a snapshot now, and say of which offsets it is", cli_service_snapshot},
-    {"service skip", "NAME --offset N [--partition N]", "pass over a poison record that parked a partition",
-        cli_service_skip},
-    {"service replay", "NAME [--until OFFSET] [--partition N] [--data DIR] [--dump]",
-        "rebuild a service's state as of an offset, offline", cli_service_replay},
-    {"log verify", "DIR", "read everything in a data folder and check it", cli_log_verify},
-    {"log repair", "DIR", "move damaged bytes to quarantine/ and keep the longest correct log", cli_log_repair},
-    {"log dump", "FILE [--deep]", "print the frames or batches of a journal or segment file", cli_log_dump},
-    {"version", "", "print the version", cli_version},
-    {0},
+#define NAMES_MAX 256
+
+const struct cli_command *const cli_tables[] = {
+    cli_up_commands,
+    cli_check_commands,
+    cli_health_commands,
+    cli_config_commands,
+    cli_topic_commands,
+    cli_service_commands,
+    cli_service_check_commands,
+    cli_log_commands,
+    cli_backup_commands,
+    cli_tls_commands,
+    cli_token_commands,
+    cli_audit_commands,
+    cli_completion_commands,
+    cli_help_commands,
+    NULL,
 };
 
-int cli_version(const struct cli_command *command, int argc, char **argv) {
-    int positionals = 0;
-    int code = cli_parse(command, NULL, argc, argv, 0, 0, &positionals);
-    if (code < 0) printf("weir %s\n", WEIR_VERSION);
-    return code < 0 ? 0 : code;
+const struct cli_command *cli_next(size_t *i) {
+    size_t at = 0;
+    for (const struct cli_command *const *table = cli_tables; *table; table++)
+        for (const struct cli_command *c = *table; c->name; c++)
+            if (at++ == *i) {
+                ++*i;
+                return c;
+            }
+    return NULL;
+}
+
+/* Words of the command's name that argv begins with, 0 when it does not. */
+static int match(const char *name, int argc, char **argv) {
+    int words = 0;
+    while (*name) {
+        size_t n = strcspn(name, " ");
+        if (words >= argc || strlen(argv[words]) != n || strncmp(argv[words], name, n) != 0) return 0;
+        words++;
+        name += n + (name[n] == ' ');
+    }
+    return words;
+}
+
+const struct cli_command *cli_find(int argc, char **argv, int *ret_words) {
+    size_t i = 0;
+    for (const struct cli_command *c = cli_next(&i); c; c = cli_next(&i)) {
+        int words = match(c->name, argc, argv);
+        if (words > 0) {
+            *ret_words = words;
+            return c;
+        }
+    }
+    return NULL;
+}
+
+struct names {
+    const char *items[NAMES_MAX];
+    size_t count;
+};
+
+static struct names command_names(void) {
+    struct names names = {.count = 0};
+    size_t i = 0;
+    for (const struct cli_command *c = cli_next(&i); c && names.count < NAMES_MAX; c = cli_next(&i))
+        if (!c->hidden) names.items[names.count++] = c->name;
+    return names;
+}
+
+/* A noun without its verb: what it can do. */
+static bool print_noun(const char *noun, const struct names *names) {
+    size_t size = strlen(noun), found = 0;
+    for (size_t i = 0; i < names->count; i++)
+        if (strncmp(names->items[i], noun, size) == 0 && names->items[i][size] == ' ')
+            fprintf(stderr, "%s weir %s\n", found++ == 0 ? "weir: what of it? There are:\n" : "", names->items[i]);
+    return found > 0;
+}
+
+int cli_no_command(int argc, char **argv) {
+    struct names names = command_names();
+    bool two = argc > 1 && argv[1][0] != '-';
+    if (!two && print_noun(argv[0], &names)) return CLI_EXIT_USAGE;
+    char word[160];
+    struct text_builder t = TEXT_BUILDER(word);
+    text_printf(&t, "%s%s%s", argv[0], two ? " " : "", two ? argv[1] : "");
+    int nearest = text_nearest(weir_slice_text(word), names.items, names.count);
+    struct weir_slice first = weir_slice_text(argv[0]);
+    for (size_t i = 0; nearest < 0 && i < names.count; i++) { /* the first word alone: `topics` for `topic list` */
+        struct weir_slice head = weir_slice(names.items[i], strcspn(names.items[i], " "));
+        if (text_distance(first, head) <= 1) nearest = (int)i;
+    }
+    fprintf(stderr, "weir: there is no command `%s`", word);
+    if (nearest >= 0) fprintf(stderr, "; did you mean `weir %s`?", names.items[nearest]);
+    fprintf(stderr, "\n`weir help` lists all commands\n");
+    return CLI_EXIT_USAGE;
+}
+
+const struct weir_service *cli_service(const char *name) {
+    for (size_t i = 0; i < weir_services_count; i++)
+        if (strcmp(weir_services[i]->name, name) == 0) return weir_services[i];
+    return NULL;
 }

@@ -117,17 +117,18 @@ static enum weir_error check_one(struct cli_services *services, struct sys *sys,
     return WEIR_OK;
 }
 
-int cli_service_check(const struct cli_command *command, int argc, char **argv) {
-    struct cli_list allowed = {0};
-    const struct cli_flag flags[] = {
-        {"allow", CLI_LIST, &allowed, "FUNCTION", "do not mind that it calls this one; may be given several times"},
-        {0}};
-    int positionals = 0;
-    int code = cli_parse(command, flags, argc, argv, 1, 1, &positionals);
+struct check_values {
+    struct cli_list allowed;
+};
+
+static int check(const struct cli_command *command, int argc, char **argv) {
+    struct check_values given = {0};
+    int count = 0;
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
     struct sys *sys = NULL;
     struct cli_services services = {0};
-    struct check check = {.path = argv[0], .allowed = &allowed};
+    struct check check = {.path = argv[0], .allowed = &given.allowed};
     enum weir_error e = sys_linux_new(&sys);
     if (e == WEIR_OK) e = cli_services_init(&services);
     if (e == WEIR_OK) e = check_one(&services, sys, argv[0], &check);
@@ -136,3 +137,24 @@ int cli_service_check(const struct cli_command *command, int argc, char **argv) 
     sys_linux_free(sys);
     return code;
 }
+
+const struct cli_command cli_service_check_commands[] = {
+    {
+        .name = "service check",
+        .summary = "say what is wrong with a service in a shared object before it runs",
+        .description =
+            "Its version of the service API, every row of its declaration, and the functions it calls: those that a\n"
+            "fold may not call (clocks, randomness, files, sockets, threads) are named, with what to use instead.",
+        .positionals = CLI_POSITIONALS(
+            {"FILE", CLI_FILE, false, "a shared object, as ./counter.so, or the name of a service of this binary"}),
+        .flags = CLI_FLAGS({"allow", CLI_LIST, offsetof(struct check_values, allowed), "FUNCTION",
+            "do not mind that it calls this one; may be given several times"}),
+        .exits = CLI_EXITS({WEIR_E_CONFIG, "it is not fit to run; stdout says why, a fault per line"},
+            {WEIR_E_NOT_FOUND, "there is no such file"},
+            {WEIR_E_VERSION, "it is built for another version of the service API"},
+            {WEIR_E_UNSUPPORTED, "it is a shared object without a service"}),
+        .examples = CLI_EXAMPLES({"weir service check ./counter.so", "before `weir up --service ./counter.so`"}),
+        .run = check,
+    },
+    {0},
+};

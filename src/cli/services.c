@@ -100,7 +100,8 @@ static enum weir_error refuse_twice(const struct cli_services *services, uint32_
 enum weir_error cli_plugin_check_name(const struct cli_plugin *plugin) {
     const char *name = plugin->service->name;
     size_t size = strlen(name);
-    for (const struct cli_command *c = cli_commands; c->name; c++)
+    size_t i = 0;
+    for (const struct cli_command *c = cli_next(&i); c; c = cli_next(&i))
         if (strncmp(c->name, name, size) == 0 && (c->name[size] == ' ' || c->name[size] == 0))
             return weir_error_context(WEIR_E_CONFIG,
                 "%s is a service named %s, and `weir %s` is a command; give it another name", plugin->path, name, name);
@@ -158,7 +159,7 @@ const struct weir_service *cli_services_find(const struct cli_services *services
         if (weir_slice_equal(name, weir_slice_text(names[i]))) return services->all[i];
     }
     int nearest = text_nearest(name, names, services->count);
-    weir_error_context(WEIR_E_NOT_FOUND, "there is no service %.*s%s%s", (int)name.size, name.data,
-        nearest >= 0 ? "; did you mean " : "", nearest >= 0 ? names[nearest] : "");
+    weir_error_context(WEIR_E_NOT_FOUND, "there is no service %.*s%s%s%s", (int)name.size, name.data,
+        nearest >= 0 ? "; did you mean " : "", nearest >= 0 ? names[nearest] : "", nearest >= 0 ? "?" : "");
     return NULL;
 }

@@ -16,10 +16,11 @@ struct cli_services {
     struct arena arena;
 };
 
-#define CLI_SERVICE_FLAG(list)                                                                                         \
+/* The row of a command whose struct of values has `struct cli_list services`. */
+#define CLI_SERVICE_FLAG(values)                                                                                       \
     {                                                                                                                  \
-        "service", CLI_LIST, &(list), "FILE",                                                                          \
-            "a service in a shared object, as ./counter.so; may be given several times"                                \
+        "service", CLI_LIST, offsetof(values, services), "FILE",                                                       \
+            "a service in a shared object, as ./counter.so; may be given several times", CLI_FILE                      \
     }
 
 /* Those of the binary. */

@@ -1,7 +1,10 @@
 /* `weir up`: a node in the foreground, from its settings to a clean stop. */
+#include "backup/agent.h"
 #include "base/metric.h"
 #include "base/text.h"
-#include "cli/services.h"
+#include "cli/configuration.h"
+#include "cli/notify.h"
+#include "cli/reload.h"
 #include "edge/edge.h"
 #include "edge/logline.h"
 #include <signal.h>
@@ -10,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CONFIG_FILE_BYTES_MAX (1u << 20)
-#define DRAIN_MS_MAX          5000
+#define DRAIN_MS_MAX 5000
+#define LOOK_MS      1000 /* between two looks at the certificates' files */
 
 struct node {
     struct sys *sys;
@@ -19,48 +22,19 @@ struct node {
     struct log *log;
     struct host *host;
     struct edge *edge;
+    struct backup_agent *backup;
     struct metric_registry *metrics;
     struct cli_services known;
     const struct weir_service *services[CLI_SERVICES_MAX + 1]; /* those that run */
     uint32_t lanes;
     sigset_t signals;
+    struct notify notify;
+    struct configuration configuration;
+    struct reload reload;
 };
 
-/* ---- settings -------------------------------------------------------------------------------------------------------
+/* ---- services -------------------------------------------------------------------------------------------------------
  */
-
-struct flags {
-    const char *config;
-    const char *values[NODE_SETTING_COUNT]; /* given on the command line */
-    struct cli_list set, services;
-};
-
-static enum weir_error load_settings(struct node *node, const struct flags *flags) {
-    struct weir_slice text = {0};
-    enum weir_error e = WEIR_OK;
-    if (flags->config) e = sys_read_all(node->sys, flags->config, CONFIG_FILE_BYTES_MAX, &text);
-    if (e == WEIR_OK) e = cli_services_load(&node->known, node->sys, flags->config, text, &flags->services);
-    if (e == WEIR_OK) e = settings_new(node->known.all, &node->settings);
-    if (e == WEIR_OK && flags->config) e = settings_load_yaml(node->settings, flags->config, text);
-    sys_bytes_free(text);
-    for (int i = 0; i < NODE_SETTING_COUNT && e == WEIR_OK; i++)
-        if (flags->values[i]) {
-            char origin[64];
-            snprintf(origin, sizeof origin, "--%s", node_settings[i].name);
-            e = settings_set(node->settings, node_settings[i].name, flags->values[i], origin);
-        }
-    for (uint32_t i = 0; i < flags->set.count && e == WEIR_OK; i++) {
-        const char *equals = strchr(flags->set.items[i], '=');
-        char key[200];
-        if (!equals || (size_t)(equals - flags->set.items[i]) >= sizeof key)
-            return weir_error_context(
-                WEIR_E_CONFIG, "--set %s: write KEY=VALUE, as in --set exchange.partitions=4", flags->set.items[i]);
-        memcpy(key, flags->set.items[i], (size_t)(equals - flags->set.items[i]));
-        key[equals - flags->set.items[i]] = 0;
-        e = settings_set(node->settings, key, equals + 1, "--set");
-    }
-    return e;
-}
 
 /* Chooses those named in `only`, all when it is empty. */
 static enum weir_error choose_services(struct node *node) {
@@ -111,7 +85,8 @@ static enum weir_error open_log(struct node *node) {
     options.segment_bytes = s[NODE_SEGMENT_BYTES].number;
     options.checkpoint_bytes = s[NODE_CHECKPOINT_BYTES].number;
     options.disk_reserve_bytes = s[NODE_DISK_RESERVE].number;
-    enum weir_error e = sys_make_folders(node->sys, options.folder);
+    enum weir_error e = settings_journal_write(node->settings, &options.journal_write);
+    if (e == WEIR_OK) e = sys_make_folders(node->sys, options.folder);
     return e == WEIR_OK ? log_open(node->sys, &options, &node->log) : e;
 }
 
@@ -122,18 +97,56 @@ static void report(void *ctx, const char *sentence) {
     logline_fields(edge_log(node->edge), LOGLINE_WARN, "host", &field, 1);
 }
 
+static void report_backup(void *ctx, bool failed, const char *sentence) {
+    const struct node *node = ctx;
+    const struct logline_field field = LOGLINE_TEXT("text", sentence);
+    logline_fields(
+        edge_log(node->edge), failed ? LOGLINE_ERROR : LOGLINE_INFO, failed ? "backup_failed" : "backup", &field, 1);
+}
+
+static enum weir_error open_backups(struct node *node) {
+    const struct backup_agent_options options = {
+        .sys = node->sys,
+        .log = node->log,
+        .settings = node->settings,
+        .weir = WEIR_VERSION,
+        .key_id = getenv("AWS_ACCESS_KEY_ID"),
+        .secret = getenv("AWS_SECRET_ACCESS_KEY"),
+        .token = getenv("AWS_SESSION_TOKEN"),
+        .metrics = node->metrics,
+        .report = report_backup,
+        .report_ctx = node,
+    };
+    enum weir_error e = backup_agent_open(&options, &node->backup);
+    if (!e) edge_set_backup(node->edge, node->backup); /* before a lane serves */
+    return e;
+}
+
+static enum weir_error reload(void *ctx, char *text, size_t size) {
+    return reload_run(&((struct node *)ctx)->reload, text, size);
+}
+
 static enum weir_error open_node(struct node *node) {
     const struct weir_setting_value *s = settings_node(node->settings);
     uint32_t cores = sys_core_count();
     node->lanes = s[NODE_LANES].number ? (uint32_t)s[NODE_LANES].number : cores > 1 ? cores - 1 : 1;
     node->metrics = calloc(1, sizeof *node->metrics);
     if (!node->metrics) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the metrics table");
-    struct edge_options edge_options = {
-        node->sys, node->settings, node->services, node->lanes, node->metrics, WEIR_VERSION, put_log, NULL};
+    struct edge_options edge_options = {.sys = node->sys,
+        .settings = node->settings,
+        .services = node->services,
+        .lanes = node->lanes,
+        .metrics = node->metrics,
+        .version = WEIR_VERSION,
+        .reload = reload,
+        .reload_ctx = node,
+        .log_put = put_log};
     enum weir_error e = edge_open(&edge_options, &node->edge);
     if (e == WEIR_OK) e = open_log(node);
     if (e != WEIR_OK) return e;
     log_metrics(node->log, node->metrics);
+    e = open_backups(node);
+    if (e != WEIR_OK) return e;
     struct host_options host_options = {
         .services = node->services,
         .settings = node->settings,
@@ -145,15 +158,24 @@ static enum weir_error open_node(struct node *node) {
         .report_ctx = node,
     };
     e = host_open(node->sys, node->log, &host_options, &node->host);
+    node->reload.sys = node->sys;
+    node->reload.configuration = &node->configuration;
+    node->reload.services = &node->known;
+    node->reload.started = node->settings;
+    node->reload.edge = node->edge;
+    node->reload.host = node->host;
     if (e == WEIR_OK) e = log_start(node->log);
     if (e == WEIR_OK) e = host_start(node->host);
+    if (e == WEIR_OK) e = backup_agent_start(node->backup);
     return e;
 }
 
 static void close_node(struct node *node) {
+    backup_agent_close(node->backup); /* it reads the log */
     if (node->host) host_close(node->host);
     if (node->log) log_close(node->log);
     if (node->edge) edge_close(node->edge);
+    reload_done(&node->reload);
     settings_free(node->settings);
     cli_services_done(&node->known);
     free(node->metrics);
@@ -167,6 +189,10 @@ static int wait_signal(const struct node *node, uint64_t ms) {
     return number > 0 ? number : 0;
 }
 
+static bool stops(int number) {
+    return number != 0 && number != SIGHUP;
+}
+
 static void print_ready(const struct node *node) {
     char line[2048];
     edge_print_ready(node->edge, line, sizeof line);
@@ -174,24 +200,50 @@ static void print_ready(const struct node *node) {
     fflush(stdout);
 }
 
-/* Waits for replay, says so, then for the signal to stop. */
+/* A lane takes the last reload within a cycle; until then the next one waits. */
+static void reload_by_signal(struct node *node) {
+    char text[4096];
+    notify_reloading(&node->notify);
+    for (int tries = 0; tries < 100 && reload_run(&node->reload, text, sizeof text) == WEIR_E_CONFLICT; tries++)
+        node->sys->pause(node->sys, 10 * SYS_NANOS_PER_MS);
+    notify_ready(&node->notify);
+}
+
+/* Waits for replay, says so, then for the signal to stop. SIGHUP makes it read its configuration again. */
 static void serve(struct node *node) {
     int number = 0;
-    while (!host_ready(node->host) && number == 0)
+    bool wants_reload = false;
+    while (!host_ready(node->host) && (number == 0 || number == SIGHUP)) {
         number = wait_signal(node, 1);
-    if (number == 0) print_ready(node);
-    while (number == 0)
-        number = wait_signal(node, 3600000);
+        wants_reload |= number == SIGHUP;
+    }
+    if (number == 0 || number == SIGHUP) {
+        number = wants_reload ? SIGHUP : 0;
+        print_ready(node);
+        notify_ready(&node->notify);
+    }
+    uint64_t pause_ms = notify_pause_ms(&node->notify);
+    if (pause_ms > LOOK_MS) pause_ms = LOOK_MS;
+    while (number == 0 || number == SIGHUP) {
+        if (number == SIGHUP)
+            reload_by_signal(node);
+        else
+            reload_look(&node->reload);
+        if (host_alive(node->host)) notify_alive(&node->notify);
+        number = wait_signal(node, pause_ms);
+    }
+    notify_stopping(&node->notify);
     logline_write(edge_log(node->edge), LOGLINE_INFO, "stopping", "signal=%d", number);
 }
 
 static void stop(struct node *node) {
     edge_drain(node->edge);
     for (uint64_t waited = 0; edge_connections(node->edge) > 0 && waited < DRAIN_MS_MAX; waited += 5)
-        if (wait_signal(node, 5) != 0) {
+        if (stops(wait_signal(node, 5))) {
             logline_fields(edge_log(node->edge), LOGLINE_WARN, "second_signal", NULL, 0);
             break;
         }
+    backup_agent_stop(node->backup);
     host_stop(node->host);
     log_stop(node->log);
     logline_fields(edge_log(node->edge), LOGLINE_INFO, "stopped", NULL, 0);
@@ -200,38 +252,33 @@ static void stop(struct node *node) {
 static void say_recovered(const struct node *node) {
     const struct log_recovery *r = log_recovered(node->log);
     logline_write(edge_log(node->edge), LOGLINE_INFO, r->clean ? "opened" : "recovered",
-        "data=%s journal_bytes=%llu records=%llu torn_bytes=%llu ms=%.1f lanes=%u",
-        settings_node(node->settings)[NODE_DATA].text, (unsigned long long)r->journal_bytes,
-        (unsigned long long)r->records, (unsigned long long)r->torn_bytes, (double)r->elapsed_ns / 1e6, node->lanes);
+        "data=%s journal_write=%s journal_bytes=%llu records=%llu lazy_records=%llu torn_bytes=%llu ms=%.1f lanes=%u",
+        settings_node(node->settings)[NODE_DATA].text, sys_commit_path_name(log_journal_write(node->log)),
+        (unsigned long long)r->journal_bytes, (unsigned long long)r->records, (unsigned long long)r->lazy_records,
+        (unsigned long long)r->torn_bytes, (double)r->elapsed_ns / 1e6, node->lanes);
 }
 
-int cli_up(const struct cli_command *command, int argc, char **argv) {
-    struct flags given = {0};
-    const struct cli_flag flags[] = {
-        {"config", CLI_TEXT, &given.config, "FILE", "YAML file; every flag here is a key there too"},
-        {"data", CLI_TEXT, &given.values[NODE_DATA], "DIR", node_settings[NODE_DATA].summary},
-        {"listen", CLI_TEXT, &given.values[NODE_LISTEN], "HOST:PORT", node_settings[NODE_LISTEN].summary},
-        {"only", CLI_TEXT, &given.values[NODE_ONLY], "LIST", node_settings[NODE_ONLY].summary},
-        CLI_SERVICE_FLAG(given.services),
-        {"lanes", CLI_TEXT, &given.values[NODE_LANES], "N", node_settings[NODE_LANES].summary},
-        {"log-format", CLI_TEXT, &given.values[NODE_LOG_FORMAT], "FORM", node_settings[NODE_LOG_FORMAT].summary},
-        {"log-level", CLI_TEXT, &given.values[NODE_LOG_LEVEL], "LEVEL", node_settings[NODE_LOG_LEVEL].summary},
-        {"set", CLI_LIST, &given.set, "KEY=VALUE", "any key of the configuration; may be given several times"},
-        {0},
-    };
-    int positionals = 0;
-    int code = cli_parse(command, flags, argc, argv, 0, 0, &positionals);
-    if (code >= 0) return code;
+static int up(const struct cli_command *command, int argc, char **argv) {
     struct node node = {0};
+    struct configuration *given = &node.configuration;
+    int count = 0;
+    int code = cli_parse(command, argc, argv, given, &count);
+    if (code >= 0) return code;
     /* Before any thread exists: all inherit the mask, and only this one takes the signals. */
     sigemptyset(&node.signals);
     sigaddset(&node.signals, SIGINT);
     sigaddset(&node.signals, SIGTERM);
+    sigaddset(&node.signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &node.signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     enum weir_error e = sys_linux_new(&node.sys);
-    if (e == WEIR_OK) e = cli_services_init(&node.known);
-    if (e == WEIR_OK) e = load_settings(&node, &given);
+    struct mistakes *mistakes = &node.reload.mistakes;
+    given->at_start = true;
+    if (e == WEIR_OK) {
+        notify_init(&node.notify, node.sys);
+        e = configuration_load(node.sys, given, &node.known, mistakes, &node.settings);
+    }
+    given->at_start = false;
     if (e == WEIR_OK) e = choose_services(&node);
     if (e == WEIR_OK) e = open_node(&node);
     if (e == WEIR_OK) {
@@ -239,7 +286,49 @@ int cli_up(const struct cli_command *command, int argc, char **argv) {
         serve(&node);
         stop(&node);
     }
-    if (e != WEIR_OK) code = cli_fail(e);
+    mistakes_print(mistakes, stderr);
+    if (e != WEIR_OK) code = mistakes->count ? weir_error_exit(e) : cli_fail(e);
     close_node(&node);
     return e == WEIR_OK ? 0 : code;
 }
+
+/* A flag that is one of the node's settings: its summary is the setting's. */
+#define UP_FLAG(name, setting, placeholder, word, choices)                                                             \
+    { name, CLI_TEXT, offsetof(struct configuration, values[setting]), placeholder, NULL, word, choices }
+
+const struct cli_command cli_up_commands[] = {
+    {
+        .name = "up",
+        .summary = "start a node in the foreground",
+        .description =
+            "Recovers what the data folder holds, prints `weir ready` with its addresses on stdout when all of it is "
+            "served\n"
+            "again, and runs until SIGTERM or SIGINT: then it answers what is under way, snapshots and stops; a "
+            "second\n"
+            "signal does not wait for clients. Log lines go to stderr. Under systemd (Type=notify) it tells READY,\n"
+            "STOPPING and WATCHDOG. A node that cannot go on, as after a failed sync, ends with 70.",
+        .flags = CLI_FLAGS({"config", CLI_TEXT, offsetof(struct configuration, file), "FILE",
+                               "YAML file; every flag here is a key there too", CLI_FILE},
+            UP_FLAG("data", NODE_DATA, "DIR", CLI_FOLDER, NULL),
+            UP_FLAG("listen", NODE_LISTEN, "ADDRESSES", CLI_ANY, NULL),
+            UP_FLAG("only", NODE_ONLY, "LIST", CLI_SERVICE, NULL), CLI_SERVICE_FLAG(struct configuration),
+            UP_FLAG("lanes", NODE_LANES, "N", CLI_ANY, NULL),
+            UP_FLAG("log-format", NODE_LOG_FORMAT, "FORM", CLI_CHOICE, "logfmt json"),
+            UP_FLAG("log-level", NODE_LOG_LEVEL, "LEVEL", CLI_CHOICE, "debug info warn error"),
+            {"tls-self-signed", CLI_SWITCH, offsetof(struct configuration, self_signed), NULL,
+                "speak TLS with a certificate of our own, made in DATA/tls when there is none"},
+            {"set", CLI_LIST, offsetof(struct configuration, set), "KEY=VALUE",
+                "any key of the configuration; may be given several times", CLI_SETTING}),
+        .exits =
+            CLI_EXITS({WEIR_E_CONFIG, "a key or a value is wrong"}, {WEIR_E_LOCKED, "another node runs on the folder"},
+                {WEIR_E_CORRUPT, "the folder holds damage; the sentence names the command that repairs it"},
+                {WEIR_E_VERSION, "the folder was written by a version that this binary does not replay"},
+                {WEIR_E_EXISTS, "an address is taken"}, {WEIR_E_IO, "the disk failed"}),
+        .examples = CLI_EXAMPLES({"weir up", "every service, data in ./data, on 127.0.0.1:7070"},
+            {"weir up --only exchange --set exchange.partitions=4", "one service, with four partitions"},
+            {"weir up --service ./counter.so", "a service in a shared object beside those of the binary"},
+            {"weir up --config /etc/weir/weir.yaml", "settings from a file"}),
+        .run = up,
+    },
+    {0},
+};

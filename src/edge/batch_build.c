@@ -102,3 +102,17 @@ enum weir_error batch_build(struct arena *arena, struct weir_slice json, uint64_
     *ret_built = built;
     return WEIR_OK;
 }
+
+enum weir_error batch_build_one(struct arena *arena, struct weir_slice key, struct weir_slice value, uint64_t time_ms,
+    struct weir_slice *ret_batch) {
+    struct weir_record_builder builder;
+    struct weir_record_builder_options options = WEIR_RECORD_BUILDER_OPTIONS;
+    size_t size = WEIR_BATCH_HEADER_SIZE + weir_record_size_max(key.size, value.size, NULL, 0);
+    uint8_t *memory = arena_alloc(arena, size);
+    if (!memory) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a record");
+    options.base_timestamp_ms = (int64_t)time_ms;
+    weir_record_builder_init(&builder, memory, size, &options);
+    enum weir_error e = weir_record_builder_append(&builder, (int64_t)time_ms, key, value, NULL, 0);
+    if (!e) *ret_batch = weir_record_builder_finish(&builder);
+    return e;
+}

@@ -1,7 +1,7 @@
 /* What the edge itself costs, the host being a fake that answers at once: CPU time per message of a binary gateway over
  * loopback TCP (32-byte messages, replies of 32 bytes), per pipelined GET and POST, and per transcoded message.
  * Prints one JSON object. */
-#include "edge/edge.h"
+#include "edge/lane.h"
 #include "edge/transcode.h"
 
 #include <arpa/inet.h>
@@ -102,6 +102,10 @@ const struct weir_setting_value *host_service_settings(const struct host *h, uin
 const struct weir_setting_value *settings_node(const struct settings *s) {
     return (void)s, node_values;
 }
+void settings_key(const struct settings *s, uint32_t group, uint32_t row, char *buf, size_t size) {
+    (void)s;
+    snprintf(buf, size, "%u.%u", group, row);
+}
 const struct weir_setting_value *settings_of(const struct settings *s, const char *n) {
     return (void)s, (void)n, service_values;
 }
@@ -139,6 +143,9 @@ enum weir_error host_subscribe(struct host_lane *l, const struct host_subscripti
 }
 void host_unsubscribe(struct host_lane *l, const struct host_origin *o) {
     (void)l, (void)o;
+}
+enum weir_error host_audit_append(struct host_lane *l, struct weir_slice b, struct host_origin o) {
+    return (void)l, (void)b, (void)o, WEIR_E_UNSUPPORTED;
 }
 enum weir_error host_append(struct host_lane *l, const char *t, uint32_t p, struct weir_slice b, struct host_origin o) {
     return (void)l, (void)t, (void)p, (void)b, (void)o, WEIR_E_FULL;
@@ -190,11 +197,16 @@ static void die(const char *what) {
 static void open_edge(void) {
     if (sys_linux_new(&host.sys) || host.sys->poller_open(host.sys, &lane.poller)) die("sys");
     node_values[NODE_LISTEN].text = service_values[0].text = "127.0.0.1:0";
+    node_values[NODE_AUTH].text = "off";
     node_values[NODE_LOG_FORMAT].text = "logfmt";
     node_values[NODE_LOG_LEVEL].text = "error";
     node_values[NODE_CONNECTIONS_MAX].number = 16;
     node_values[NODE_HEADER_BYTES].number = 8192;
     node_values[NODE_BODY_BYTES].number = 1 << 20;
+    node_values[NODE_IDLE].number = 60 * SYS_NANOS_PER_S;
+    node_values[NODE_UNIX_MODE].text = "0660";
+    node_values[NODE_TLS_CERT].text = node_values[NODE_TLS_KEY].text = node_values[NODE_TLS_CLIENT_CA].text = "";
+    node_values[NODE_TLS_CLIENT].text = "optional";
     struct edge_options options = {.sys = host.sys, .services = services, .lanes = 1, .version = "bench"};
     if (edge_open(&options, &edge)) die("edge_open");
     const struct host_edge *side = edge_side(edge);
@@ -255,6 +267,27 @@ static double drive(const char *listener, const void *unit, size_t unit_size, ui
     return rate;
 }
 
+/* The same, a request at a time: what a client sees that waits for its answers. */
+static double drive_one_by_one(const void *unit, size_t unit_size, uint64_t total, char mark) {
+    static uint8_t in[4096];
+    int s = connect_to("http");
+    double start = cpu_now();
+    for (uint64_t i = 0; i < total; i++) {
+        if (send(s, unit, unit_size, MSG_NOSIGNAL) != (ssize_t)unit_size) die("send");
+        for (bool answered = false; !answered;) {
+            cycle();
+            ssize_t got = recv(s, in, sizeof in, 0);
+            if (got == 0 || (got < 0 && errno != EAGAIN)) die("the connection ended");
+            answered = got > 0 && memchr(in, mark, (size_t)got);
+        }
+    }
+    double rate = (double)total / (cpu_now() - start);
+    close(s);
+    for (int i = 0; i < 100; i++)
+        cycle();
+    return rate;
+}
+
 static double transcode_rate(bool read) {
     struct arena arena;
     static const char json[] =
@@ -283,6 +316,50 @@ static double transcode_rate(bool read) {
     return rate;
 }
 
+/* ---- what asking for a token costs ---- */
+
+#define AUTH_ROUNDS 7
+
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Commands per CPU second with auth: tokens over those with auth: off, in turns, on the same edge; the median. With
+ * tokens the request carries its header, and with a limit the answer carries two more. */
+static double auth_ratio(uint64_t rate, bool pipelined) {
+    static const uint8_t random[SECRET_RANDOM] = {1, 2, 3};
+    static const char body[] = "{\"id\":\"7\",\"text\":\"abcd\"}";
+    struct token_wish wish = {.name = "bench", .rate = rate, .burst = rate * 1000, .role_count = 1};
+    struct token_shown shown;
+    char plain[512], signed_in[512];
+    double ratios[AUTH_ROUNDS];
+    struct auth *auth = &edge->auth;
+    memset(auth->tables[0], 0, sizeof *auth->tables[0]);
+    tokens_init(auth->tables[0], random);
+    if (role_parse(weir_slice_text("*:write"), &wish.roles[0]) ||
+        tokens_create(auth->tables[0], &wish, random, 1, &shown))
+        die("a token");
+    int a =
+        snprintf(plain, sizeof plain, "POST /v1/bench/items HTTP/1.1\r\nHost: a\r\nContent-Length: 24\r\n\r\n%s", body);
+    int b = snprintf(signed_in, sizeof signed_in,
+        "POST /v1/bench/items HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Length: 24\r\n\r\n%s",
+        shown.secret, body);
+    for (int i = 0; i < AUTH_ROUNDS; i++) {
+        double rates[2];
+        for (int on = 0; on < 2; on++) {
+            const char *unit = on ? signed_in : plain;
+            size_t size = (size_t)(on ? b : a);
+            auth->on = on;
+            rates[on] = pipelined ? drive("http", unit, size, 100000, "}") : drive_one_by_one(unit, size, 20000, '}');
+        }
+        ratios[i] = rates[1] / rates[0];
+    }
+    auth->on = false;
+    qsort(ratios, AUTH_ROUNDS, sizeof *ratios, by_size);
+    return ratios[AUTH_ROUNDS / 2];
+}
+
 int main(void) {
     static const uint8_t message[MESSAGE_SIZE] = {1};
     static const char get[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -292,6 +369,10 @@ int main(void) {
     printf("{\"gateway_messages_per_cpu_s\":%.0f,", drive("bench.fixed", message, sizeof message, 5000000, NULL));
     printf("\"http_get_pipelined_per_cpu_s\":%.0f,", drive("http", get, sizeof get - 1, 1000000, "k"));
     printf("\"http_post_pipelined_per_cpu_s\":%.0f,", drive("http", post, sizeof post - 1, 500000, "}"));
+    printf(
+        "\"auth_on_over_off\":%.3f,\"auth_limited_over_off\":%.3f,", auth_ratio(0, false), auth_ratio(1000000, false));
+    printf("\"auth_on_over_off_pipelined\":%.3f,\"auth_limited_over_off_pipelined\":%.3f,", auth_ratio(0, true),
+        auth_ratio(1000000, true));
     printf("\"json_to_packed_per_cpu_s\":%.0f,\"message_to_json_per_cpu_s\":%.0f}\n", transcode_rate(true),
         transcode_rate(false));
     return 0;

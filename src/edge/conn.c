@@ -7,19 +7,40 @@
 #define READ_BYTES_HTTP   16384u
 #define READ_BYTES_STREAM 65536u
 
-void conn_open(struct conn *conn, int socket, const struct sys_address *peer, enum conn_kind kind) {
+static void name_peer(struct conn *conn, const struct sys_address *peer) {
+    conn->identity[0] = 0;
+    conn->is_certified = false;
+    if (peer->is_unix) {
+        snprintf(conn->peer, sizeof conn->peer, "unix:uid=%u,pid=%u", peer->uid, peer->process_id);
+        snprintf(conn->identity, sizeof conn->identity, "uid=%u", peer->uid);
+        return;
+    }
+    snprintf(conn->peer, sizeof conn->peer, strchr(peer->host, ':') ? "[%s]:%u" : "%s:%u", peer->host, peer->port);
+}
+
+const char *conn_principal(const struct conn *conn) {
+    return conn->is_certified ? conn->identity : "local";
+}
+
+void conn_open(struct conn *conn, int socket, const struct sys_address *peer, const struct listener *listener) {
     struct edge_lane *lane = conn->lane;
     WEIR_ASSERT(conn->kind == CONN_FREE && conn->slot < lane->capacity && socket >= 0);
     conn->socket = socket;
-    conn->kind = (uint8_t)kind;
+    conn->kind = CONN_HANDSHAKE;
+    conn->listener = listener;
+    conn->tls.ssl = NULL;
+    conn->shake_older = conn->slot;
+    conn->accepted_ns = lane->now_ns;
     conn->poll_bits = SYS_POLL_READ;
     /* dirty and stalled stay: they tell whether the slot is on the lane's lists, whoever has it. */
     conn->read_paused = conn->peer_closed = false;
     conn->closing = conn->lingering = conn->dead = false;
-    conn->idle_at_ns = lane->now_ns + lane->edge->idle_ns;
+    conn->idle_at_ns = lane->now_ns + lane->live.idle_ns;
     conn->wake_at_ns = DEADLINE_NEVER;
     conn->http = NULL;
-    snprintf(conn->peer, sizeof conn->peer, strchr(peer->host, ':') ? "[%s]:%u" : "%s:%u", peer->host, peer->port);
+    name_peer(conn, peer);
+    conn->auth.known = false;
+    conn->auth.size = 0;
     metric_add(&lane->metrics.connections_total, 1);
     metric_set(&lane->metrics.connections_open, lane->conn_pool.count);
 }
@@ -67,6 +88,9 @@ bool conn_send(struct conn *conn, struct weir_slice bytes, size_t queued_max) {
 void conn_advance(struct conn *conn) {
     if (conn->dead || conn->lingering) return;
     switch (conn->kind) {
+    case CONN_HANDSHAKE:
+        handshake_advance(conn);
+        break;
     case CONN_HTTP:
         http_session_advance(conn);
         break;
@@ -82,8 +106,24 @@ void conn_advance(struct conn *conn) {
 }
 
 static size_t receive_max(const struct conn *conn) {
-    return conn->kind == CONN_HTTP ? weir_http_limits_buffer_size(&conn->lane->edge->limits)
+    return conn->kind == CONN_HTTP ? weir_http_limits_buffer_size(&conn->http->parser.limits)
                                    : gateway_receive_max(&conn->session);
+}
+
+static enum weir_error get(struct conn *conn, void *data, size_t size, size_t *ret_size) {
+    if (conn->tls.ssl) return tls_link_read(&conn->tls, data, size, ret_size);
+    return conn->lane->sys->socket_read(conn->lane->sys, conn->socket, data, size, ret_size);
+}
+
+static enum weir_error put(struct conn *conn, const void *data, size_t size, size_t *ret_size) {
+    if (conn->tls.ssl) return tls_link_write(&conn->tls, data, size, ret_size);
+    struct sys_iovec part = {(void *)(uintptr_t)data, size};
+    return conn->lane->sys->socket_write(conn->lane->sys, conn->socket, &part, 1, ret_size);
+}
+
+bool conn_has_more(const struct conn *conn) {
+    return conn->tls.ssl && !conn->dead && !conn->read_paused && !conn->peer_closed && !conn->closing &&
+           !conn->lingering && tls_link_pending(&conn->tls);
 }
 
 /* After our last words input is read only so that the kernel does not reset what the client has not read yet. */
@@ -102,6 +142,8 @@ void conn_read(struct conn *conn) {
         read_and_forget(conn);
         return;
     }
+    if (conn->kind == CONN_HANDSHAKE) handshake_advance(conn);
+    if (conn->kind == CONN_HANDSHAKE || conn->dead) return;
     size_t want = conn->kind == CONN_HTTP ? READ_BYTES_HTTP : READ_BYTES_STREAM, max = receive_max(conn);
     size_t count = buffer_count(&conn->in);
     if (count + want > max) want = max > count ? max - count : 0;
@@ -114,8 +156,7 @@ void conn_read(struct conn *conn) {
         return;
     }
     size_t got = 0;
-    enum weir_error e =
-        lane->sys->socket_read(lane->sys, conn->socket, conn->in.data + conn->in.size, buffer_room(&conn->in), &got);
+    enum weir_error e = get(conn, conn->in.data + conn->in.size, buffer_room(&conn->in), &got);
     if (e == WEIR_E_AGAIN) return;
     conn_touch(conn);
     if (e) {
@@ -139,7 +180,7 @@ void conn_read(struct conn *conn) {
 static void update_poll(struct conn *conn) {
     uint8_t bits = 0;
     if (!conn->read_paused && !conn->peer_closed) bits |= SYS_POLL_READ;
-    if (buffer_count(&conn->out)) bits |= SYS_POLL_WRITE;
+    if (buffer_count(&conn->out) || (conn->tls.ssl && conn->tls.wants_write)) bits |= SYS_POLL_WRITE;
     if (bits == conn->poll_bits) return;
     struct edge_lane *lane = conn->lane;
     uint64_t token = (uint64_t)(conn->generation & 0x3fffffff) << 32 | conn->slot;
@@ -151,6 +192,7 @@ static void update_poll(struct conn *conn) {
 }
 
 static void finish_closing(struct conn *conn) {
+    tls_link_say_bye(&conn->tls);
     if (conn->peer_closed) {
         conn->dead = true;
         return;
@@ -165,17 +207,16 @@ static void finish_closing(struct conn *conn) {
 void conn_flush(struct conn *conn) {
     struct edge_lane *lane = conn->lane;
     while (!conn->dead && buffer_count(&conn->out)) {
-        struct sys_iovec part = {conn->out.data + conn->out.at, buffer_count(&conn->out)};
-        size_t put = 0;
-        enum weir_error e = lane->sys->socket_write(lane->sys, conn->socket, &part, 1, &put);
+        size_t done = 0;
+        enum weir_error e = put(conn, conn->out.data + conn->out.at, buffer_count(&conn->out), &done);
         if (e == WEIR_E_AGAIN) break;
         if (e) {
             conn->dead = true;
             return;
         }
-        WEIR_ASSERT(put <= part.size);
-        metric_add(&lane->metrics.bytes_sent, put);
-        buffer_consume(&conn->out, put);
+        WEIR_ASSERT(done <= buffer_count(&conn->out));
+        metric_add(&lane->metrics.bytes_sent, done);
+        buffer_consume(&conn->out, done);
         if (conn->kind == CONN_HTTP) http_session_idle_restart(conn);
     }
     if (conn->dead) return;
@@ -198,6 +239,8 @@ void conn_due(struct conn *conn) {
     if (conn->dead) return;
     if (conn->lingering || (conn->closing && conn->idle_at_ns <= lane->now_ns)) {
         conn_kill(conn);
+    } else if (conn->kind == CONN_HANDSHAKE) {
+        handshake_fail(conn, TLS_FAILURE_TIMEOUT);
     } else if (conn->kind == CONN_HTTP) {
         metric_add(&lane->metrics.timeouts, 1);
         http_session_timeout(conn);
@@ -212,6 +255,8 @@ static void let_go(struct conn *conn) {
     struct edge_lane *lane = conn->lane;
     struct host_origin origin = conn_origin(conn, 0);
     if (lane->host) host_forget(lane->host, &origin);
+    handshake_forget(conn);
+    tls_link_done(&conn->tls);
     lane->sys->poller_remove(lane->sys, lane->poller, conn->socket);
     lane->sys->socket_close(lane->sys, conn->socket);
     conn->socket = -1;
@@ -226,7 +271,7 @@ void conn_reap(struct conn *conn) {
     bool is_said = true;
     if (conn->kind == CONN_HTTP)
         http_session_close(conn);
-    else
+    else if (conn->kind != CONN_HANDSHAKE)
         is_said = gateway_close(conn);
     if (conn->socket >= 0) let_go(conn);
     if (!is_said && !lane->stopping) {
@@ -237,6 +282,7 @@ void conn_reap(struct conn *conn) {
         logline_error(&lane->edge->log, LOGLINE_WARN, "last_words_lost", WEIR_E_FULL,
             "the node stops before a closed session's last command was taken");
     buffer_release(&lane->buffers, &conn->session.state);
+    explicit_bzero(&conn->auth, sizeof conn->auth);
     conn->kind = CONN_FREE;
     conn->generation++;
     pool_give(&lane->conn_pool, conn->slot);

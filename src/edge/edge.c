@@ -1,6 +1,7 @@
 /* The edge: opens what listens, builds the routing table and the OpenAPI text, and stands between host and lanes. */
 #include "base/units.h"
 #include "edge/admin.h"
+#include "edge/desk.h"
 #include "edge/http_session.h"
 #include "edge/openapi.h"
 #include "edge/transcode.h"
@@ -8,105 +9,6 @@
 #include <stdio.h>
 
 #define ARENA_BLOCK (64u << 10)
-
-/* ---- addresses ---- */
-
-static bool is_loopback(const char *host) {
-    return strcmp(host, "::1") == 0 || strcmp(host, "localhost") == 0 ||
-           text_starts_with(weir_slice_text(host), "127.");
-}
-
-static enum weir_error parse_address(
-    const char *what, const char *text, char *host, size_t host_size, uint16_t *ret_port) {
-    const char *colon = strrchr(text, ':');
-    uint64_t port;
-    size_t n = colon ? (size_t)(colon - text) : 0;
-    bool brackets = n >= 2 && text[0] == '[' && text[n - 1] == ']';
-    if (!colon || n == 0 || n >= host_size || parse_u64(weir_slice_text(colon + 1), &port) || port > 65535)
-        return weir_error_context(
-            WEIR_E_CONFIG, "%s is '%.80s'; write it as HOST:PORT, such as 127.0.0.1:7070", what, text);
-    memcpy(host, text + brackets, n - 2 * brackets);
-    host[n - 2 * brackets] = 0;
-    if (!is_loopback(host))
-        return weir_error_context(WEIR_E_FORBIDDEN,
-            "%s is '%.80s', which other machines can reach, and this version has neither TLS nor logins; use "
-            "127.0.0.1:%u and put a proxy with TLS in front of it",
-            what, text, (unsigned)port);
-    *ret_port = (uint16_t)port;
-    return WEIR_OK;
-}
-
-/* With several lanes the port is shared; a first socket that does not share finds out whether somebody else has it. */
-static enum weir_error listen_on_lanes(struct edge *edge, struct listener *l) {
-    struct sys *sys = edge->sys;
-    bool share = edge->options.lanes > 1;
-    for (uint32_t i = 0; i < edge->options.lanes; i++)
-        l->sockets[i] = -1;
-    if (share) {
-        int probe;
-        enum weir_error e = sys->tcp_listen(sys, l->host, l->port, false, &probe, &l->port);
-        if (e) return e;
-        sys->socket_close(sys, probe);
-    }
-    for (uint32_t i = 0; i < edge->options.lanes; i++) {
-        enum weir_error e = sys->tcp_listen(sys, l->host, l->port, share, &l->sockets[i], &l->port);
-        if (e) return e;
-    }
-    return WEIR_OK;
-}
-
-static enum weir_error add_listener(struct edge *edge, const char *name, const char *address, bool any_port,
-    const struct weir_protocol *protocol, uint32_t service) {
-    if (edge->listener_count == EDGE_LISTENERS_MAX)
-        return weir_error_context(WEIR_E_CONFIG, "more than %d listeners", EDGE_LISTENERS_MAX);
-    struct listener *l = &edge->listeners[edge->listener_count];
-    snprintf(l->name, sizeof l->name, "%s", name);
-    l->protocol = protocol;
-    l->service = service;
-    enum weir_error e = parse_address(name, address, l->host, sizeof l->host, &l->port);
-    if (e) return e;
-    if (any_port) l->port = 0;
-    edge->listener_count++;
-    return listen_on_lanes(edge, l);
-}
-
-static const char *setting_text(const struct edge *edge, const struct weir_service *service, const char *name) {
-    const struct weir_setting_value *values = settings_of(edge->options.settings, service->name);
-    for (uint32_t i = 0; values && service->settings && service->settings[i].name; i++)
-        if (strcmp(service->settings[i].name, name) == 0) return values[i].text;
-    return NULL;
-}
-
-/* A node that takes any port for HTTP (a test, a second node beside the first) means that for the rest too, unless
- * somebody chose their addresses. */
-static bool may_take_any_port(const struct edge *edge, const struct weir_service *service, const char *name) {
-    const struct settings *settings = edge->options.settings;
-    const char *listen = edge->node[NODE_LISTEN].text, *colon = strrchr(listen, ':');
-    if (!settings || !colon || strcmp(colon, ":0") != 0) return false;
-    for (uint32_t g = 0; g < settings->count; g++) {
-        const struct settings_group *group = &settings->groups[g];
-        for (uint32_t i = 0; strcmp(group->name, service->name) == 0 && i < group->count; i++)
-            if (strcmp(group->rows[i].name, name) == 0) return strcmp(group->origins[i], "initial") == 0;
-    }
-    return false;
-}
-
-static enum weir_error add_service_listeners(struct edge *edge, uint32_t index) {
-    const struct weir_service *service = edge_service(edge, index);
-    for (const struct weir_listener *row = service->listeners; row && row->name; row++) {
-        char name[64];
-        const char *address = setting_text(edge, service, row->setting);
-        snprintf(name, sizeof name, "%s.%s", service->name, row->name);
-        if (!address)
-            return weir_error_context(
-                WEIR_E_CONFIG, "%s: the setting %s.%s does not exist", name, service->name, row->setting);
-        if (!*address || strcmp(address, "off") == 0) continue;
-        enum weir_error e =
-            add_listener(edge, name, address, may_take_any_port(edge, service, row->setting), row->protocol, index);
-        if (e) return weir_error_wrap(e, "%s.%s", service->name, row->setting);
-    }
-    return WEIR_OK;
-}
 
 /* ---- routes ---- */
 
@@ -130,6 +32,7 @@ static enum weir_error add_service_routes(struct edge *edge, uint32_t index) {
     const struct weir_service *service = edge_service(edge, index);
     for (const struct weir_route *row = service->routes; row && row->path; row++) {
         struct route route = {.path = row->path, .service = index, .row = row, .handle = service_call};
+        route.access = row->kind == WEIR_ROUTE_COMMAND ? ROUTE_SERVICE_WRITE : ROUTE_SERVICE_READ;
         if (row->kind == WEIR_ROUTE_SOCKET) route.protocol = row->protocol;
         enum weir_error e = routes_add(&edge->routes, &route, row->method ? row->method : "GET");
         if (!e) e = check_row(service, row, &edge->routes.rows[edge->routes.count - 1]);
@@ -143,6 +46,8 @@ static enum weir_error add_routes(struct edge *edge) {
     for (const struct route_built_in *row = admin_routes; row->path; row++) {
         struct route route = {.path = row->path,
             .service = EDGE_NO_SERVICE,
+            .access = row->access,
+            .is_metrics = strcmp(row->path, "/metrics") == 0,
             .handle = row->handle,
             .built_in = row,
             .protocol = row->protocol};
@@ -179,12 +84,23 @@ static void register_lane(struct metric_registry *r, struct edge_lane *lane) {
         {METRIC_GAUGE, &m->buffer_bytes, "weir_edge_buffer_bytes", "Memory in connection buffers."},
         {METRIC_COUNTER, &m->requests, "weir_http_requests_total", "HTTP requests begun."},
         {METRIC_HISTOGRAM_NS, &m->request_ns, "weir_http_request_seconds", "From a request's last byte to its answer."},
+        {METRIC_COUNTER, &m->unauthorized, "weir_edge_unauthorized_total",
+            "Requests and logins without a token that holds."},
+        {METRIC_COUNTER, &m->forbidden, "weir_edge_forbidden_total", "Requests and commands that no role includes."},
+        {METRIC_COUNTER, &m->limited, "weir_edge_limited_total", "Requests answered with 429."},
+        {METRIC_COUNTER, &m->sessions_ended, "weir_edge_sessions_ended_total",
+            "Sessions closed because their token was revoked or expired."},
         {METRIC_GAUGE, &m->sessions_open, "weir_edge_sessions", "Gateway and WebSocket sessions open now."},
         {METRIC_COUNTER, &m->sessions_total, "weir_edge_sessions_total", "Gateway and WebSocket sessions opened."},
         {METRIC_COUNTER, &m->commands, "weir_edge_commands_total", "Commands handed to the host."},
         {METRIC_COUNTER, &m->commands_refused, "weir_edge_commands_refused_total",
             "Commands the host had no room for."},
         {METRIC_COUNTER, &m->queries, "weir_edge_queries_total", "Queries handed to the host."},
+        {METRIC_COUNTER, &m->tls_handshakes, "weir_tls_handshakes_total", "TLS handshakes done."},
+        {METRIC_COUNTER, &m->tls_resumed, "weir_tls_resumed_total", "Of them those that a ticket made short."},
+        {METRIC_GAUGE, &m->tls_handshakes_open, "weir_tls_handshakes", "TLS handshakes under way."},
+        {METRIC_HISTOGRAM_NS, &m->tls_handshake_ns, "weir_tls_handshake_seconds",
+            "From accepting to a handshake's end."},
         {METRIC_COUNTER, &m->records_sent, "weir_edge_records_delivered_total",
             "Subscribed records given to sessions."},
     };
@@ -193,12 +109,19 @@ static void register_lane(struct metric_registry *r, struct edge_lane *lane) {
     for (unsigned c = 1; c < 6; c++)
         metric_register(r, METRIC_COUNTER, &m->responses[c], "weir_http_responses_total",
             "HTTP responses by status class.", "lane=\"%u\",status=\"%uxx\"", i, c);
+    for (unsigned f = 0; f < TLS_FAILURE_COUNT; f++)
+        metric_register(r, METRIC_COUNTER, &m->tls_failures[f], "weir_tls_failures_total",
+            "TLS handshakes that failed, by reason.", "lane=\"%u\",reason=\"%s\"", i, tls_failure_names[f]);
 }
 
 /* ---- the host's side ---- */
 
 static enum weir_error on_start(void *ctx, struct host_lane *host) {
     struct edge *edge = ctx;
+    if (!edge->host) {
+        enum weir_error e = auth_load(edge);
+        if (e) return e;
+    }
     edge->host = host_lane_host(host);
     return edge_lane_start(&edge->lanes[host_lane_index(host)], host);
 }
@@ -211,6 +134,11 @@ static void on_event(void *ctx, struct host_lane *host, uint64_t token, uint32_t
 static void on_delivery(void *ctx, struct host_lane *host, const struct host_delivery *delivery) {
     (void)ctx;
     struct edge_lane *lane = host_lane_edge(host);
+    if (delivery->origin.slot == DESK_SLOT) {
+        lane->now_ns = host_lane_mono_ns(host);
+        desk_deliver(lane, delivery);
+        return;
+    }
     struct conn *conn = edge_lane_conn(lane, delivery->origin.slot, delivery->origin.generation);
     lane->now_ns = host_lane_mono_ns(host);
     if (!conn) return;
@@ -232,17 +160,7 @@ static void on_stop(void *ctx, struct host_lane *host) {
 
 /* ---- life ---- */
 
-static void read_settings(struct edge *edge) {
-    const struct weir_setting_value *s = edge->node;
-    edge->limits = WEIR_HTTP_LIMITS_DEFAULT;
-    edge->limits.head_bytes_max = (uint32_t)s[NODE_HEADER_BYTES].number;
-    if (edge->limits.target_bytes_max > edge->limits.head_bytes_max)
-        edge->limits.target_bytes_max = edge->limits.head_bytes_max;
-    edge->limits.body_bytes_max = s[NODE_BODY_BYTES].number;
-    edge->idle_ns = s[NODE_IDLE].number ? s[NODE_IDLE].number : 60 * SYS_NANOS_PER_S;
-}
-
-static enum weir_error open_lanes(struct edge *edge) {
+static enum weir_error open_lanes(struct edge *edge, const struct live *live) {
     void *memory;
     edge->lanes_size = edge->options.lanes * sizeof(struct edge_lane);
     enum weir_error e = sys_memory_map(edge->lanes_size, &memory);
@@ -251,20 +169,36 @@ static enum weir_error open_lanes(struct edge *edge) {
     for (uint32_t i = 0; i < edge->options.lanes; i++) {
         e = edge_lane_open(&edge->lanes[i], edge, i);
         if (e) return e;
+        live_copy(&edge->lanes[i].live, live);
         if (edge->options.metrics) register_lane(edge->options.metrics, &edge->lanes[i]);
     }
     return WEIR_OK;
 }
 
+void edge_check(struct sys *sys, const struct settings *settings, const struct weir_service *const *services,
+    bool at_start, settings_mistake_fn mistake, void *ctx) {
+    const struct weir_setting_value *s = settings_node(settings);
+    struct live live = {0};
+    if (logline_set(NULL, s[NODE_LOG_LEVEL].text, s[NODE_LOG_FORMAT].text)) mistake(ctx, weir_error_text());
+    if (live_read(sys, settings, at_start, &live)) mistake(ctx, weir_error_text());
+    live_done(&live);
+    if (auth_check_settings(s)) mistake(ctx, weir_error_text());
+    listeners_check(settings, services, mistake, ctx);
+}
+
 static enum weir_error open_all(struct edge *edge) {
     const struct weir_setting_value *s = edge->node;
+    struct live live = {0};
     enum weir_error e = logline_init(&edge->log, edge->sys, s[NODE_LOG_LEVEL].text, s[NODE_LOG_FORMAT].text);
-    if (!e) e = add_listener(edge, "http", s[NODE_LISTEN].text, false, NULL, EDGE_NO_SERVICE);
-    for (uint32_t i = 0; !e && i < edge->service_count; i++)
-        e = add_service_listeners(edge, i);
+    if (!e) e = live_read(edge->sys, edge->options.settings, true, &live);
+    if (!e) reload_say_certificates(edge, &live);
+    if (!e) e = auth_open(edge);
+    if (!e) e = listeners_open(edge);
     if (!e) e = add_routes(edge);
     if (!e) e = openapi_build(edge, &edge->arena, &edge->openapi);
-    return e ? e : open_lanes(edge);
+    if (!e) e = open_lanes(edge, &live);
+    reload_begin(edge, &live);
+    return e;
 }
 
 enum weir_error edge_open(const struct edge_options *options, struct edge **ret_edge) {
@@ -284,7 +218,6 @@ enum weir_error edge_open(const struct edge_options *options, struct edge **ret_
     edge->log.ctx = options->log_ctx;
     edge->side = (struct host_edge){edge, on_start, on_event, on_delivery, on_cycle, on_stop};
     arena_init(&edge->arena, NULL, ARENA_BLOCK, 0);
-    read_settings(edge);
     e = open_all(edge);
     if (e) {
         edge_close(edge);
@@ -292,6 +225,10 @@ enum weir_error edge_open(const struct edge_options *options, struct edge **ret_
     }
     *ret_edge = edge;
     return WEIR_OK;
+}
+
+void edge_set_backup(struct edge *edge, struct backup_agent *backup) {
+    edge->backup = backup;
 }
 
 const struct host_edge *edge_side(const struct edge *edge) {
@@ -303,12 +240,13 @@ struct logline *edge_log(struct edge *edge) {
 }
 
 size_t edge_print_ready(const struct edge *edge, char *buf, size_t size) {
-    char own[EDGE_LISTENERS_MAX * 140];
+    char own[EDGE_LISTENERS_MAX * (LISTENER_ADDRESS_MAX + 64)];
     struct text_builder t = TEXT_BUILDER(own);
     text_add(&t, "weir ready");
     for (uint32_t i = 0; i < edge->listener_count; i++) {
-        const struct listener *l = &edge->listeners[i];
-        text_printf(&t, strchr(l->host, ':') ? " %s=[%s]:%u" : " %s=%s:%u", l->name, l->host, l->port);
+        char address[LISTENER_ADDRESS_MAX];
+        listener_address(&edge->listeners[i], address);
+        text_printf(&t, " %s=%s", edge->listeners[i].name, address);
     }
     if (size) snprintf(buf, size, "%s", own);
     return t.size;
@@ -329,12 +267,12 @@ uint32_t edge_connections(const struct edge *edge) {
 
 void edge_close(struct edge *edge) {
     if (!edge) return;
-    for (uint32_t i = 0; i < edge->listener_count; i++)
-        for (uint32_t k = 0; k < edge->options.lanes; k++)
-            if (edge->listeners[i].sockets[k] >= 0) edge->sys->socket_close(edge->sys, edge->listeners[i].sockets[k]);
+    listeners_close(edge);
+    live_done(&edge->reload.live);
     for (uint32_t i = 0; edge->lanes && i < edge->options.lanes; i++)
         edge_lane_close(&edge->lanes[i]);
     if (edge->lanes) sys_memory_unmap(edge->lanes, edge->lanes_size);
+    auth_close(edge);
     arena_done(&edge->arena);
     sys_memory_unmap(edge, sizeof *edge);
 }

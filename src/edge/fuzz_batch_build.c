@@ -1,5 +1,6 @@
 /* Any bytes as the JSON of records to append: refused, or a batch that is whole, holds as many records as were counted
- * and keeps within its limit. Input: u8 size of the batch, u8 producer, JSON. Covers: batch_build.c. */
+ * and keeps within its limit; and a batch of one of them. Input: u8 size of the batch, u8 producer, JSON. Covers:
+ * batch_build.c. */
 #include "edge/batch_build.h"
 
 #include "base/assert.h"
@@ -32,6 +33,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     arena_init(&arena, NULL, 16 << 10, 1 << 20);
     enum weir_error e = batch_build(&arena, weir_slice(data + 2, size - 2), 1234, bytes_max, &producer, &built);
     WEIR_ASSERT(!e || e == WEIR_E_INVALID || e == WEIR_E_TOO_LARGE || e == WEIR_E_NO_MEMORY);
+    struct batch_built one = {.count = 1, .first_key = weir_slice(data, 2)};
+    WEIR_ASSERT(batch_build_one(&arena, one.first_key, weir_slice(data, size), 1234, &one.batch) == WEIR_OK);
+    check(one.batch, &one);
     if (!e) {
         WEIR_ASSERT(built.batch.size <= bytes_max);
         check(built.batch, &built);

@@ -5,6 +5,7 @@
  */
 #include "base/assert.h"
 #include "base/prng.h"
+#include "edge/lane.h"
 #include "sys/sim.h"
 #include "test_fake.h"
 #include "wire/http.h"
@@ -57,14 +58,23 @@ static void read_answers(struct weir_slice requests, size_t size, struct answers
             return;
         }
         WEIR_ASSERT(result == WEIR_HTTP_COMPLETE);
-        answers->status[answers->count++] = parser.response.status;
+        /* How many wrong tokens are too many depends on when they came. */
+        answers->status[answers->count++] = parser.response.status == 429 ? 401 : parser.response.status;
         if (parser.response.status == 101) return;
         at += parser.consumed;
     }
 }
 
 /* What else happens to the node meanwhile. */
-enum mode { MODE_LINES = 1, MODE_FULL = 2, MODE_SLOW = 4, MODE_IDLE = 8, MODE_DRAIN = 16, MODE_LOG = 32 };
+enum mode {
+    MODE_LINES = 1,
+    MODE_FULL = 2,
+    MODE_SLOW = 4,
+    MODE_IDLE = 8,
+    MODE_DRAIN = 16,
+    MODE_LOG = 32,
+    MODE_AUTH = 64
+};
 
 /* A step of the lane. A slow host answers now and then only, the youngest command first, some of them with an error. */
 static void step(uint8_t mode, uint32_t number) {
@@ -103,12 +113,25 @@ static size_t talk(uint8_t mode, struct weir_slice bytes, struct prng *cuts) {
     return size;
 }
 
+/* The node asks for tokens, and has one, which the corpus knows: it may do everything of the fake service. */
+static void ask_for_tokens(struct auth *auth) {
+    static const uint8_t random[SECRET_RANDOM] = {0};
+    struct token_wish wish = {.name = "fuzz", .tenant = "acme", .rate = TOKEN_RATE_MAX, .role_count = 1};
+    struct token_shown shown;
+    tokens_init(auth->tables[0], random);
+    enum weir_error e = role_parse(weir_slice_text("*:*"), &wish.roles[0]);
+    if (!e) e = tokens_create(auth->tables[0], &wish, random, 1, &shown);
+    WEIR_ASSERT(!e);
+    auth->on = true;
+}
+
 /* One run of the whole input in a world of its own, where it comes in the pieces of `cuts`, NULL: at once. */
 static void run(uint8_t mode, struct weir_slice bytes, struct prng *cuts, struct answers *ret_answers) {
     struct sys_sim_plan plan = {.seed = 1};
     enum weir_error e = sys_sim_new(&plan, &sys);
     WEIR_ASSERT(e == WEIR_OK);
     fake_open_in(sys, 8, 0, mode & MODE_LOG ? "debug" : "error");
+    if (mode & MODE_AUTH) ask_for_tokens(&fake.edge->auth);
     ret_answers->count = 0;
     size_t size = talk(mode, bytes, cuts);
     if (!(mode & MODE_LINES)) read_answers(bytes, size, ret_answers);

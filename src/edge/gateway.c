@@ -160,6 +160,19 @@ const char *weir_session_peer(struct weir_session *session) {
     return session->conn->peer;
 }
 
+const char *weir_session_principal(struct weir_session *session) {
+    const struct token *token = auth_of(session->conn);
+    return token || !session->conn->lane->edge->auth.on ? auth_principal(session->conn, token) : "";
+}
+
+const char *weir_session_tenant(struct weir_session *session) {
+    return auth_tenant(session->conn->lane, auth_of(session->conn));
+}
+
+enum weir_error weir_session_login(struct weir_session *session, struct weir_slice secret) {
+    return auth_login(session->conn, session->service, secret);
+}
+
 uint64_t weir_session_number(struct weir_session *session) {
     return session->number;
 }
@@ -206,12 +219,19 @@ void weir_session_wake_at(struct weir_session *session, uint64_t mono_ns) {
 enum weir_error weir_session_command(
     struct weir_session *session, const struct weir_command *command, uint64_t correlation) {
     struct conn *conn = session->conn;
+    /* Last words are the session's end, not a wish of its client: they are said whatever became of its token. */
+    enum weir_error e = conn->dead ? WEIR_OK : auth_session(conn, session->service, ROLE_WRITE);
+    if (!e && !conn->dead) e = auth_session_take(conn);
+    if (e) {
+        session->was_full = e == WEIR_E_FULL; /* what is forbidden does not become allowed by waiting */
+        return e;
+    }
     struct host_command host = {.service = session->service,
         .command = *command,
         .origin = conn_origin(conn, correlation),
         .wants_reply = session->protocol->on_reply != NULL,
         .in_order = true};
-    enum weir_error e = host_submit(conn->lane->host, &host);
+    e = host_submit(conn->lane->host, &host);
     metric_add(&conn->lane->metrics.commands, 1);
     if (e) {
         metric_add(&conn->lane->metrics.commands_refused, 1);
@@ -224,13 +244,19 @@ enum weir_error weir_session_command(
 enum weir_error weir_session_query(struct weir_session *session, uint32_t partition,
     enum weir_error (*query)(const void *state, const struct weir_request *request, struct weir_answer *answer),
     struct weir_slice packed, uint64_t correlation) {
+    struct conn *conn = session->conn;
+    enum weir_error e = auth_session(conn, session->service, ROLE_READ);
+    if (e) return e;
+    const struct token *token = auth_of(conn);
     struct host_query host = {.service = session->service,
         .partition = partition,
+        .principal = auth_principal(session->conn, token),
+        .tenant = auth_tenant(conn->lane, token),
         .query = query,
         .packed = packed,
         .origin = conn_origin(session->conn, correlation)};
     metric_add(&session->conn->lane->metrics.queries, 1);
-    enum weir_error e = host_query(session->conn->lane->host, &host);
+    e = host_query(session->conn->lane->host, &host);
     if (e) session->was_full = true;
     return e;
 }
@@ -241,7 +267,12 @@ enum weir_error weir_session_subscribe(struct weir_session *session, const struc
     const struct weir_topic *topic = edge_service(conn->lane->edge, session->service)->topics;
     for (uint32_t i = 0; i < subscribe->topic; i++)
         WEIR_ASSERT(topic[i].name != NULL);
+    enum weir_error e = auth_session(conn, session->service, ROLE_READ);
+    if (e) return e;
+    const struct token *token = auth_of(conn);
     struct host_query snapshot = {.service = session->service,
+        .principal = auth_principal(session->conn, token),
+        .tenant = auth_tenant(conn->lane, token),
         .partition = subscribe->partition,
         .query = subscribe->query,
         .packed = subscribe->packed,

@@ -2,10 +2,26 @@
  */
 #include "edge/http_session.h"
 
-#define HEAD_BYTES_MAX 1024u
+#define HEAD_BYTES_MAX 2048u
 
 static struct weir_slice text(const char *s) {
     return weir_slice_text(s);
+}
+
+/* draft-ietf-httpapi-ratelimit-headers-10: a policy of so many in so many seconds, and what is left of it. */
+static void put_limit(const struct http_limit *limit, struct weir_http_writer *w) {
+    char policy[64], left[64];
+    struct text_builder p = TEXT_BUILDER(policy), l = TEXT_BUILDER(left);
+    text_add(&p, "\"token\";q=");
+    text_add_u64(&p, limit->burst);
+    text_add(&p, ";w=");
+    text_add_u64(&p, limit->window_s);
+    text_add(&l, "\"token\";r=");
+    text_add_u64(&l, limit->left);
+    text_add(&l, ";t=");
+    text_add_u64(&l, limit->full_in_s);
+    weir_http_writer_header(w, text("RateLimit-Policy"), text_slice(&p));
+    weir_http_writer_header(w, text("RateLimit"), text_slice(&l));
 }
 
 static void write_head(
@@ -18,6 +34,8 @@ static void write_head(
     if (a->allow) weir_http_writer_header(w, text("Allow"), text(a->allow));
     if (a->location) weir_http_writer_header(w, text("Location"), text(a->location));
     if (a->retry_after_s) weir_http_writer_header_u64(w, text("Retry-After"), a->retry_after_s);
+    if (a->www_authenticate) weir_http_writer_header(w, text("WWW-Authenticate"), text(a->www_authenticate));
+    if (turn->limit.burst) put_limit(&turn->limit, w);
     if (a->replayed) weir_http_writer_header(w, text("Idempotency-Replayed"), text("true"));
     if (!turn->keep_alive)
         weir_http_writer_header(w, text("Connection"), text("close"));
@@ -141,6 +159,7 @@ void http_problem(struct conn *conn, struct http_turn *turn, const struct http_p
             .content_type = "application/problem+json",
             .body = text_slice(&json.text),
             .allow = p->allow,
+            .www_authenticate = p->www_authenticate,
             .retry_after_s = p->retry_after_s});
     arena_restore(&lane->arena, mark);
 }

@@ -8,7 +8,7 @@
 void http_session_open(struct conn *conn) {
     struct http_session *s = &conn->lane->http_sessions[conn->slot];
     conn->http = s;
-    weir_http_parser_init(&s->parser, &conn->lane->edge->limits);
+    weir_http_parser_init(&s->parser, &conn->lane->live.limits);
     s->first_sequence = 0;
     s->first = s->count = s->commands = 0;
     s->complete = s->last = s->continued = false;
@@ -22,7 +22,7 @@ void http_session_close(struct conn *conn) {
 }
 
 void http_session_idle_restart(struct conn *conn) {
-    conn->idle_at_ns = conn->lane->now_ns + conn->lane->edge->idle_ns;
+    conn->idle_at_ns = conn->lane->now_ns + conn->lane->live.idle_ns;
 }
 
 bool http_session_waits(const struct conn *conn) {
@@ -83,6 +83,7 @@ static struct http_turn *take_turn(struct conn *conn, const struct weir_http_req
     turn->deliver = NULL;
     turn->started_ns = conn->lane->now_ns;
     turn->response = (struct buffer){0};
+    turn->limit.burst = 0;
     turn->is_head = request && request->method == WEIR_HTTP_HEAD;
     turn->is_command = request && changes_state(request);
     turn->is_old = request && request->version_minor == 0;
@@ -236,7 +237,9 @@ static bool is_own_name(struct weir_slice host) {
 
 static bool is_welcome(struct conn *conn, struct http_turn *turn, const struct weir_http_request *request) {
     struct weir_slice origin;
-    if (!is_own_name(request->host)) {
+    /* A page that gave us a name of its own has no certificate for it, and with tokens it gains nothing by naming us:
+     * it has none, and a browser sends none by itself. */
+    if (!conn->tls.ssl && !conn->lane->edge->auth.on && !is_own_name(request->host)) {
         http_problem(conn, turn,
             &(struct http_problem){.status = 421,
                 .code = "MISDIRECTED",
@@ -276,7 +279,7 @@ static void route_request(struct conn *conn, uint64_t sequence, struct http_turn
     struct http_call call = {
         .lane = lane, .conn = conn, .turn = turn, .sequence = sequence, .request = request, .route = match.route};
     struct arena_mark mark = arena_save(&lane->arena);
-    if (!decode_params(&call, &match))
+    if (!decode_params(&call, &match) || !auth_admit(&call))
         ;
     else if (match.route->protocol)
         upgrade(&call);
@@ -319,6 +322,8 @@ static bool step(struct conn *conn) {
     if (!s->complete) {
         if (buffer_count(&conn->in) == 0) return false;
         uint8_t *bytes = conn->in.data + conn->in.at;
+        if (!s->parser.has_head)
+            s->parser.limits = conn->lane->live.limits; /* a reload counts from the next request on */
         switch (weir_http_parser_feed(&s->parser, bytes, buffer_count(&conn->in))) {
         case WEIR_HTTP_MORE:
             conn->in.size =

@@ -14,6 +14,10 @@
 #define HTTP_ID_SIZE 40
 #define HTTP_OUT_MAX (64u << 20) /* of one connection's ready answers: bodies are at most a few MB each */
 
+struct http_limit { /* of the token, after this request; burst 0: it has none */
+    uint64_t burst, left;
+    uint32_t full_in_s, window_s;
+};
 enum http_turn_state { HTTP_TURN_PENDING, HTTP_TURN_READY };
 struct http_turn {
     uint8_t state;
@@ -24,6 +28,7 @@ struct http_turn {
     const struct route *route;
     /* The host's answer; set before the host is asked. */
     void (*deliver)(struct conn *conn, struct http_turn *turn, const struct host_delivery *delivery);
+    struct http_limit limit;
     uint64_t started_ns;
     uint64_t args[6];       /* the handler's */
     struct buffer response; /* READY, and an earlier turn is not */
@@ -48,6 +53,7 @@ struct http_call {
     uint64_t sequence; /* the turn's: host_origin.correlation */
     const struct weir_http_request *request;
     const struct route *route;
+    const struct token *token; /* who asks; NULL with auth: off, and on open routes */
     uint32_t param_count;
     struct weir_slice params[ROUTE_PARAMS_MAX]; /* decoded, in the lane's arena */
 };
@@ -56,9 +62,9 @@ struct http_answer {
     int status;               /* 0: 200 */
     const char *content_type; /* NULL: application/json */
     struct weir_slice body;
-    const char *allow, *location; /* headers; NULL: none */
-    uint32_t retry_after_s;       /* 0: none */
-    bool replayed;                /* Idempotency-Replayed: true */
+    const char *allow, *location, *www_authenticate; /* headers; NULL: none */
+    uint32_t retry_after_s;                          /* 0: none */
+    bool replayed;                                   /* Idempotency-Replayed: true */
 };
 /* Answers the turn, which is gone afterwards. */
 void http_answer(struct conn *conn, struct http_turn *turn, const struct http_answer *answer);
@@ -68,7 +74,7 @@ struct http_problem {
     int status;
     const char *code; /* "NOT_FOUND"; type is urn:weir:error:not_found */
     const char *title, *detail;
-    const char *allow;
+    const char *allow, *www_authenticate;
     uint32_t retry_after_s;
     void (*fields)(void *ctx, struct json_writer *w);
     void *ctx;

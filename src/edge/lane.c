@@ -1,6 +1,7 @@
 /* A lane of the edge: its listeners, its table of connections, and what it does in each cycle. */
 #include "edge/lane.h"
 
+#include "edge/desk.h"
 #include "edge/http_session.h"
 
 #define LISTENER_TOKEN   (1ull << 62)
@@ -13,7 +14,7 @@
 #define DRAIN_LOOK_NS    (50 * SYS_NANOS_PER_MS)
 
 struct layout {
-    size_t conns, sessions, heap, places, total;
+    size_t conns, sessions, heap, places, tenants, desk, total;
 };
 
 static struct layout layout_of(uint32_t capacity) {
@@ -29,6 +30,11 @@ static struct layout layout_of(uint32_t capacity) {
     at += (size_t)capacity * sizeof(struct deadline_entry);
     l.places = at;
     at += (size_t)capacity * sizeof(uint32_t);
+    at = (at + 63) & ~(size_t)63;
+    l.tenants = at;
+    at += TENANTS_MAX * sizeof(struct tenant_metrics);
+    l.desk = at;
+    at += sizeof(struct desk);
     l.total = at;
     return l;
 }
@@ -38,7 +44,7 @@ enum weir_error edge_lane_open(struct edge_lane *lane, struct edge *edge, uint32
     lane->sys = edge->sys;
     lane->index = index;
     lane->poller = -1;
-    lane->dirty_head = lane->stalled_head = EDGE_SLOT_NONE;
+    lane->dirty_head = lane->stalled_head = lane->shake_oldest = lane->shake_newest = EDGE_SLOT_NONE;
     lane->accept_again_ns = DEADLINE_NEVER;
     uint64_t max = edge->node[NODE_CONNECTIONS_MAX].number;
     lane->capacity = (uint32_t)(max ? max : 1);
@@ -48,10 +54,13 @@ enum weir_error edge_lane_open(struct edge_lane *lane, struct edge *edge, uint32
         lane->mapped_size = l.total;
         e = buffers_open(&lane->buffers, BUFFERS_PER_LANE);
     }
+    if (!e) e = batch_checker_open(&lane->checker);
     if (e) return e;
     uint8_t *base = lane->mapped;
     lane->conns = (void *)(base + l.conns);
     lane->http_sessions = (void *)(base + l.sessions);
+    lane->tenants = (void *)(base + l.tenants);
+    lane->desk = (void *)(base + l.desk);
     pool_init(&lane->conn_pool, lane->conns, sizeof(struct conn), lane->capacity);
     deadlines_init(&lane->deadlines, (void *)(base + l.heap), (void *)(base + l.places), lane->capacity);
     arena_init(&lane->arena, NULL, ARENA_BLOCK, ARENA_MAX);
@@ -59,8 +68,11 @@ enum weir_error edge_lane_open(struct edge_lane *lane, struct edge *edge, uint32
 }
 
 void edge_lane_close(struct edge_lane *lane) {
+    live_done(&lane->live);
+    live_done(&lane->offer.next);
     arena_done(&lane->arena);
     buffers_close(&lane->buffers);
+    batch_checker_close(&lane->checker);
     if (lane->mapped) sys_memory_unmap(lane->mapped, lane->mapped_size);
     lane->mapped = NULL;
 }
@@ -114,7 +126,7 @@ static void refuse(struct edge_lane *lane, const struct listener *listener, int 
         "{\"type\":\"urn:weir:error:full\",\"title\":\"a bounded queue is full, try again later\","
         "\"status\":503,\"detail\":\"connections_max\"}    ";
     metric_add(&lane->metrics.connections_refused, 1);
-    if (!listener->protocol) {
+    if (!listener->protocol && !listener->has_tls) {
         struct sys_iovec part = {(void *)(uintptr_t)busy, sizeof busy - 1};
         size_t put = 0;
         enum weir_error e = lane->sys->socket_write(lane->sys, socket, &part, 1, &put);
@@ -123,6 +135,17 @@ static void refuse(struct edge_lane *lane, const struct listener *listener, int 
     }
     lane->sys->socket_close(lane->sys, socket);
     logline_error(&lane->edge->log, LOGLINE_WARN, "connection_refused", WEIR_E_FULL, "connections_max is reached");
+}
+
+void lane_open_session(struct conn *conn) {
+    const struct listener *listener = conn->listener;
+    WEIR_ASSERT(conn->kind == CONN_HANDSHAKE && !conn->dead);
+    conn->kind = listener->protocol ? CONN_STREAM : CONN_HTTP;
+    conn->idle_at_ns = conn->lane->now_ns + conn->lane->live.idle_ns;
+    if (listener->protocol)
+        gateway_open(conn, listener->protocol, listener->service, false);
+    else
+        http_session_open(conn);
 }
 
 static void welcome(
@@ -135,17 +158,17 @@ static void welcome(
     struct conn *conn = &lane->conns[slot];
     conn->slot = slot;
     conn->lane = lane;
-    conn_open(conn, socket, peer, listener->protocol ? CONN_STREAM : CONN_HTTP);
+    conn_open(conn, socket, peer, listener);
     uint64_t token = (uint64_t)(conn->generation & 0x3fffffff) << 32 | slot;
     enum weir_error e = lane->sys->poller_add(lane->sys, lane->poller, socket, token, SYS_POLL_READ);
     if (e) {
         logline_error(&lane->edge->log, LOGLINE_ERROR, "accept_failed", e, NULL);
         conn_kill(conn);
+    } else if (listener->has_tls) {
+        handshake_open(conn);
+    } else {
+        lane_open_session(conn);
     }
-    if (listener->protocol)
-        gateway_open(conn, listener->protocol, listener->service, false);
-    else
-        http_session_open(conn);
     conn_touch(conn); /* arms its deadline */
 }
 
@@ -178,7 +201,7 @@ void edge_lane_event(struct edge_lane *lane, uint64_t token, uint32_t bits) {
     if (slot >= lane->conn_pool.fresh) return;
     struct conn *conn = &lane->conns[slot];
     if (conn->kind == CONN_FREE || conn->dead || (conn->generation & 0x3fffffff) != token >> 32) return;
-    if (bits & SYS_POLL_READ)
+    if ((bits & SYS_POLL_READ) || (conn->tls.ssl && conn->tls.wants_write && (bits & SYS_POLL_WRITE)))
         conn_read(conn);
     else if (bits & SYS_POLL_CLOSED)
         conn->dead = true;
@@ -199,7 +222,9 @@ static void drain(struct edge_lane *lane) {
     for (uint32_t slot = 0; slot < lane->conn_pool.fresh; slot++) {
         struct conn *conn = &lane->conns[slot];
         if (conn->kind == CONN_FREE || conn->dead) continue;
-        if (conn->kind == CONN_HTTP)
+        if (conn->kind == CONN_HANDSHAKE)
+            conn_kill(conn);
+        else if (conn->kind == CONN_HTTP)
             http_session_drain(conn);
         else if (conn->kind == CONN_SOCKET)
             ws_session_close(conn, WEIR_WS_CODE_GOING_AWAY, "the node is stopping");
@@ -245,6 +270,7 @@ static void flush_dirty(struct edge_lane *lane) {
             conn->dirty = false;
             conn_flush(conn);
             if (!conn->dead && conn->kind == CONN_HTTP && http_session_can_go_on(conn)) conn_advance(conn);
+            if (conn_has_more(conn)) conn_read(conn);
             if (!conn->dead && !conn->dirty) deadlines_arm(&lane->deadlines, conn->slot, conn_deadline(conn));
             if (conn->dead) {
                 conn->dirty = true; /* not listed twice by what runs at its end */
@@ -257,12 +283,15 @@ static void flush_dirty(struct edge_lane *lane) {
 
 uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns) {
     lane->now_ns = now_ns;
+    live_take(&lane->offer, &lane->live);
     bool draining = atomic_load_explicit(&lane->edge->draining, memory_order_relaxed);
     if (draining && !lane->drained) drain(lane);
     if (lane->accept_again_ns <= now_ns) {
         lane->accept_again_ns = DEADLINE_NEVER;
         if (watch_listeners(lane)) lane->accept_again_ns = now_ns + ACCEPT_PAUSE_NS;
     }
+    uint64_t auth_next = auth_cycle(lane);
+    if (lane->desk->recording) desk_cycle(lane);
     if (lane->stalled_head != EDGE_SLOT_NONE) retry_stalled(lane);
     run_timers(lane);
     flush_dirty(lane);
@@ -272,8 +301,10 @@ uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns) {
     }
     metric_set(&lane->metrics.buffer_bytes, lane->buffers.bytes_used);
     uint64_t next = deadlines_next(&lane->deadlines);
+    if (auth_next < next) next = auth_next;
     if (lane->dirty_head != EDGE_SLOT_NONE) next = now_ns;
-    if (lane->stalled_head != EDGE_SLOT_NONE && next > now_ns + EDGE_RETRY_NS) next = now_ns + EDGE_RETRY_NS;
+    if ((lane->stalled_head != EDGE_SLOT_NONE || lane->desk->recording) && next > now_ns + EDGE_RETRY_NS)
+        next = now_ns + EDGE_RETRY_NS;
     if (lane->accept_again_ns < next) next = lane->accept_again_ns;
     if (draining && lane->conn_pool.count && next > now_ns + DRAIN_LOOK_NS) next = now_ns + DRAIN_LOOK_NS;
     return next;
@@ -282,6 +313,7 @@ uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns) {
 void edge_lane_stop(struct edge_lane *lane) {
     lane->now_ns = lane->sys->mono_ns(lane->sys);
     lane->stopping = true;
+    auth_lane_stop(lane);
     if (!lane->drained) drain(lane);
     flush_dirty(lane);
     for (uint32_t slot = 0; slot < lane->conn_pool.fresh; slot++)

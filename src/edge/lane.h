@@ -11,20 +11,23 @@
 #include "base/civil.h"
 #include "base/metric.h"
 #include "base/pool.h"
+#include "edge/auth.h"
+#include "edge/batch_build.h"
 #include "edge/buffer.h"
 #include "edge/deadlines.h"
 #include "edge/edge.h"
+#include "edge/listeners.h"
+#include "edge/live.h"
 #include "edge/logline.h"
 #include "edge/routes.h"
 #include "wire/ws.h"
 
 #include <stdatomic.h>
 
-#define EDGE_LISTENERS_MAX 32
-#define EDGE_SLOT_NONE     UINT32_MAX
-#define EDGE_NO_SERVICE    UINT32_MAX
-#define EDGE_LINGER_NS     (2 * SYS_NANOS_PER_S)  /* a closing connection may take that long to read our last words */
-#define EDGE_RETRY_NS      (SYS_NANOS_PER_MS / 2) /* a stalled session tries again that soon */
+#define EDGE_SLOT_NONE  UINT32_MAX
+#define EDGE_NO_SERVICE UINT32_MAX
+#define EDGE_LINGER_NS  (2 * SYS_NANOS_PER_S)  /* a closing connection may take that long to read our last words */
+#define EDGE_RETRY_NS   (SYS_NANOS_PER_MS / 2) /* a stalled session tries again that soon */
 /* A client that does not read holds at most this of ready answers before its next request waits. */
 #define EDGE_OUT_PAUSE_BYTES (256u << 10)
 
@@ -44,7 +47,7 @@ struct weir_session {
     uint64_t args[4]; /* the tail's */
 };
 
-enum conn_kind { CONN_FREE, CONN_HTTP, CONN_STREAM, CONN_SOCKET };
+enum conn_kind { CONN_FREE, CONN_HANDSHAKE /* of TLS; no session yet */, CONN_HTTP, CONN_STREAM, CONN_SOCKET };
 struct conn {
     uint32_t pool_link; /* the pool's while free */
     uint32_t slot, generation;
@@ -59,20 +62,32 @@ struct conn {
     bool lingering;    /* shut down; input is thrown away */
     bool dead;         /* to be reaped; nothing is read or written any more */
     uint32_t dirty_next, stalled_next;
+    uint32_t shake_older, shake_newer; /* CONN_HANDSHAKE: on the lane's list */
     struct edge_lane *lane;
+    const struct listener *listener;
+    struct tls_link tls; /* .ssl NULL: plain */
     struct buffer in, out;
+    uint64_t accepted_ns;
     uint64_t idle_at_ns, wake_at_ns; /* DEADLINE_NEVER: none */
     struct http_session *http;       /* CONN_HTTP */
     struct weir_session session;     /* CONN_STREAM, CONN_SOCKET */
-    char peer[72];
+    struct conn_auth auth;
+    char peer[72]; /* "127.0.0.1:53211", "unix:uid=1000,pid=4711" */
+    /* Who it is, as far as the transport knows: a client certificate's subject ("CN=alice,O=Example"), the user of a
+     * Unix socket ("uid=1000"), or "". */
+    char identity[TLS_NAME_MAX];
+    bool is_certified; /* the identity was proven by a certificate of tls.client_ca */
 };
 
 struct edge_lane_metrics {
     struct metric_counter connections_open, connections_total, connections_refused, accept_errors;
     struct metric_counter bytes_received, bytes_sent, slow_consumers, timeouts, buffer_bytes;
     struct metric_counter requests, responses[6]; /* by status class; [0] unused */
+    struct metric_counter unauthorized, forbidden, limited, sessions_ended;
     struct metric_counter sessions_open, sessions_total, commands, commands_refused, queries, records_sent;
     struct metric_histogram request_ns;
+    struct metric_counter tls_handshakes, tls_resumed, tls_handshakes_open, tls_failures[TLS_FAILURE_COUNT];
+    struct metric_histogram tls_handshake_ns;
 };
 
 struct edge_lane {
@@ -82,32 +97,41 @@ struct edge_lane {
     uint32_t index;
     int poller;
     uint64_t now_ns;
+    struct live live;        /* what a reload may change */
+    struct live_offer offer; /* what the last reload wants it to be */
     struct conn *conns;
     struct pool conn_pool;
     struct http_session *http_sessions; /* one per slot, touched when used */
     uint32_t capacity;
     uint32_t dirty_head, stalled_head;
+    uint32_t shake_oldest, shake_newest, shake_count; /* TLS handshakes under way */
     struct deadlines deadlines;
     struct buffers buffers;
-    struct arena arena; /* of the request or delivery being handled */
+    struct batch_checker checker; /* looks into what clients send compressed */
+    struct arena arena;           /* of the request or delivery being handled */
     char date[CIVIL_HTTP_SIZE];
     uint64_t date_s;
     uint64_t request_number, session_number;
-    uint64_t accept_again_ns; /* listeners are paused until then; DEADLINE_NEVER: they are not */
-    bool drained;             /* drain was carried out on this lane */
-    bool stopping;            /* last words that meet a full queue are not waited for any more */
-    void *mapped;             /* everything above that is sized by capacity */
+    uint64_t accept_again_ns;       /* listeners are paused until then; DEADLINE_NEVER: they are not */
+    bool drained;                   /* drain was carried out on this lane */
+    bool stopping;                  /* last words that meet a full queue are not waited for any more */
+    uint64_t auth_generation;       /* of the table of tokens this lane reads */
+    _Atomic uint64_t auth_seen;     /* the same, for who writes the next one */
+    uint64_t auth_until_ms;         /* the earliest end of what connections have shown; 0: none ends */
+    struct tenant_metrics *tenants; /* TENANTS_MAX */
+    struct desk *desk;
+    void *mapped; /* everything above that is sized by capacity, tenants and desk */
     size_t mapped_size;
     struct edge_lane_metrics metrics;
 };
 
-struct listener {
-    char name[64]; /* "http", "exchange.ouch" */
-    char host[64];
-    uint16_t port;
-    const struct weir_protocol *protocol; /* NULL: HTTP */
-    uint32_t service;
-    int sockets[LOG_LANES_MAX];
+/* Written by whoever reloads, one at a time; read by anybody. */
+struct reload_state {
+    struct live live;                /* as last offered to the lanes */
+    uint64_t files_hash, files_seen; /* of what is in force; of the last look */
+    struct metric_counter generation, wall_ns, reloads, refused, certificates, certificates_refused;
+    struct metric_counter pending, not_after_s, days_left;
+    _Atomic uint64_t pending_rows[SETTINGS_GROUPS_MAX];
 };
 
 struct edge {
@@ -116,11 +140,11 @@ struct edge {
     const struct weir_setting_value *node; /* settings, by enum node_setting */
     uint32_t service_count;
     struct host_edge side;
-    struct host *host; /* known when the first lane has started */
+    struct backup_agent *backup; /* NULL: none */
+    struct host *host;           /* known when the first lane has started */
     struct logline log;
     struct routes routes;
-    struct weir_http_limits limits;
-    uint64_t idle_ns;
+    struct auth auth;
     uint64_t started_mono_ns, started_wall_ns;
     uint32_t listener_count;
     struct listener listeners[EDGE_LISTENERS_MAX];
@@ -129,6 +153,7 @@ struct edge {
     struct arena arena; /* what is made once at open: the OpenAPI text */
     struct weir_slice openapi;
     _Atomic bool draining;
+    struct reload_state reload;
 };
 
 /* ---- lane.c: connections of a lane ------------------------------------------------------------------------------ */
@@ -140,10 +165,26 @@ void edge_lane_event(struct edge_lane *lane, uint64_t token, uint32_t bits);
 uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns);
 struct conn *edge_lane_conn(struct edge_lane *lane, uint32_t slot, uint32_t generation); /* NULL: gone */
 
+/* ---- handshake.c: TLS before there is a session -------------------------------------------------------------- */
+void handshake_open(struct conn *conn);
+void handshake_advance(struct conn *conn); /* at its end the session opens */
+void handshake_fail(struct conn *conn, enum tls_failure failure);
+void handshake_forget(struct conn *conn);  /* off the lane's list, if it is on it */
+void lane_open_session(struct conn *conn); /* lane.c: whose bytes are now the listener's protocol */
+
+/* ---- reload.c ---- */
+void reload_begin(struct edge *edge, struct live *live); /* at open; takes what `live` holds */
+void reload_measure(struct edge *edge);                  /* days until a certificate expires */
+void reload_say_certificates(struct edge *edge, const struct live *live);
+void reload_print(const struct edge *edge, struct json_writer *w); /* "config": {...} */
+
 /* ---- conn.c -------------------------------------------------------------------------------------------------------
  */
-void conn_open(struct conn *conn, int socket, const struct sys_address *peer, enum conn_kind kind);
-void conn_touch(struct conn *conn); /* on the dirty list: flushed, deadlines looked at, reaped */
+void conn_open(struct conn *conn, int socket, const struct sys_address *peer, const struct listener *listener);
+/* Who commands come from: the certified identity, else "local". */
+const char *conn_principal(const struct conn *conn);
+bool conn_has_more(const struct conn *conn); /* bytes of which the poller does not tell, and which may be read */
+void conn_touch(struct conn *conn);          /* on the dirty list: flushed, deadlines looked at, reaped */
 void conn_stall(struct conn *conn);
 void conn_read(struct conn *conn);
 void conn_advance(struct conn *conn); /* the session looks at its input again */

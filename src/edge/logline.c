@@ -6,22 +6,25 @@
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
-enum weir_error logline_init(struct logline *log, struct sys *sys, const char *level_name, const char *format) {
-    log->sys = sys;
-    log->level = LOGLINE_INFO;
-    bool known = false;
-    for (unsigned i = 0; i < WEIR_ARRAY_COUNT(level_names); i++)
-        if (strcmp(level_names[i], level_name) == 0) {
-            log->level = (enum logline_level)i;
-            known = true;
-        }
-    if (!known)
+enum weir_error logline_set(struct logline *log, const char *level_name, const char *format) {
+    unsigned level = 0;
+    while (level < WEIR_ARRAY_COUNT(level_names) && strcmp(level_names[level], level_name) != 0)
+        level++;
+    if (level == WEIR_ARRAY_COUNT(level_names))
         return weir_error_context(
             WEIR_E_CONFIG, "log_level is '%.40s'; it may be debug, info, warn or error", level_name);
-    log->json = strcmp(format, "json") == 0;
-    if (!log->json && strcmp(format, "logfmt") != 0)
+    bool json = strcmp(format, "json") == 0;
+    if (!json && strcmp(format, "logfmt") != 0)
         return weir_error_context(WEIR_E_CONFIG, "log_format is '%.40s'; it may be logfmt or json", format);
+    if (!log) return WEIR_OK;
+    atomic_store_explicit(&log->level, (enum logline_level)level, memory_order_relaxed);
+    atomic_store_explicit(&log->json, json, memory_order_relaxed);
     return WEIR_OK;
+}
+
+enum weir_error logline_init(struct logline *log, struct sys *sys, const char *level_name, const char *format) {
+    log->sys = sys;
+    return logline_set(log, level_name, format);
 }
 
 static bool is_bare(const char *text) {

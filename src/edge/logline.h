@@ -33,8 +33,8 @@ struct logline {
     struct sys *sys;
     void (*put)(void *ctx, const char *line, size_t size); /* NULL: nothing is written, errors are counted */
     void *ctx;
-    bool json;
-    enum logline_level level;
+    _Atomic bool json; /* a reload may change both */
+    _Atomic enum logline_level level;
     _Atomic uint64_t overflowed; /* distinct errors that found no site */
     struct logline_site sites[LOGLINE_SITES];
 };
@@ -50,8 +50,10 @@ struct logline_field {
 /* level_name: debug | info | warn | error; format: logfmt | json. */
 WEIR_MUST enum weir_error logline_init(
     struct logline *log, struct sys *sys, const char *level_name, const char *format);
+/* Only the two settings, in a log that is in use. CONFIG: nothing was changed. log NULL: only checks. */
+WEIR_MUST enum weir_error logline_set(struct logline *log, const char *level_name, const char *format);
 static inline bool logline_wants(const struct logline *log, enum logline_level level) {
-    return level >= log->level && log->put;
+    return level >= atomic_load_explicit(&((struct logline *)(uintptr_t)log)->level, memory_order_relaxed) && log->put;
 }
 /* An event with fields; not rate limited: for what happens rarely, and for the access log. */
 void logline_fields(

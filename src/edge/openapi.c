@@ -141,6 +141,9 @@ static void put_components(struct json_writer *w, const struct types *types) {
     for (uint32_t i = 0; i < types->count; i++)
         put_type(w, types->list[i]);
     json_write_object_close(w);
+    json_write_key(w, "securitySchemes");
+    json_write_raw(w, weir_slice_text("{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":"
+                                      "\"asked for with the setting auth: tokens\"}}"));
     json_write_key(w, "responses");
     json_write_raw(w, weir_slice_text("{\"Problem\":{\"description\":\"what went wrong and what to do\",\"content\":"
                                       "{\"application/problem+json\":{\"schema\":"
@@ -298,6 +301,16 @@ static void put_operation_id(struct json_writer *w, const struct route *route) {
     json_put_text(w, "operationId", id);
 }
 
+/* Who may: OpenAPI's own word for "a token", and an extension for the role, which it has no place for with bearer. */
+static void put_access(struct json_writer *w, const struct edge *edge, const struct route *route) {
+    char need[200];
+    struct text_builder t = TEXT_BUILDER(need);
+    auth_print_need(edge, route, &t);
+    json_write_key(w, "security");
+    json_write_raw(w, weir_slice_text(route->access == ROUTE_OPEN ? "[]" : "[{\"token\":[]}]"));
+    json_put_text(w, "x-role", route->access == ROUTE_OPEN ? "none" : need[0] ? need : "any");
+}
+
 static void put_operation(struct json_writer *w, const struct edge *edge, const struct route *route) {
     WEIR_ASSERT(route->built_in || route->row);
     char method[12];
@@ -315,6 +328,7 @@ static void put_operation(struct json_writer *w, const struct edge *edge, const 
     const char *description = route->row ? route->row->description : NULL;
     if (summary) json_put_text(w, "summary", summary);
     if (description) json_put_text(w, "description", description);
+    put_access(w, edge, route);
     put_parameters(w, route);
     put_body(w, route);
     put_responses(w, edge, route);

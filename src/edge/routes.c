@@ -68,6 +68,8 @@ enum weir_error routes_add(struct routes *routes, const struct route *given, con
     *row = *given;
     if (!method_of(method, &row->method))
         return weir_error_context(WEIR_E_CONFIG, "the route '%s' has the unknown method '%s'", row->path, method);
+    if (row->access == ROUTE_UNSAID)
+        return weir_error_context(WEIR_E_CONFIG, "the route %s %s does not say who may use it", method, row->path);
     struct route_node *node = NULL;
     enum weir_error e = add_path(routes, row, &node);
     if (e) return e;

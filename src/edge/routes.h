@@ -16,6 +16,21 @@
 #define ROUTE_NODES_MAX  2048
 #define ROUTE_PARAMS_MAX 8
 
+/* What a request to a route has to show. A route that does not say is refused at start. */
+enum route_access {
+    ROUTE_UNSAID,
+    ROUTE_OPEN,      /* nothing */
+    ROUTE_ANY_TOKEN, /* a token, whatever its roles; what is answered depends on them */
+    ROUTE_NODE_READ,
+    ROUTE_NODE_ADMIN,
+    ROUTE_SERVICE_READ, /* the route's service; of a built-in route: the service named by its first parameter */
+    ROUTE_SERVICE_WRITE,
+    ROUTE_SERVICE_ADMIN,
+    ROUTE_TOPIC_READ, /* the topic named by the first parameter, or by the body: then the handler asks */
+    ROUTE_TOPIC_WRITE,
+    ROUTE_TOPIC_ADMIN,
+};
+
 struct http_call;
 struct route {
     enum weir_http_method method;
@@ -25,13 +40,17 @@ struct route {
     void (*handle)(struct http_call *call); /* answers now or sets turn->deliver */
     const struct route_built_in *built_in;  /* NULL: a service's */
     const struct weir_protocol *protocol;   /* WebSocket */
+    enum route_access access;
+    bool is_metrics; /* the setting metrics_open is about it */
     uint32_t param_count;
     struct weir_slice params[ROUTE_PARAMS_MAX]; /* names, in the template */
 };
 
 /* A row of the node's own API, for the table and for OpenAPI. Ends with path NULL. */
 struct route_built_in {
-    const char *method, *path, *tag, *summary;
+    const char *method, *path;
+    enum route_access access;
+    const char *tag, *summary;
     void (*handle)(struct http_call *call);
     const struct weir_protocol *protocol; /* WebSocket */
     const char *query;                    /* "partition offset limit": names of query parameters; NULL: none */

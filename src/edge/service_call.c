@@ -60,7 +60,8 @@ static enum weir_error build_request(struct http_call *call, struct weir_request
     if (e) return e;
     *request = (struct weir_request){
         .message = message,
-        .principal = "local",
+        .principal = auth_principal(call->conn, call->token),
+        .tenant = auth_tenant(call->lane, call->token),
         .partition_count = host_service_partitions(edge->host, call->route->service),
         .settings = host_service_settings(edge->host, call->route->service),
         .scratch = &call->lane->arena,
@@ -208,7 +209,7 @@ static bool read_key(struct http_call *call, struct host_idempotency *key) {
             call->conn, call->turn, WEIR_E_INVALID, "Idempotency-Key must be 1 to 255 printable ASCII characters");
         return false;
     }
-    key->principal = weir_slice_text("local");
+    key->principal = weir_slice_text(auth_principal(call->conn, call->token));
     key->route = weir_slice_text(call->route->path);
     key->key = given;
     for (int i = 0; i < 2; i++) {
@@ -244,8 +245,12 @@ static void command_call(struct http_call *call, const struct weir_request *requ
 
 static void query_call(struct http_call *call, const struct weir_request *request) {
     const struct weir_route *row = call->route->row;
-    struct host_query query = {
-        .service = call->route->service, .query = row->query, .descriptor = row->request, .packed = request->packed};
+    struct host_query query = {.service = call->route->service,
+        .query = row->query,
+        .descriptor = row->request,
+        .packed = request->packed,
+        .principal = request->principal,
+        .tenant = request->tenant};
     enum weir_error e = WEIR_OK;
     weir_error_clear();
     if (row->partition)

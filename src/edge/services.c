@@ -3,6 +3,7 @@
 #include "edge/services.h"
 
 #include "base/units.h"
+#include "edge/desk.h"
 
 /* ---- shared with /v1/node ---- */
 
@@ -295,10 +296,11 @@ static void snapshot_done(struct conn *conn, struct http_turn *turn, const struc
     http_json_answer(conn, turn, &json, 200);
 }
 
-static void start_work(struct http_call *call, host_work_fn fn, const struct service_work *work,
-    void (*done)(struct conn *conn, struct http_turn *turn, const struct host_delivery *d)) {
-    enum weir_error e = host_work(call->lane->host, fn, work, sizeof *work, http_wait(call, done));
-    if (e) http_fail(call->conn, call->turn, e, NULL);
+static void start_work(struct http_call *call, const struct service_work *work, struct desk_order order) {
+    order.target = weir_slice_text(work->name);
+    order.arg = work;
+    order.arg_size = sizeof *work;
+    desk_begin(call, &order);
 }
 
 void service_snapshot(struct http_call *call) {
@@ -308,7 +310,8 @@ void service_snapshot(struct http_call *call) {
     if (!service) return;
     struct text_builder t = TEXT_BUILDER(work.name);
     text_add(&t, service->name);
-    start_work(call, snapshot_work, &work, snapshot_done);
+    start_work(
+        call, &work, (struct desk_order){.action = "service.snapshot", .fn = snapshot_work, .deliver = snapshot_done});
 }
 
 void service_skip(struct http_call *call) {
@@ -327,5 +330,5 @@ void service_skip(struct http_call *call) {
     work.partition = (uint32_t)partition;
     struct text_builder t = TEXT_BUILDER(work.name);
     text_add(&t, service->name);
-    start_work(call, skip_work, &work, work_done);
+    start_work(call, &work, (struct desk_order){.action = "service.skip", .fn = skip_work, .deliver = work_done});
 }

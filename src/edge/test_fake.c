@@ -250,6 +250,10 @@ enum weir_error host_append(struct host_lane *l, const char *t, uint32_t p, stru
     (void)l, (void)t, (void)p, (void)b, (void)o;
     return WEIR_E_UNSUPPORTED;
 }
+enum weir_error host_audit_append(struct host_lane *l, struct weir_slice b, struct host_origin o) {
+    (void)l, (void)b, (void)o;
+    return WEIR_E_UNSUPPORTED;
+}
 enum weir_error host_read(
     struct host_lane *l, const char *t, uint32_t p, uint64_t f, uint32_t b, uint64_t w, struct host_origin o) {
     (void)l, (void)t, (void)p, (void)f, (void)b, (void)w, (void)o;
@@ -279,9 +283,27 @@ const struct weir_setting_value *settings_node(const struct settings *s) {
     (void)s;
     return node_values;
 }
+void settings_key(const struct settings *s, uint32_t group, uint32_t row, char *buf, size_t size) {
+    (void)s;
+    snprintf(buf, size, "%u.%u", group, row);
+}
 const struct weir_setting_value *settings_of(const struct settings *s, const char *name) {
     (void)s, (void)name;
     return service_values;
+}
+
+/* ---- backup/agent.h: what the test says ---- */
+uint64_t backup_agent_ask(struct backup_agent *agent) {
+    (void)agent;
+    return ++fake.backups_asked;
+}
+void backup_agent_facts(const struct backup_agent *agent, struct backup_facts *ret_facts) {
+    (void)agent;
+    *ret_facts = fake.backup;
+}
+void backup_agent_refresh(struct backup_agent *agent) {
+    (void)agent;
+    fake.backups_refreshed++;
 }
 
 /* ---- log.h: no topics ---- */
@@ -301,6 +323,11 @@ const struct log_recovery *log_recovered(const struct log *log) {
     static const struct log_recovery nothing;
     (void)log;
     return &nothing;
+}
+
+enum sys_commit_path log_journal_write(const struct log *log) {
+    (void)log;
+    return SYS_COMMIT_SYNC;
 }
 
 /* ---- driving ---- */
@@ -327,11 +354,15 @@ void fake_open_in(struct sys *sys, uint64_t connections_max, uint64_t idle_ns, c
     assert_int_equal(host.sys->poller_open(host.sys, &lane.poller), WEIR_OK);
     node_values[NODE_LISTEN].text = "127.0.0.1:0";
     node_values[NODE_DATA].text = "/tmp";
+    node_values[NODE_AUTH].text = "off";
     node_values[NODE_LOG_FORMAT].text = "logfmt";
     node_values[NODE_LOG_LEVEL].text = log_level ? log_level : "info";
     node_values[NODE_CONNECTIONS_MAX].number = connections_max ? connections_max : 64;
     node_values[NODE_HEADER_BYTES].number = 8192;
     node_values[NODE_BODY_BYTES].number = 65536;
+    node_values[NODE_UNIX_MODE].text = "0660";
+    node_values[NODE_TLS_CERT].text = node_values[NODE_TLS_KEY].text = node_values[NODE_TLS_CLIENT_CA].text = "";
+    node_values[NODE_TLS_CLIENT].text = "optional";
     node_values[NODE_IDLE].number = idle_ns ? idle_ns : 60 * SYS_NANOS_PER_S;
     service_values[0].text = "127.0.0.1:0";
     lane.mono_ns = host.sys->mono_ns(host.sys);

@@ -2,6 +2,7 @@
  * sockets. A service "fake" has a command, a query, a WebSocket and a line protocol on a listener. */
 #ifndef WEIR_EDGE_TEST_FAKE_H
 #define WEIR_EDGE_TEST_FAKE_H
+#include "backup/agent.h"
 #include "edge/edge.h"
 
 #define FAKE_COMMANDS_MAX 4096
@@ -27,6 +28,8 @@ struct fake {
     uint32_t command_count, forgotten, subscriptions;
     struct fake_command commands[FAKE_COMMANDS_MAX];
     struct host_origin subscriber;
+    struct backup_facts backup; /* of a node that edge_set_backup() was told of */
+    uint64_t backups_asked, backups_refreshed;
     char log[65536];
     size_t log_size;
 };

@@ -234,7 +234,8 @@ static void literals_win_over_parameters_and_doubles_are_refused(void **unused) 
         const char *method, *path;
     } rows[] = {{"GET", "/a/{x}/c"}, {"GET", "/a/b/{y}"}, {"GET", "/a/b"}, {"POST", "/a/{x}"}, {"GET", "/"}};
     for (size_t i = 0; i < 5; i++)
-        assert_int_equal(routes_add(routes, &(struct route){.path = rows[i].path}, rows[i].method), WEIR_OK);
+        assert_int_equal(
+            routes_add(routes, &(struct route){.path = rows[i].path, .access = ROUTE_OPEN}, rows[i].method), WEIR_OK);
     const struct {
         enum weir_http_method method;
         const char *path, *template;
@@ -248,9 +249,13 @@ static void literals_win_over_parameters_and_doubles_are_refused(void **unused) 
     assert_int_equal(routes_match(routes, WEIR_HTTP_GET, weir_slice_text("/a//c"), &m), ROUTE_NONE);
     assert_int_equal(routes_match(routes, WEIR_HTTP_GET, weir_slice_text("/a/b/c/"), &m), ROUTE_NONE);
     assert_int_equal(routes_match(routes, WEIR_HTTP_DELETE, weir_slice_text("/a/q"), &m), ROUTE_OTHER_METHOD);
-    assert_int_equal(routes_add(routes, &(struct route){.path = "/a/{other}"}, "POST"), WEIR_E_CONFIG);
-    assert_int_equal(routes_add(routes, &(struct route){.path = "a"}, "GET"), WEIR_E_CONFIG);
-    assert_int_equal(routes_add(routes, &(struct route){.path = "/x"}, "BREW"), WEIR_E_CONFIG);
+    const struct {
+        struct route route;
+        const char *method;
+    } bad[] = {{{.path = "/a/{other}", .access = ROUTE_OPEN}, "POST"}, {{.path = "a", .access = ROUTE_OPEN}, "GET"},
+        {{.path = "/x", .access = ROUTE_OPEN}, "BREW"}, {{.path = "/unsaid"}, "GET"}};
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(bad); i++)
+        assert_int_equal(routes_add(routes, &bad[i].route, bad[i].method), WEIR_E_CONFIG);
     free(routes);
 }
 

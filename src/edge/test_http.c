@@ -476,6 +476,35 @@ static void a_request_id_of_the_client_is_kept_when_it_is_plain(void **unused) {
     client_close(c);
 }
 
+static void backups_are_told_and_asked_for(void **unused) {
+    (void)unused;
+    int c = client_open("http");
+    client_text(c, GET("/v1/backup"));
+    assert_non_null(strstr(client_wait(c, "backup.to"), "404"));
+    edge_set_backup(fake.edge, (struct backup_agent *)&fake.backup); /* the fake's is never looked into */
+    client_text(c, GET("/v1/backup"));
+    assert_non_null(strstr(client_wait(c, "\"last\":null"), "\"rpoSeconds\":null,\"cutUnixMs\":null"));
+    fake.backup = (struct backup_facts){.to = "s3://b",
+        .finished = 3,
+        .cut_ms = 1000,
+        .rpo_ns = 2 * SYS_NANOS_PER_S,
+        .failed = 1,
+        .failure = "no \"way\"",
+        .verified_ms = 77,
+        .last = {.id = "an-id", .bytes = 9, .bytes_new = 4}};
+    client_text(c, GET("/v1/node"));
+    const char *answer = client_wait(c, "\"bytesNew\":4");
+    assert_non_null(strstr(answer, "\"rpoSeconds\":2"));
+    assert_non_null(strstr(answer, "\"failure\":\"no \\\"way\\\"\""));
+    assert_non_null(strstr(answer, "\"verifiedRestoreUnixMs\":77"));
+    client_text(c, "POST /v1/backup HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    assert_non_null(strstr(client_wait(c, "{\"number\":1}"), "202"));
+    client_text(c, GET("/metrics"));
+    client_wait(c, "200");
+    assert_int_equal(fake.backups_refreshed, 1);
+    client_close(c);
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -484,6 +513,7 @@ int main(void) {
         T(a_read_waits_for_the_writes_before_it_on_its_connection),
         T(more_than_a_ring_of_pipelined_requests_all_get_answers),
         T(a_request_a_byte_at_a_time_is_the_same_request),
+        T(backups_are_told_and_asked_for),
         T(head_has_the_length_and_no_body),
         T(methods_and_paths_that_are_not_there_say_what_is),
         T(bad_requests_get_a_problem_that_names_the_mistake),

@@ -3,6 +3,7 @@
 
 #include "base/units.h"
 #include "edge/batch_build.h"
+#include "edge/desk.h"
 
 #include <stdio.h>
 
@@ -12,6 +13,7 @@ enum { ARG_TOPIC, ARG_PARTITION, ARG_OFFSET, ARG_LIMIT };
 /* ---- listing ---- */
 
 static const char *kind_of(const struct log_topic *topic) {
+    if (host_topic_is_nodes(weir_slice_text(topic->name))) return "node";
     if (!topic->config.internal) return "plain";
     return topic->config.derived ? "output" : "input";
 }
@@ -25,8 +27,11 @@ static void put_topic(struct json_writer *w, const struct log_topic *topic) {
     json_put_text(w, "name", topic->name);
     json_put_u64(w, "partitions", topic->partition_count);
     json_put_text(w, "kind", kind_of(topic));
+    json_put_text(w, "durability", log_durability_name(topic->config.durability));
+    json_put_text(w, "compression", log_compression_name(topic->config.compression));
     json_put_u64(w, "retentionBytes", topic->config.retention_bytes);
     json_put_u64(w, "retentionMs", topic->config.retention_ms);
+    json_put_u64(w, "segmentBytes", topic->config.segment_bytes);
     json_write_key(w, "offsets");
     json_write_array_open(w);
     for (uint32_t i = 0; i < topic->partition_count; i++) {
@@ -36,6 +41,7 @@ static void put_topic(struct json_writer *w, const struct log_topic *topic) {
         json_put_u64(w, "start", load(&p->start));
         json_put_u64(w, "high", load(&p->high));
         json_put_u64(w, "checkpointed", load(&p->checkpointed));
+        if (topic->config.durability != LOG_DURABLE && !topic->config.derived) json_put_u64(w, "resumed", p->resumed);
         json_put_u64(w, "bytes", load(&p->bytes));
         json_write_object_close(w);
     }
@@ -52,7 +58,7 @@ void topics_list(struct http_call *call) {
     json_write_array_open(&json.w);
     for (uint32_t i = 0; i < log_topic_count(log); i++) {
         const struct log_topic *topic = log_topic_at(log, i);
-        if (topic) put_topic(&json.w, topic);
+        if (topic && auth_may_see_topic(call, topic->name)) put_topic(&json.w, topic);
     }
     json_write_array_close(&json.w);
     json_write_object_close(&json.w);
@@ -125,10 +131,15 @@ static void work_done(struct conn *conn, struct http_turn *turn, const struct ho
     http_answer(conn, turn, &(struct http_answer){.status = (int)turn->args[0], .body = body});
 }
 
-static void start_work(struct http_call *call, host_work_fn fn, const struct topic_work *work, int status) {
+static void start_work(
+    struct http_call *call, const char *action, host_work_fn fn, const struct topic_work *work, int status) {
     call->turn->args[0] = (uint64_t)status;
-    enum weir_error e = host_work(call->lane->host, fn, work, sizeof *work, http_wait(call, work_done));
-    if (e) http_fail(call->conn, call->turn, e, NULL);
+    desk_begin(call, &(struct desk_order){.action = action,
+                         .target = weir_slice_text(work->name),
+                         .fn = fn,
+                         .arg = work,
+                         .arg_size = sizeof *work,
+                         .deliver = work_done});
 }
 
 static enum weir_error read_topic_member(struct json_reader *r, struct topic_work *work) {
@@ -145,6 +156,16 @@ static enum weir_error read_topic_member(struct json_reader *r, struct topic_wor
         text_add_slice(&t, r->text);
         return WEIR_OK;
     }
+    if (json_text_is(r, "durability")) {
+        if (json_next(r) == JSON_STRING && !r->escaped && log_durability_parse(r->text, &work->config.durability))
+            return WEIR_OK;
+        return weir_error_context(WEIR_E_INVALID, "durability is \"durable\", \"lazy\" or \"memory\"");
+    }
+    if (json_text_is(r, "compression")) {
+        if (json_next(r) == JSON_STRING && !r->escaped && log_compression_parse(r->text, &work->config.compression))
+            return WEIR_OK;
+        return weir_error_context(WEIR_E_INVALID, "compression is \"producer\", \"none\", \"lz4\" or \"zstd\"");
+    }
     if (json_text_is(r, "partitions")) {
         uint64_t count;
         if ((void)json_next(r), !json_get_u64(r, &count) || count == 0 || count > UINT32_MAX)
@@ -159,8 +180,9 @@ static enum weir_error read_topic_member(struct json_reader *r, struct topic_wor
                        ? WEIR_OK
                        : weir_error_context(WEIR_E_INVALID, "%s is a whole number", rows[i].name);
         }
-    return weir_error_context(
-        WEIR_E_INVALID, "unknown member; a topic has name, partitions, retentionBytes, retentionMs, segmentBytes");
+    return weir_error_context(WEIR_E_INVALID,
+        "unknown member; a topic has name, partitions, durability, compression, retentionBytes, retentionMs, "
+        "segmentBytes");
 }
 
 void topics_create(struct http_call *call) {
@@ -176,20 +198,21 @@ void topics_create(struct http_call *call) {
     if (!e && !work.name[0]) e = weir_error_context(WEIR_E_INVALID, "the topic needs a name");
     if (e)
         http_fail(call->conn, call->turn, e, NULL);
-    else
-        start_work(call, create_work, &work, 201);
+    else if (auth_allow_topic(call, weir_slice_text(work.name), ROLE_ADMIN))
+        start_work(call, "topic.create", create_work, &work, 201);
 }
 
 void topics_delete(struct http_call *call) {
     const struct log_topic *topic = find_topic(call);
     struct topic_work work = {0};
     if (!topic) return;
-    if (topic->config.internal) {
-        http_fail(call->conn, call->turn, WEIR_E_FORBIDDEN, "this topic belongs to a service; it cannot be deleted");
+    if (topic->config.internal || host_topic_is_nodes(weir_slice_text(topic->name))) {
+        http_fail(call->conn, call->turn, WEIR_E_FORBIDDEN,
+            "this topic belongs to a service or to the node; it cannot be deleted");
         return;
     }
     memcpy(work.name, topic->name, sizeof work.name);
-    start_work(call, delete_work, &work, 200);
+    start_work(call, "topic.delete", delete_work, &work, 200);
 }
 
 /* ---- appending ---- */
@@ -241,6 +264,28 @@ static bool read_producer(struct http_call *call, struct batch_producer *produce
            http_query_u64(call, "sequence", 0, &producer->sequence);
 }
 
+/* Whether the body is a RecordBatch and not JSON. */
+static bool is_batch(struct http_call *call) {
+    struct weir_slice type;
+    return weir_http_request_header(call->request, weir_slice_text("Content-Type"), &type) &&
+           text_equal_nocase(text_trim(type), weir_slice_text(TOPICS_BATCH_TYPE));
+}
+
+/* The body as one batch to be appended. */
+static enum weir_error take_body(struct http_call *call, const struct log_topic *topic,
+    const struct batch_producer *producer, struct batch_built *ret_built) {
+    struct edge_lane *lane = call->lane;
+    weir_error_clear();
+    if (!is_batch(call)) {
+        uint64_t now_ms = lane->sys->wall_ns(lane->sys) / SYS_NANOS_PER_MS;
+        return batch_build(&lane->arena, call->request->body, now_ms, BATCH_BYTES_MAX, producer, ret_built);
+    }
+    if (producer->given)
+        return weir_error_context(WEIR_E_INVALID, "a record batch carries its producer, epoch and sequence itself");
+    return batch_sent(&lane->checker, call->request->body, BATCH_BYTES_MAX,
+        topic->config.compression == LOG_COMPRESSION_NONE, ret_built);
+}
+
 void topics_append(struct http_call *call) {
     struct log_topic *topic = find_topic(call);
     struct batch_producer producer = {0};
@@ -252,10 +297,7 @@ void topics_append(struct http_call *call) {
             call->conn, call->turn, WEIR_E_FORBIDDEN, "this topic belongs to a service; use the service's own API");
         return;
     }
-    uint64_t now_ms = call->lane->sys->wall_ns(call->lane->sys) / SYS_NANOS_PER_MS;
-    weir_error_clear();
-    enum weir_error e =
-        batch_build(&call->lane->arena, call->request->body, now_ms, BATCH_BYTES_MAX, &producer, &built);
+    enum weir_error e = take_body(call, topic, &producer, &built);
     if (e) {
         http_fail(call->conn, call->turn, e, NULL);
         return;
@@ -285,6 +327,7 @@ static void answer_records(struct conn *conn, struct http_turn *turn, struct wei
     const struct log_partition *p = topic->partitions[turn->args[ARG_PARTITION]];
     struct topic_printer printer = topic_printer(lane->edge, topic->name, &lane->arena);
     uint64_t next = turn->args[ARG_OFFSET];
+    if (batches.size == 0 && next < p->resumed) next = p->resumed; /* the records in between were lost in a crash */
     /* Written as JSON a byte takes at most 6, and a record's own members less than 256. */
     uint64_t records_max = batches.size / 7 < turn->args[ARG_LIMIT] ? batches.size / 7 : turn->args[ARG_LIMIT];
     size_t size = batches.size * 8 + records_max * 256 + 4096;

@@ -8,6 +8,8 @@
 #define WEIR_EDGE_TOPICS_H
 #include "edge/http_session.h"
 
+/* Of a body that is one RecordBatch v2 as Kafka's clients make it, instead of JSON. */
+#define TOPICS_BATCH_TYPE    "application/vnd.kafka.record-batch"
 #define TOPICS_READ_BYTES    (1u << 20)
 #define TOPICS_LIMIT_MAX     10000u
 #define TOPICS_LIMIT_INITIAL 1000u

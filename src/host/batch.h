@@ -21,7 +21,8 @@ struct batch_record {
 };
 
 /* The first batch in bytes (more may follow: advance by ret_header->size). The CRC is not checked: log_read does that,
- * and what comes from a commit was just built. UNSUPPORTED: compressed. */
+ * and what comes from a commit was just built. UNSUPPORTED: compressed, as a client sent it; what the read agent brings
+ * never is. */
 WEIR_MUST enum weir_error batch_open(
     struct batch_reader *reader, struct weir_slice bytes, struct batch_header *ret_header);
 bool batch_next(struct batch_reader *reader, struct batch_record *ret_record);

@@ -175,11 +175,13 @@ uint32_t host_lane_work(void *self, uint64_t block_ns) {
     work += fire_timers(lane);
     work += pump_emits(lane);
     work += host_taps_pace(lane);
+    host_lane_settle(lane);
     work += commit(lane);
     host_lane_receive_own(lane);
     lane->edge_next_ns = edge && edge->on_cycle ? edge->on_cycle(edge->ctx, lane, lane->mono_ns) : UINT64_MAX;
     mailbox_wake(&lane->host->mailbox, lane->index);
     leave(lane, work);
+    metric_add(&lane->metrics.cycles, 1);
     uint64_t cycle_ns = now(lane) - begin_ns;
     if (cycle_ns > metric_get(&lane->metrics.cycle_ns_max)) metric_set(&lane->metrics.cycle_ns_max, cycle_ns);
     return work;

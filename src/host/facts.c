@@ -55,7 +55,7 @@ const struct weir_service *host_service_at(const struct host *host, uint32_t i) 
     return host->services[i].service;
 }
 const struct weir_setting_value *host_service_settings(const struct host *host, uint32_t i) {
-    return host->services[i].values;
+    return host_service_values(host, &host->services[i]);
 }
 uint32_t host_service_partitions(const struct host *host, uint32_t i) {
     return host->services[i].partition_count;
@@ -101,6 +101,7 @@ static void lane_metrics(struct metric_registry *r, struct host_lane *lane) {
         const void *metric;
         const char *name, *help;
     } rows[] = {
+        {METRIC_COUNTER, &m->cycles, "weir_host_cycles_total", "Cycles of the lane."},
         {METRIC_COUNTER, &m->records_applied, "weir_host_records_applied_total",
             "Records applied, replayed ones included."},
         {METRIC_COUNTER, &m->records_passed_over, "weir_host_records_passed_over_total",
@@ -117,6 +118,8 @@ static void lane_metrics(struct metric_registry *r, struct host_lane *lane) {
         {METRIC_GAUGE, &m->held_bytes, "weir_host_held_bytes",
             "Bytes the newest commit holds back until it is durable."},
         {METRIC_GAUGE, &m->lagging, "weir_host_lagging_partitions", "Partitions that apply from the log."},
+        {METRIC_GAUGE, &m->parked, "weir_host_parked_partitions",
+            "Partitions that stand in front of a record that crashed the node twice."},
         {METRIC_GAUGE, &m->waiting, "weir_host_waiting_commands", "Commands that wait for their commit."},
         {METRIC_GAUGE_NS, &m->cycle_ns_max, "weir_host_cycle_max_seconds", "The lane's longest cycle."},
         {METRIC_HISTOGRAM_NS, &m->apply_ns, "weir_host_apply_seconds", "Time to apply a commit's records."},

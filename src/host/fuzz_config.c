@@ -66,6 +66,41 @@ static void check_printed(const struct settings *settings) {
     free(text);
 }
 
+static void count_mistake(void *count, const char *sentence) {
+    WEIR_ASSERT(sentence[0]);
+    ++*(uint32_t *)count;
+}
+
+/* Telling of every mistake finds one exactly where telling of the first does, and right files load alike. */
+static void check_mistakes(const struct settings *settings, struct weir_slice text, bool is_right) {
+    struct settings *all = fresh();
+    struct settings_rows changed;
+    uint32_t mistakes = 0;
+    enum weir_error e = settings_load_yaml_all(all, "fuzz", text, count_mistake, &mistakes);
+    WEIR_ASSERT((e == WEIR_OK) == is_right && (mistakes == 0) == is_right);
+    settings_compare(settings, all, &changed);
+    for (uint32_t g = 0; is_right && g < settings->count; g++)
+        WEIR_ASSERT(changed.bits[g] == 0);
+    settings_free(all);
+}
+
+/* What is said to differ is all that differs. */
+static void check_compared(const struct settings *settings) {
+    struct settings *other = fresh();
+    struct settings_rows changed;
+    settings_compare(settings, other, &changed);
+    for (uint32_t g = 0; g < settings->count; g++)
+        for (uint32_t i = 0; i < settings->groups[g].count; i++) {
+            if (!(changed.bits[g] >> i & 1)) continue;
+            enum weir_error e = settings_copy_row(other, settings, g, i);
+            WEIR_ASSERT(e == WEIR_OK);
+        }
+    settings_compare(settings, other, &changed);
+    for (uint32_t g = 0; g < settings->count; g++)
+        WEIR_ASSERT(changed.bits[g] == 0);
+    settings_free(other);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct settings *settings = fresh();
     if (size > 0 && data[0] == '=') {
@@ -75,9 +110,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         WEIR_ASSERT(e == WEIR_OK || e == WEIR_E_CONFIG || e == WEIR_E_NO_MEMORY);
         e = settings_load_yaml(settings, "fuzz", weir_slice(data, size));
         WEIR_ASSERT(e == WEIR_OK || e == WEIR_E_CONFIG || e == WEIR_E_NO_MEMORY);
+        check_mistakes(settings, weir_slice(data, size), e == WEIR_OK);
     }
     check_bounds(settings);
     check_printed(settings);
+    check_compared(settings);
     settings_free(settings);
     return 0;
 }

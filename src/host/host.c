@@ -39,8 +39,14 @@ static enum weir_error count_partitions(struct host_service *s) {
 
 static enum weir_error open_topic(struct host *host, struct host_service *s, uint32_t row) {
     const struct weir_topic *t = &s->service->topics[row];
-    struct log_topic_config config = {
-        .retention_bytes = t->retention_bytes, .derived = t->role == WEIR_TOPIC_OUTPUT, .internal = true};
+    struct log_topic_config config = {.durability = t->in_memory ? LOG_MEMORY : LOG_DURABLE,
+        .retention_bytes = t->retention_bytes,
+        .derived = t->role == WEIR_TOPIC_OUTPUT,
+        .internal = true};
+    if (t->in_memory && t->role == WEIR_TOPIC_INPUT)
+        return weir_error_context(WEIR_E_CONFIG,
+            "service %s: its input %s can't be kept in memory: the state is replayed from it", s->service->name,
+            t->name);
     enum weir_error e = log_topic_create(host->log, t->name, s->partition_count, &config, &s->topics[row]);
     if (e != WEIR_OK && e != WEIR_E_EXISTS) return e;
     const struct log_topic *topic = s->topics[row];
@@ -48,6 +54,10 @@ static enum weir_error open_topic(struct host *host, struct host_service *s, uin
         return weir_error_context(WEIR_E_CONFIG,
             "service %s is set to %u partitions and topic %s has %u; a service's partitions stay as they were made",
             s->service->name, s->partition_count, t->name, topic->partition_count);
+    if (topic->config.durability != config.durability)
+        return weir_error_context(WEIR_E_CONFIG,
+            "topic %s is %s and service %s has it as %s; a topic's durability stays as it was made", t->name,
+            log_durability_name(topic->config.durability), s->service->name, log_durability_name(config.durability));
     if (topic->config.derived != config.derived || !topic->config.internal)
         return weir_error_context(WEIR_E_CONFIG, "topic %s exists and is not service %s's", t->name, s->service->name);
     return WEIR_OK;
@@ -135,6 +145,15 @@ static enum weir_error judge(struct host_partition *p, uint64_t from) {
     return e;
 }
 
+/* What they held is gone; the replay from the snapshot on derives it again, at the same offsets. */
+static enum weir_error refill_memory_outputs(struct host_partition *p) {
+    enum weir_error e = WEIR_OK;
+    for (uint32_t row = 0; !e && p->owner->service->topics[row].name; row++)
+        if (p->sink.outputs[row] && p->owner->service->topics[row].in_memory)
+            e = log_partition_set_next(p->sink.outputs[row], p->fold.outputs_next[row]);
+    return e;
+}
+
 static enum weir_error open_partition(
     struct host *host, struct host_partition *p, struct host_service *s, uint32_t index) {
     WEIR_ASSERT(host->lane_count > 0);
@@ -146,7 +165,7 @@ static enum weir_error open_partition(
     if (p->log->uid >= HOST_UIDS_MAX)
         return weir_error_context(WEIR_E_NO_MEMORY, "more than %u partitions", HOST_UIDS_MAX);
     p->lane = &host->lanes[p->log->uid % host->lane_count];
-    p->timer_offset = p->park_at = UINT64_MAX;
+    p->timer_offset = p->settings_offset = p->park_at = UINT64_MAX;
     p->submitted = p->replay_end = p->log->next;
     p->replaying = true;
     atomic_store(&p->facts.replaying, true);
@@ -160,6 +179,7 @@ static enum weir_error open_partition(
     if (e == WEIR_OK) e = waiters_init(&p->waiters, (uint32_t)host->node[NODE_WAITING_MAX].number, seed);
     if (e == WEIR_OK) e = judge(p, 0);
     if (e == WEIR_OK) e = host_snapshot_restore(p);
+    if (e == WEIR_OK) e = refill_memory_outputs(p);
     if (e == WEIR_OK && p->park_at < p->fold.applied) e = judge(p, p->fold.applied); /* a snapshot is past that one */
     if (e != WEIR_OK) return e;
     host->by_uid[p->log->uid] = host->writers[p->log->uid] = p;
@@ -199,6 +219,7 @@ static enum weir_error take_options(struct host *host, struct sys *sys, struct l
     host->log = log;
     host->settings = o->settings;
     host->node = settings_node(o->settings);
+    host_pace(host, host->node);
     host->edge = o->edge;
     host->metrics = o->metrics;
     host->report = o->report;
@@ -223,12 +244,22 @@ static enum weir_error take_options(struct host *host, struct sys *sys, struct l
     return settings_new(o->services, &host->initial);
 }
 
+/* Made at the first start, so that it is there before anything that is to be recorded in it; after the services, whose
+ * partitions are spread over the lanes in the order in which they were made. */
+static enum weir_error open_audit(struct host *host) {
+    struct log_topic *topic;
+    struct log_topic_config config = {.retention_bytes = HOST_AUDIT_BYTES};
+    enum weir_error e = log_topic_create(host->log, HOST_TOPIC_AUDIT, 1, &config, &topic);
+    return e == WEIR_E_EXISTS ? WEIR_OK : e;
+}
+
 static enum weir_error open_parts(struct host *host, const struct host_options *options) {
     enum weir_error e = mailbox_init(&host->mailbox, host->sys, host->lane_count + 2);
     host->poison = ARENA_NEW(&host->arena, struct poison);
     if (e == WEIR_OK && !host->poison) e = weir_error_context(WEIR_E_NO_MEMORY, "no room for notes");
     if (e == WEIR_OK) e = poison_open(host->poison, host->sys, host->folder);
     if (e == WEIR_OK) e = open_services(host, options->services);
+    if (e == WEIR_OK) e = open_audit(host);
     for (uint32_t i = 0; e == WEIR_OK && i < host->lane_count; i++)
         e = host_lane_open(&host->lanes[i], host, i);
     if (e == WEIR_OK) e = open_partitions(host);
@@ -297,6 +328,18 @@ enum weir_error host_start(struct host *host) {
 
 bool host_ready(const struct host *host) {
     return atomic_load_explicit(&host->partitions_ready, memory_order_acquire) == host->partition_count;
+}
+
+bool host_alive(struct host *host) {
+    bool all = true;
+    for (uint32_t i = 0; i < host->lane_count; i++) {
+        struct host_lane *lane = &host->lanes[i];
+        uint64_t cycles = metric_get(&lane->metrics.cycles);
+        all = all && cycles != lane->cycles_seen;
+        lane->cycles_seen = cycles;
+        host->sys->poller_wake(host->sys, lane->poller);
+    }
+    return all;
 }
 
 enum weir_error host_not_ready(const struct log_partition *partition) {

@@ -84,6 +84,9 @@ WEIR_MUST enum weir_error host_start(
     struct host *host); /* starts lanes and the background agent; replay runs on the lanes */
 bool host_ready(
     const struct host *host); /* any thread: every partition has replayed (or is parked) and its outputs may be read */
+/* Whether every lane has come round since the last call. Those that sleep are woken, so that the next call can tell: a
+ * lane that does not come round hangs. One thread at a time, after host_start. */
+bool host_alive(struct host *host);
 /* Clean stop: no new commands, waits for commits, snapshots every partition that has a tail, stops lanes. Any thread,
  * once. */
 void host_stop(struct host *host);
@@ -127,6 +130,7 @@ static inline bool host_refusal(struct weir_slice value, uint16_t *ret_code) {
  * replaying): not taken. */
 WEIR_MUST enum weir_error host_submit(struct host_lane *lane, const struct host_command *command);
 
+#define HOST_WHO_MAX 40 /* of a principal and of a tenant */
 typedef enum weir_error (*host_query_fn)(
     const void *state, const struct weir_request *request, struct weir_answer *answer);
 struct host_query {
@@ -135,6 +139,8 @@ struct host_query {
     const void *descriptor; /* unpacks `packed` into request->message when not NULL */
     struct weir_slice packed;
     struct host_origin origin; /* gets HOST_ANSWER, after everything it saw is durable */
+    /* Who asks, as the query sees it (weir_request): at most HOST_WHO_MAX bytes; NULL: "local" and "". */
+    const char *principal, *tenant;
 };
 WEIR_MUST enum weir_error host_query(struct host_lane *lane, const struct host_query *query);
 
@@ -149,6 +155,18 @@ WEIR_MUST enum weir_error host_subscribe(struct host_lane *lane, const struct ho
 void host_unsubscribe(
     struct host_lane *lane, const struct host_origin *origin);              /* that subscription, of that session */
 void host_forget(struct host_lane *lane, const struct host_origin *origin); /* everything of that session (it closed) */
+
+/* The topics whose names begin with "weir." are the node's own: made by it, written by nobody else, never deleted. */
+#define HOST_NODES_TOPICS "weir."
+#define HOST_TOPIC_AUDIT  "weir.audit"
+static inline bool host_topic_is_nodes(struct weir_slice name) {
+    size_t size = sizeof HOST_NODES_TOPICS - 1;
+    return name.size >= size && memcmp(name.data, HOST_NODES_TOPICS, size) == 0;
+}
+/* One partition, HOST_AUDIT_BYTES of retention, made by host_open. append: as host_append, which refuses the node's
+ * topics. */
+#define HOST_AUDIT_BYTES (1ull << 30)
+WEIR_MUST enum weir_error host_audit_append(struct host_lane *lane, struct weir_slice batch, struct host_origin origin);
 
 /* Plain topics. append: a validated RecordBatch; HOST_REPLY with offset when durable (DUPLICATE is OK with repeated =
  * true). read: batches of any topic, HOST_ANSWER with whole RecordBatches; with wait_ns it waits for data until then
@@ -173,6 +191,17 @@ WEIR_MUST enum weir_error host_service_skip(
     struct host *host, const char *service, uint32_t partition, uint64_t offset);
 WEIR_MUST enum weir_error host_service_snapshot(
     struct host *host, const char *service); /* now; waits until it counts */
+
+/* ---- a reload of the configuration, reload.c; one thread at a time ----------------------------------------------- */
+/* CONFIG: these settings could not be put in force. */
+WEIR_MUST enum weir_error host_reload_check(const struct host *host, const struct settings *next);
+/* False: a folded number may not become larger than it was at start, for which the state was laid out. */
+bool host_reload_has_room(const struct host *host, const char *service, uint32_t row, uint64_t number);
+/* Puts in force what may change in a running host: the pace of snapshots at once, and services' folded settings as a
+ * record in each of their partitions. Rows of `next` that may not change must be as they were. `next` stays until a
+ * later one is taken, or the host is closed. */
+void host_reload(struct host *host, const struct settings *next);
+bool host_reload_taken(const struct host *host); /* by every lane */
 
 /* ---- facts for /v1/node, the console and the CLI; any thread
  * ------------------------------------------------------------------------ */
@@ -203,6 +232,22 @@ uint32_t host_service_partitions(const struct host *host, uint32_t i);
  * digest. */
 WEIR_MUST enum weir_error host_replay(struct sys *sys, const char *folder, const struct weir_service *service,
     uint32_t partition, uint64_t until, enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx);
+/* The same, and says on its way which records are applied, of those up to `end`. */
+struct host_watch {
+    void (*at)(void *ctx, uint64_t applied, uint64_t end);
+    void *ctx;
+};
+WEIR_MUST enum weir_error host_replay_watched(struct sys *sys, const char *folder, const struct weir_service *service,
+    uint32_t partition, uint64_t until, enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx,
+    const struct host_watch *watch);
+struct host_check {
+    uint64_t applied, records, digest; /* next offset at the end; records applied; the state's digest there */
+    bool compared;                     /* with a snapshot of the node */
+};
+/* Whether the partition's snapshot follows from its input: replays from the one before it (or from the beginning) and
+ * compares, then applies the rest. MISMATCH, CORRUPT, VERSION; NOT_FOUND: the log has no such partition. */
+WEIR_MUST enum weir_error host_replay_check(struct sys *sys, const char *folder, const struct weir_service *service,
+    uint32_t partition, struct host_check *ret_check);
 /* Where the service's partitions stand in a folder, and which snapshots they have: one JSON object. What no checkpoint
  * covers yet is not seen. NOT_FOUND: the folder has no input of it. */
 WEIR_MUST enum weir_error host_inspect(struct sys *sys, const char *folder, const struct weir_service *service,

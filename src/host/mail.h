@@ -42,6 +42,7 @@ struct mail_query { /* packed bytes follow */
     const void *descriptor;
     struct host_origin origin;
     uint32_t service, partition, packed_size, unused;
+    char principal[HOST_WHO_MAX + 1], tenant[HOST_WHO_MAX + 1]; /* "": not told */
 };
 struct mail_append { /* the batch follows */
     struct log_partition *partition;

@@ -49,9 +49,11 @@ struct host {
     struct work_agent *work;
     struct idempotency_options idempotency;
     struct poison *poison;
-    bool may_have_lost; /* the last stop was not clean: epochs rise */
+    bool may_have_lost;                       /* the last stop was not clean: epochs rise */
+    _Atomic(const struct settings *) offered; /* by the last reload; NULL: none yet */
+    _Atomic uint64_t snapshot_bytes, snapshot_age_ns;
     _Atomic uint32_t phase;
-    _Atomic uint32_t partitions_replayed, partitions_ready, lanes_drained, lanes_ended;
+    _Atomic uint32_t partitions_replayed, partitions_ready, lanes_ended;
 };
 
 /* The endpoints of the mailbox behind the lanes. */
@@ -69,5 +71,12 @@ bool host_lanes_idle(const struct host *host); /* draining: nothing is under way
 enum weir_error host_not_ready(const struct log_partition *partition);
 /* The lane that writes a partition of any topic. */
 struct host_lane *host_writer(const struct host *host, const struct log_partition *partition);
+/* ---- reload.c ---- */
+/* As the last reload left them. Of a lane: until its next cycle. */
+const struct weir_setting_value *host_service_values(const struct host *host, const struct host_service *service);
+void host_pace(struct host *host, const struct weir_setting_value *node); /* of snapshots */
+void host_lane_settle(struct host_lane *lane);
+struct in_force;
+WEIR_MUST enum weir_error host_partition_put_settings(struct host_partition *p, const struct in_force *today);
 struct host_service *host_service_find(const struct host *host, const char *name);
 #endif

@@ -94,6 +94,7 @@ static WEIR_COLD void park(struct host_partition *p) {
     atomic_store_explicit(&p->facts.takes_emits, true, memory_order_release);
     atomic_store_explicit(&p->facts.parked_offset, p->park_at, memory_order_relaxed);
     atomic_store_explicit(&p->facts.parked, true, memory_order_release);
+    metric_set(&p->lane->metrics.parked, metric_get(&p->lane->metrics.parked) + 1);
     count_ready(p);
     host_report(p->host, "service %s, partition %u is parked in front of record %llu, which crashed the node twice",
         p->fold.service->name, p->index, (unsigned long long)p->park_at);
@@ -117,6 +118,7 @@ void host_partition_skip(struct host_partition *p, uint64_t offset) {
     p->parked = false;
     p->replaying = p->fold.applied < p->replay_end;
     atomic_store_explicit(&p->facts.parked, false, memory_order_release);
+    metric_set(&p->lane->metrics.parked, metric_get(&p->lane->metrics.parked) - 1);
     host_lane_lag(p->lane, p);
 }
 
@@ -298,15 +300,16 @@ bool host_partition_announce(struct host_partition *p) {
     }
     struct in_force today;
     const struct in_force *then = &p->fold.in_force;
-    if (in_force_from(&today, p->fold.service, p->owner->values, then->epoch + 1) != WEIR_OK) return false;
+    const struct settings *settings = atomic_load_explicit(&p->host->offered, memory_order_acquire);
+    const struct weir_setting_value *values =
+        settings ? settings_of(settings, p->fold.service->name) : p->owner->values;
+    if (in_force_from(&today, p->fold.service, values, then->epoch + 1) != WEIR_OK) return false;
     if (then->version == 0 || p->host->may_have_lost || !in_force_same(then, &today, p->fold.service)) {
-        uint8_t bytes[IN_FORCE_RECORD_MAX];
-        struct envelope envelope = {.kind = WEIR_RECORD_SETTINGS};
-        struct weir_slice value = weir_slice(bytes, in_force_store(&today, p->fold.service, bytes));
-        enum weir_error e = host_partition_append(p, &envelope, (struct weir_slice){0}, value, NULL);
+        enum weir_error e = host_partition_put_settings(p, &today);
         if (e == WEIR_E_NO_SPACE) count_ready(p); /* it takes no commands yet, but who reads or frees space is served */
         if (e != WEIR_OK) return false;
     }
+    p->settled = settings;
     p->announced = true;
     atomic_store_explicit(&p->facts.takes_emits, true, memory_order_release);
     count_ready(p);

@@ -26,6 +26,7 @@ struct partition_facts {
     _Atomic bool
         takes_emits; /* its settings record stands, or it is parked: an emit may stand behind its last record */
 };
+struct settings;
 struct host_partition {
     struct host *host;
     struct host_service *owner;
@@ -41,7 +42,9 @@ struct host_partition {
     uint64_t replay_end;               /* behind the last record found at start */
     uint64_t last_commit;              /* sequence of the newest commit that carries something it saw */
     size_t output_needed, held_needed; /* bytes a commit must have free before a record is applied */
-    uint64_t timer_offset; /* a TIMER record at or above this offset is appended and not applied; UINT64_MAX: none */
+    uint64_t timer_offset;    /* a TIMER record at or above this offset is appended and not applied; UINT64_MAX: none */
+    uint64_t settings_offset; /* of the last SETTINGS record this life appended; UINT64_MAX: none */
+    const struct settings *settled; /* reload whose settings are in its log; NULL: those of the start */
     uint64_t bytes_applied;
     bool replaying; /* has not met replay_end yet */
     bool announced; /* its settings record of this start is appended, if it needs one */

@@ -7,14 +7,14 @@
 #define IDLE_NS      (100 * SYS_NANOS_PER_MS)
 
 /* False: the lane's ring is full, try again. */
-static bool answer(struct read_agent *r, const struct mail_read *read, enum weir_error e, size_t size) {
+static bool answer(struct read_agent *r, const struct mail_read *read, enum weir_error e) {
     struct host_delivery d = {.kind = HOST_ANSWER,
         .origin = read->origin,
         .error = e,
         .status = e == WEIR_OK ? 200 : (uint16_t)weir_error_http(e),
         .text = e == WEIR_OK ? "" : weir_error_text(),
         .offset = atomic_load_explicit(&read->partition->high, memory_order_acquire),
-        .value = weir_slice(r->buffer, e == WEIR_OK ? size : 0)};
+        .value = e == WEIR_OK ? r->found : weir_slice(NULL, 0)};
     struct mailbox *mailbox = &r->host->mailbox;
     uint32_t from = host_read_endpoint(r->host);
     size_t bytes = delivery_size(&d);
@@ -25,32 +25,40 @@ static bool answer(struct read_agent *r, const struct mail_read *read, enum weir
     return true;
 }
 
-static bool bring(struct read_agent *r, const struct mail_read *read, enum weir_error e, size_t size) {
+static bool bring(struct read_agent *r, const struct mail_read *read, enum weir_error e) {
     struct mailbox *mailbox = &r->host->mailbox;
     uint32_t from = host_read_endpoint(r->host), to = host_writer(r->host, read->partition)->index;
-    if (e != WEIR_OK) size = 0;
+    size_t size = e == WEIR_OK ? r->found.size : 0;
     struct mail_caught *caught = mailbox_reserve(mailbox, MAIL_REPLY, from, to, sizeof *caught + size);
     if (!caught) return false;
     *caught = (struct mail_caught){
         .offset = read->offset, .error = e, .tap = read->tap, .tap_number = read->tap_number, .size = (uint32_t)size};
-    if (size) memcpy(caught + 1, r->buffer, size);
+    if (size) memcpy(caught + 1, r->found.data, size);
     mailbox_commit(mailbox, MAIL_REPLY, from, to, sizeof *caught + size, MAIL_CAUGHT);
     return true;
 }
 
-/* False: it must be tried again. *ret_wait: nothing there yet, and the reader has time. */
-static bool serve(struct read_agent *r, const struct mail_read *read, bool *ret_wait) {
-    struct sys *sys = r->host->sys;
+static enum weir_error look(struct read_agent *r, const struct mail_read *read) {
     uint32_t bytes = read->bytes_max < READ_BYTES_MAX ? read->bytes_max : READ_BYTES_MAX;
     size_t size = 0;
-    bool draining = atomic_load_explicit(&r->host->phase, memory_order_acquire) >= HOST_DRAINING;
     enum weir_error e = log_read(r->host->log, read->partition, read->offset, true, r->buffer, bytes, &size);
     if (e == WEIR_E_TOO_LARGE && size <= BUFFER_BYTES)
         e = log_read(r->host->log, read->partition, read->offset, true, r->buffer, BUFFER_BYTES, &size);
+    if (e) return e;
+    return unfold_batches(&r->unfold, weir_slice(r->buffer, size), read->offset, &r->found);
+}
+
+/* False: it must be tried again. *ret_wait: nothing there yet, and the reader has time. */
+static bool serve(struct read_agent *r, struct mail_read *read, bool *ret_wait) {
+    struct sys *sys = r->host->sys;
+    bool draining = atomic_load_explicit(&r->host->phase, memory_order_acquire) >= HOST_DRAINING;
+    enum weir_error e = look(r, read);
+    bool nothing = e == WEIR_OK && r->found.size == 0;
+    if (nothing && read->offset < read->partition->resumed) read->offset = read->partition->resumed;
     if (e == WEIR_E_OUT_OF_RANGE && !host_ready(r->host)) e = host_not_ready(read->partition);
-    *ret_wait = e == WEIR_OK && size == 0 && !draining && sys->mono_ns(sys) < read->until_mono_ns;
+    *ret_wait = nothing && !draining && sys->mono_ns(sys) < read->until_mono_ns;
     if (*ret_wait) return true;
-    return read->is_tap ? bring(r, read, e, size) : answer(r, read, e, size);
+    return read->is_tap ? bring(r, read, e) : answer(r, read, e);
 }
 
 static uint32_t serve_waiting(struct read_agent *r) {
@@ -108,6 +116,8 @@ enum weir_error host_reader_open(struct host *host, struct read_agent *reader) {
     if (e != WEIR_OK) return e;
     host->mailbox.pollers[host_read_endpoint(host)] = reader->poller;
     reader->memory_size = BUFFER_BYTES + READS_WAITING_MAX * sizeof(struct mail_read);
+    e = unfold_open(&reader->unfold);
+    if (e != WEIR_OK) return e;
     e = sys_memory_map(reader->memory_size, &reader->memory);
     if (e != WEIR_OK) {
         reader->memory = NULL;
@@ -130,6 +140,7 @@ void host_reader_stop(struct read_agent *reader) {
 
 void host_reader_close(struct read_agent *reader) {
     if (!reader || !reader->host) return;
+    unfold_close(&reader->unfold);
     if (reader->poller >= 0) reader->host->sys->poller_close(reader->host->sys, reader->poller);
     if (reader->memory) sys_memory_unmap(reader->memory, reader->memory_size);
     reader->memory = NULL;

@@ -23,7 +23,8 @@ struct replay {
         values[IN_FORCE_ROWS_MAX]; /* the initial ones, capacities as large as the log wants them */
     struct fold fold;
     struct weir_out out;
-    uint8_t *memory; /* reading, then scratch */
+    const struct host_watch *watch; /* NULL: nobody */
+    uint8_t *memory;                /* reading, then scratch */
     size_t memory_size;
 };
 
@@ -117,6 +118,8 @@ static enum weir_error apply(struct replay *r, uint64_t until) {
             at += header.size;
         }
         if (e == WEIR_OK && r->fold.applied == from) break;
+        uint64_t high = atomic_load(&r->partition->high);
+        if (r->watch) r->watch->at(r->watch->ctx, r->fold.applied, until < high ? until : high);
     }
     return e;
 }
@@ -148,7 +151,7 @@ static enum weir_error print(struct replay *r, struct weir_sink *out) {
     return e == WEIR_OK ? weir_sink_put(out, "}\n", 2) : e;
 }
 
-static enum weir_error run(struct replay *r, uint32_t partition, uint64_t until, struct weir_sink *out) {
+static enum weir_error open_replay(struct replay *r, uint32_t partition) {
     const struct weir_service *const services[] = {r->service, NULL};
     enum weir_error e = settings_new(services, &r->settings);
     struct log_options options;
@@ -165,6 +168,19 @@ static enum weir_error run(struct replay *r, uint32_t partition, uint64_t until,
     r->memory = memory;
     r->memory_size = READ_BYTES + scratch;
     r->out = (struct weir_out){.scratch = r->memory + READ_BYTES, .scratch_size = scratch, .replaying = true};
+    return WEIR_OK;
+}
+
+static void close_replay(struct replay *r) {
+    fold_done(&r->fold);
+    if (r->memory) sys_memory_unmap(r->memory, r->memory_size);
+    if (r->log) log_close(r->log);
+    if (r->settings) settings_free(r->settings);
+}
+
+static enum weir_error run(struct replay *r, uint32_t partition, uint64_t until, struct weir_sink *out) {
+    enum weir_error e = open_replay(r, partition);
+    if (e != WEIR_OK) return e;
     do {
         fold_done(&r->fold);
         e = begin(r, until);
@@ -175,12 +191,85 @@ static enum weir_error run(struct replay *r, uint32_t partition, uint64_t until,
 
 enum weir_error host_replay(struct sys *sys, const char *folder, const struct weir_service *service, uint32_t partition,
     uint64_t until, enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx) {
-    struct replay r = {.sys = sys, .folder = folder, .service = service};
+    return host_replay_watched(sys, folder, service, partition, until, put, ctx, NULL);
+}
+
+enum weir_error host_replay_watched(struct sys *sys, const char *folder, const struct weir_service *service,
+    uint32_t partition, uint64_t until, enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx,
+    const struct host_watch *watch) {
+    struct replay r = {.sys = sys, .folder = folder, .service = service, .watch = watch};
     struct weir_sink out = {.put = put, .ctx = ctx};
     enum weir_error e = run(&r, partition, until, &out);
-    fold_done(&r.fold);
-    if (r.memory) sys_memory_unmap(r.memory, r.memory_size);
-    if (r.log) log_close(r.log);
-    if (r.settings) settings_free(r.settings);
+    close_replay(&r);
+    return e;
+}
+
+/* ---- check ---------------------------------------------------------------------------------------------------------
+ */
+
+/* The newest snapshot that the log reaches. NOT_FOUND: none. */
+static enum weir_error newest_head(struct replay *r, struct snapshot_head *ret_head) {
+    struct snapshot_offsets list;
+    enum weir_error e = snapshot_list(r->sys, r->folder, r->service->name, r->options.partition, &list);
+    for (uint32_t i = 0; e == WEIR_OK && i < list.count; i++) {
+        char path[SNAPSHOT_PATH_MAX];
+        struct weir_slice bytes;
+        struct byte_reader rest;
+        if (list.offsets[i] > r->partition->next) continue;
+        snapshot_path(path, sizeof path, r->folder, r->service->name, r->options.partition, list.offsets[i]);
+        e = sys_read_all(r->sys, path, SNAPSHOT_BYTES_MAX, &bytes);
+        if (e != WEIR_OK) return e;
+        e = snapshot_check(bytes, &r->options, ret_head, &rest);
+        sys_bytes_free(bytes);
+        return e == WEIR_OK ? e : weir_error_wrap(e, "snapshot %s", path);
+    }
+    return e == WEIR_OK ? WEIR_E_NOT_FOUND : e;
+}
+
+static enum weir_error compare(const struct replay *r, const struct snapshot_head *head) {
+    const struct fold *f = &r->fold;
+    bool outputs = memcmp(f->outputs_next, head->outputs_next, sizeof head->outputs_next) == 0;
+    bool emission = f->emission.state == head->emission, digest = fold_digest(f) == head->digest;
+    if (head->version != f->in_force.version || (outputs && emission && digest)) return WEIR_OK;
+    return weir_error_context(WEIR_E_MISMATCH,
+        "service %s, partition %u: replayed up to offset %llu it is not what its snapshot says (%s%s%s differ)",
+        r->service->name, r->options.partition, (unsigned long long)head->applied, outputs ? "" : "number of outputs, ",
+        emission ? "" : "outputs, ", digest ? "" : "state");
+}
+
+/* Up to the snapshot without it, then on to the end. */
+static enum weir_error check(struct replay *r, struct host_check *ret_check) {
+    struct snapshot_head head = {0};
+    enum weir_error e = newest_head(r, &head);
+    bool known = e == WEIR_OK && head.applied > 0;
+    if (e != WEIR_OK && e != WEIR_E_NOT_FOUND) return e;
+    e = begin(r, known ? head.applied - 1 : UINT64_MAX);
+    if (e == WEIR_E_OUT_OF_RANGE &&
+        known) { /* it is the only one, and the input before it is gone: nothing to compare */
+        known = false;
+        e = begin(r, UINT64_MAX);
+    }
+    uint64_t from = r->fold.applied;
+    if (e == WEIR_OK && known) e = apply(r, head.applied);
+    if (e == WEIR_OK && known) e = compare(r, &head);
+    if (e == WEIR_OK) e = apply(r, UINT64_MAX);
+    if (e != WEIR_OK) return e;
+    if (r->fold.applied != r->partition->next)
+        return weir_error_context(WEIR_E_MISMATCH,
+            "service %s, partition %u: replay ends at offset %llu, the log at %llu", r->service->name,
+            r->options.partition, (unsigned long long)r->fold.applied, (unsigned long long)r->partition->next);
+    *ret_check = (struct host_check){r->partition->next, r->fold.applied - from, fold_digest(&r->fold), known};
+    return WEIR_OK;
+}
+
+enum weir_error host_replay_check(struct sys *sys, const char *folder, const struct weir_service *service,
+    uint32_t partition, struct host_check *ret_check) {
+    struct replay r = {.sys = sys, .folder = folder, .service = service};
+    enum weir_error e = open_replay(&r, partition);
+    if (e == WEIR_OK) do {
+            fold_done(&r.fold);
+            e = check(&r, ret_check);
+        } while (e == WEIR_E_AGAIN);
+    close_replay(&r);
     return e;
 }

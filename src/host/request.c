@@ -116,7 +116,8 @@ enum weir_error host_query_run(
         return weir_error_context(
             WEIR_E_CLOSED, "partition %u of %s is replaying its log", p->index, p->fold.service->name);
     struct weir_request request = {.packed = query->packed,
-        .principal = "local",
+        .principal = query->principal ? query->principal : "local",
+        .tenant = query->tenant ? query->tenant : "",
         .partition_count = p->owner->partition_count,
         .settings = p->owner->values,
         .scratch = arena};
@@ -142,6 +143,23 @@ static enum weir_error answer_query(struct host_partition *p, const struct host_
     return host_lane_deliver(p->lane, &d, p->last_commit);
 }
 
+static void store_name(const char *name, char out[HOST_WHO_MAX + 1]) {
+    size_t size = name ? strlen(name) : 0;
+    WEIR_ASSERT(size <= HOST_WHO_MAX);
+    if (size) memcpy(out, name, size);
+    out[size] = 0;
+}
+
+void host_query_store_who(const struct host_query *query, struct mail_query *mail) {
+    store_name(query->principal, mail->principal);
+    store_name(query->tenant, mail->tenant);
+}
+
+void host_query_load_who(const struct mail_query *mail, struct host_query *query) {
+    query->principal = mail->principal[0] ? mail->principal : NULL;
+    query->tenant = mail->tenant[0] ? mail->tenant : NULL;
+}
+
 enum weir_error host_query(struct host_lane *lane, const struct host_query *query) {
     struct host_partition *p = find(lane, query->service, query->partition);
     if (!p) return weir_error_context(WEIR_E_NOT_FOUND, "there is no partition %u", query->partition);
@@ -156,6 +174,7 @@ enum weir_error host_query(struct host_lane *lane, const struct host_query *quer
         .service = query->service,
         .partition = query->partition,
         .packed_size = (uint32_t)query->packed.size};
+    host_query_store_who(query, mail);
     if (query->packed.size) memcpy(mail + 1, query->packed.data, query->packed.size);
     mailbox_commit(&lane->host->mailbox, MAIL_REQUEST, lane->index, p->lane->index, size, MAIL_QUERY);
     return WEIR_OK;
@@ -169,6 +188,7 @@ bool host_request_query(struct host_lane *lane, struct weir_slice message) {
         .descriptor = mail->descriptor,
         .packed = weir_slice(mail + 1, mail->packed_size),
         .origin = mail->origin};
+    host_query_load_who(mail, &query);
     return answer_query(find(lane, mail->service, mail->partition), &query) == WEIR_OK;
 }
 
@@ -208,6 +228,20 @@ static enum weir_error find_plain(
     return WEIR_OK;
 }
 
+static enum weir_error append_to(
+    struct host_lane *lane, struct log_partition *found, struct weir_slice batch, const struct host_origin *origin) {
+    enum weir_error e;
+    uint32_t owner = found->uid % lane->host->lane_count;
+    if (owner == lane->index) return append_batch(lane, found, batch, origin);
+    size_t size = sizeof(struct mail_append) + batch.size;
+    struct mail_append *mail = mail_room(lane, owner, size, &e);
+    if (!mail) return e;
+    *mail = (struct mail_append){.partition = found, .origin = *origin, .batch_size = (uint32_t)batch.size};
+    memcpy(mail + 1, batch.data, batch.size);
+    mailbox_commit(&lane->host->mailbox, MAIL_REQUEST, lane->index, owner, size, MAIL_APPEND);
+    return WEIR_OK;
+}
+
 enum weir_error host_append(
     struct host_lane *lane, const char *topic, uint32_t partition, struct weir_slice batch, struct host_origin origin) {
     struct log_partition *found = NULL;
@@ -215,15 +249,15 @@ enum weir_error host_append(
     if (e != WEIR_OK) return e;
     if (found->topic->config.internal)
         return weir_error_context(WEIR_E_FORBIDDEN, "topic %s belongs to a service: use its own commands", topic);
-    uint32_t owner = found->uid % lane->host->lane_count;
-    if (owner == lane->index) return append_batch(lane, found, batch, &origin);
-    size_t size = sizeof(struct mail_append) + batch.size;
-    struct mail_append *mail = mail_room(lane, owner, size, &e);
-    if (!mail) return e;
-    *mail = (struct mail_append){.partition = found, .origin = origin, .batch_size = (uint32_t)batch.size};
-    memcpy(mail + 1, batch.data, batch.size);
-    mailbox_commit(&lane->host->mailbox, MAIL_REQUEST, lane->index, owner, size, MAIL_APPEND);
-    return WEIR_OK;
+    if (host_topic_is_nodes(weir_slice_text(topic)))
+        return weir_error_context(WEIR_E_FORBIDDEN, "topic %s is the node's own: nobody else writes it", topic);
+    return append_to(lane, found, batch, &origin);
+}
+
+enum weir_error host_audit_append(struct host_lane *lane, struct weir_slice batch, struct host_origin origin) {
+    struct log_partition *found = NULL;
+    enum weir_error e = find_plain(lane, HOST_TOPIC_AUDIT, 0, &found);
+    return e == WEIR_OK ? append_to(lane, found, batch, &origin) : e;
 }
 
 bool host_request_append(struct host_lane *lane, struct weir_slice message) {

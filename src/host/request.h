@@ -12,6 +12,11 @@
 WEIR_MUST enum weir_error host_query_run(
     struct host_partition *partition, const struct host_query *query, struct weir_answer *ret_answer);
 
+/* Who asks, on the way to another lane. */
+struct mail_query;
+void host_query_store_who(const struct host_query *query, struct mail_query *mail);
+void host_query_load_who(const struct mail_query *mail, struct host_query *query);
+
 bool host_request_command(struct host_lane *lane, struct weir_slice message); /* MAIL_COMMAND */
 bool host_request_query(struct host_lane *lane, struct weir_slice message);   /* MAIL_QUERY */
 bool host_request_append(struct host_lane *lane, struct weir_slice message);  /* MAIL_APPEND */

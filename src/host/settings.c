@@ -8,43 +8,95 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
     [NODE_DATA] = {"data", WEIR_SETTING_TEXT, "./data",
         .summary = "Folder of the log, snapshots and catalogue; made when absent."},
     [NODE_LISTEN] = {"listen", WEIR_SETTING_TEXT, "127.0.0.1:7070",
-        .summary = "HOST:PORT of the HTTP API, WebSocket and console. Loopback only. Port 0 picks a free one."},
+        .summary = "Addresses of the HTTP API, WebSocket and console, separated by commas: HOST:PORT (others than "
+                   "loopback need auth and TLS; port 0 picks a free one) or unix:/PATH. tls: or plain: in front of one "
+                   "overrides that TLS is spoken on TCP "
+                   "once tls.cert is set."},
     [NODE_ONLY] = {"only", WEIR_SETTING_TEXT, "", .summary = "Services to run, separated by commas; empty runs all."},
     [NODE_SERVICES] = {"services", WEIR_SETTING_TEXT, "",
         .summary = "Services in shared objects of their own: files, or names in the plugin folder, as a list."},
     [NODE_LANES] = {"lanes", WEIR_SETTING_UINT, "0", 0, 64,
         "Threads that own sockets, partitions and services; 0 means the number of cores minus one, at least one."},
     [NODE_LOG_FORMAT] = {"log_format", WEIR_SETTING_TEXT, "logfmt",
-        .summary = "Form of log lines on stderr: logfmt or json."},
+        .summary = "Form of log lines on stderr: logfmt or json.", .live = true},
     [NODE_LOG_LEVEL] = {"log_level", WEIR_SETTING_TEXT, "info",
-        .summary = "Least level that is logged: debug, info, warn or error."},
+        .summary = "Least level that is logged: debug, info, warn or error.", .live = true},
     [NODE_JOURNAL_BYTES] = {"journal_bytes", WEIR_SETTING_BYTES, "256MB", 16 << 20, 1ull << 40,
         "Hard bound of the journal. At 75 % checkpoints speed up, at 100 % writes are refused with 503."},
+    [NODE_JOURNAL_WRITE] = {"journal_write", WEIR_SETTING_TEXT, "sync",
+        .summary = "How the journal is made durable: sync, dsync, direct, uring or uring_direct; `weir check disk` "
+                   "measures them."},
     [NODE_SEGMENT_BYTES] = {"segment_bytes", WEIR_SETTING_BYTES, "128MB", 1 << 20, 1ull << 34,
         "Size at which a partition's segment is closed and a new one begun; retention deletes whole segments."},
     [NODE_CHECKPOINT_BYTES] = {"checkpoint_bytes", WEIR_SETTING_BYTES, "4MB", 1 << 20, 1ull << 34,
         "Journal bytes between two checkpoints. More means longer syncs of segments, and commits wait behind them."},
     [NODE_SNAPSHOT_BYTES] = {"snapshot_bytes", WEIR_SETTING_BYTES, "64MB", 1 << 16, 1ull << 40,
-        "Input of a partition after which a snapshot of its state is made. Bounds the replay at start."},
+        "Input of a partition after which a snapshot of its state is made. Bounds the replay at start.", .live = true},
     [NODE_SNAPSHOT_AGE] = {"snapshot_age", WEIR_SETTING_DURATION, "10m", 1000000000, 0,
-        "Time after which a partition with new input gets a snapshot even if it is little."},
+        "Time after which a partition with new input gets a snapshot even if it is little.", .live = true},
     [NODE_DISK_RESERVE] = {"disk_reserve", WEIR_SETTING_BYTES, "64MB", 0, 0,
         "Free space below which writes are refused with 507, so that the node can always stop cleanly."},
     [NODE_CONNECTIONS_MAX] = {"connections_max", WEIR_SETTING_UINT, "4096", 1, 1 << 20,
         "Connections per lane; more are refused."},
     [NODE_HEADER_BYTES] = {"header_bytes", WEIR_SETTING_BYTES, "16KB", 1 << 10, 1 << 20,
-        "Largest HTTP request head; larger is 431."},
+        "Largest HTTP request head; larger is 431.", .live = true},
     [NODE_BODY_BYTES] = {"body_bytes", WEIR_SETTING_BYTES, "1MB", 1 << 10, 1 << 28,
-        "Largest HTTP request body; larger is 413."},
+        "Largest HTTP request body; larger is 413.", .live = true},
     [NODE_IDLE] = {"idle", WEIR_SETTING_DURATION, "60s", 100000000, 0,
-        "Time an idle connection is kept, and the time within which a request must arrive whole."},
+        "Time an idle connection is kept, and the time within which a request must arrive whole.", .live = true},
     [NODE_IDEMPOTENCY_KEYS] = {"idempotency_keys", WEIR_SETTING_UINT, "65536", 16, 1 << 28,
         "Idempotency keys remembered per partition; the oldest are forgotten first."},
     [NODE_IDEMPOTENCY_AGE] = {"idempotency_age", WEIR_SETTING_DURATION, "24h", 1000000000, 0,
         "Record time after which an idempotency key is forgotten."},
     [NODE_WAITING_MAX] = {"waiting_max", WEIR_SETTING_UINT, "65536", 16, 1 << 24,
         "Commands of a partition that may wait for their commit; more are refused with 503."},
+    [NODE_UNIX_MODE] = {"unix_mode", WEIR_SETTING_TEXT, "0660",
+        .summary = "Permissions of Unix sockets, octal: who may write to one may use the node."},
+    [NODE_TLS_CERT] = {"tls.cert", WEIR_SETTING_TEXT, "",
+        .summary = "PEM files of certificates with their chains, leaf first, separated by commas; empty: no TLS. Read "
+                   "again when they change.",
+        .live = true},
+    [NODE_TLS_KEY] = {"tls.key", WEIR_SETTING_TEXT, "",
+        .summary = "PEM files of the certificates' private keys, in the same order.", .live = true},
+    [NODE_TLS_CLIENT_CA] = {"tls.client_ca", WEIR_SETTING_TEXT, "",
+        .summary = "PEM file of the authorities that sign clients' certificates; empty: clients are not asked for one.",
+        .live = true},
+    [NODE_TLS_CLIENT] = {"tls.client", WEIR_SETTING_TEXT, "optional",
+        .summary = "Whether a client must show a certificate of tls.client_ca: optional or required.", .live = true},
+    [NODE_TLS_HANDSHAKE] = {"tls.handshake", WEIR_SETTING_DURATION, "10s", 100000000, 0,
+        "Time within which a TLS handshake must be done.", .live = true},
+    [NODE_TLS_HANDSHAKES_MAX] = {"tls.handshakes_max", WEIR_SETTING_UINT, "256", 1, 1 << 20,
+        "TLS handshakes under way per lane; a newer one ends the oldest.", .live = true},
+    [NODE_AUTH] = {"auth", WEIR_SETTING_TEXT, "off",
+        .summary = "Who may do what: off (everybody everything, on loopback addresses only) or tokens."},
+    [NODE_INSECURE] = {"insecure", WEIR_SETTING_BOOL, "false",
+        .summary = "Listen without TLS on an address that other machines can reach. Tokens can be read on the way."},
+    [NODE_METRICS_OPEN] = {"metrics_open", WEIR_SETTING_BOOL, "false",
+        .summary = "Answer /metrics without a token, for a scraper that has none."},
+    [NODE_TENANT_RATE] = {"tenant_rate", WEIR_SETTING_UINT, "0", 0, 1000000,
+        "Requests and session commands per second of a tenant that has no limit of its own; 0 means no limit."},
     [NODE_SETTING_COUNT] = {0},
+};
+
+const struct weir_setting backup_settings[BACKUP_SETTING_COUNT + 1] = {
+    [BACKUP_TO] = {"to", WEIR_SETTING_TEXT, "",
+        .summary =
+            "Where backups of the running node go: a folder, file:///FOLDER or s3://BUCKET/PREFIX; empty: none."},
+    [BACKUP_EVERY] = {"every", WEIR_SETTING_DURATION, "1h", 0, 0,
+        "Time from one backup to the next; 0s: only when asked (weir backup --node)."},
+    [BACKUP_KEEP] = {"keep", WEIR_SETTING_UINT, "24", 0, 1000000,
+        "Newest backups that stay; older ones are deleted after each backup. 0 keeps all."},
+    [BACKUP_KEEP_AGE] = {"keep_age", WEIR_SETTING_DURATION, "7d", 0, 0,
+        "Backups younger than this stay too, however many they are."},
+    [BACKUP_RATE] = {"rate", WEIR_SETTING_BYTES, "64MB", 0, 1ull << 40,
+        "Bytes per second that a backup reads and sends at most; 0 is no limit."},
+    [BACKUP_ENDPOINT] = {"endpoint", WEIR_SETTING_TEXT, "",
+        .summary = "URL of the S3 service; empty is AWS, in the region."},
+    [BACKUP_REGION] = {"region", WEIR_SETTING_TEXT, "us-east-1", .summary = "Region of the S3 bucket."},
+    [BACKUP_CREDENTIALS] = {"credentials", WEIR_SETTING_TEXT, "",
+        .summary = "File with the S3 key id, the secret and perhaps a session token, a line each; empty: from "
+                   "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN."},
+    [BACKUP_SETTING_COUNT] = {0},
 };
 
 struct settings_store { /* what settings_new hands out is its first member */
@@ -141,6 +193,7 @@ enum weir_error settings_new(const struct weir_service *const *services, struct 
     uint32_t count = 1;
     while (services && services[count - 1])
         count++;
+    count++; /* the last one is the node's backups' */
     struct settings_store *store = ARENA_NEW(&arena, struct settings_store);
     struct settings_group *groups = ARENA_NEW_ARRAY(&arena, struct settings_group, count);
     if (!store || !groups) {
@@ -148,7 +201,8 @@ enum weir_error settings_new(const struct weir_service *const *services, struct 
         return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the settings");
     }
     enum weir_error e = group_init(&groups[0], "", node_settings, &arena);
-    for (uint32_t i = 1; i < count && e == WEIR_OK; i++)
+    if (e == WEIR_OK) e = group_init(&groups[count - 1], BACKUP_GROUP, backup_settings, &arena);
+    for (uint32_t i = 1; i < count - 1 && e == WEIR_OK; i++)
         e = group_init(&groups[i], services[i - 1]->name, services[i - 1]->settings, &arena);
     if (e != WEIR_OK) {
         arena_done(&arena);
@@ -223,6 +277,32 @@ enum weir_error settings_set(struct settings *settings, const char *key, const c
     return WEIR_OK;
 }
 
+void settings_key(const struct settings *settings, uint32_t group, uint32_t row, char *buf, size_t size) {
+    struct text_builder t = text_builder(buf, size);
+    text_printf(&t, "%s%s%s", settings->groups[group].name, group ? "." : "", settings->groups[group].rows[row].name);
+}
+
+void settings_compare(const struct settings *a, const struct settings *b, struct settings_rows *ret_changed) {
+    WEIR_ASSERT(a->count == b->count && a->count <= SETTINGS_GROUPS_MAX);
+    memset(ret_changed, 0, sizeof *ret_changed);
+    for (uint32_t g = 0; g < a->count; g++) {
+        WEIR_ASSERT(a->groups[g].rows == b->groups[g].rows && a->groups[g].count <= SETTINGS_ROWS_MAX);
+        for (uint32_t i = 0; i < a->groups[g].count; i++) {
+            const struct weir_setting_value *x = &a->groups[g].values[i], *y = &b->groups[g].values[i];
+            bool same =
+                a->groups[g].rows[i].kind == WEIR_SETTING_TEXT ? strcmp(x->text, y->text) == 0 : x->number == y->number;
+            if (!same) ret_changed->bits[g] |= 1ull << i;
+        }
+    }
+}
+
+enum weir_error settings_copy_row(
+    struct settings *settings, const struct settings *from, uint32_t group, uint32_t row) {
+    char key[200];
+    settings_key(from, group, row, key, sizeof key);
+    return settings_set(settings, key, from->groups[group].values[row].text, from->groups[group].origins[row]);
+}
+
 const struct weir_setting_value *settings_node(const struct settings *settings) {
     return settings->groups[0].values;
 }
@@ -289,7 +369,16 @@ size_t settings_explain(const struct settings *settings, const char *key, char *
     struct text_builder t = TEXT_BUILDER(scratch);
     text_printf(&t, "%s: %s\n  kind     %s\n  initial  %s\n  in force %s (%s)\n", key, s->summary, kinds[s->kind],
         s->initial, group->values[row].text, group->origins[row]);
+    text_add(&t, s->live ? "  A reload puts a change in force.\n" : "  A change needs a restart.\n");
     if (s->folded)
         text_add(&t, "  The service's fold reads it: a change becomes a record and takes effect at its offset.\n");
     return finish(&t, buf, size);
+}
+
+enum weir_error settings_journal_write(const struct settings *settings, enum sys_commit_path *ret_path) {
+    const char *text = settings_node(settings)[NODE_JOURNAL_WRITE].text;
+    if (sys_commit_path_parse(text, ret_path)) return WEIR_OK;
+    return weir_error_context(WEIR_E_CONFIG,
+        "%s: journal_write is '%.40s'; it may be sync, dsync, direct, uring or uring_direct",
+        settings->groups[0].origins[NODE_JOURNAL_WRITE], text);
 }

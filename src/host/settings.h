@@ -4,7 +4,8 @@
  * File: YAML, at most two levels: `listen: 127.0.0.1:7070`, `exchange: {partitions: 4}`. A list of texts is the same as
  * one text with commas between them: `services: [./a.so, ./b.so]`. Flags of `weir up` are the same keys. Every value
  * keeps where it came from (file:line, flag, initial) for `weir config print|explain` and for error texts. Unknown keys
- * are errors that name the nearest known one. Loaded once by one thread; read-only afterwards.
+ * are errors that name the nearest known one. Loaded once by one thread; read-only afterwards: a reload loads another
+ * one.
  */
 #ifndef WEIR_HOST_SETTINGS_H
 #define WEIR_HOST_SETTINGS_H
@@ -21,6 +22,7 @@ enum node_setting {
     NODE_LOG_FORMAT,    /* logfmt | json */
     NODE_LOG_LEVEL,     /* debug | info | warn | error */
     NODE_JOURNAL_BYTES, /* hard bound of the journal */
+    NODE_JOURNAL_WRITE, /* sync | dsync | direct | uring | uring_direct */
     NODE_SEGMENT_BYTES,
     NODE_CHECKPOINT_BYTES,
     NODE_SNAPSHOT_BYTES, /* a snapshot after that much input per partition */
@@ -33,12 +35,38 @@ enum node_setting {
     NODE_IDEMPOTENCY_KEYS, /* per partition */
     NODE_IDEMPOTENCY_AGE,  /* record time after which a key is forgotten */
     NODE_WAITING_MAX,      /* commands per partition that may wait for their commit */
+    NODE_UNIX_MODE,        /* permissions of Unix sockets, octal */
+    NODE_TLS_CERT,         /* PEM files, separated by commas; "" = no TLS */
+    NODE_TLS_KEY,
+    NODE_TLS_CLIENT_CA,      /* PEM file; "" = clients' certificates are not asked for */
+    NODE_TLS_CLIENT,         /* optional | required */
+    NODE_TLS_HANDSHAKE,      /* time a handshake may take */
+    NODE_TLS_HANDSHAKES_MAX, /* per lane */
+    NODE_AUTH,               /* off | tokens */
+    NODE_INSECURE,           /* an address others can reach may be without TLS */
+    NODE_METRICS_OPEN,       /* /metrics without a token */
+    NODE_TENANT_RATE,        /* requests per second of a tenant without a limit of its own; 0: none */
     NODE_SETTING_COUNT
 };
 extern const struct weir_setting node_settings[NODE_SETTING_COUNT + 1];
 
+/* Rows of the group "backup" (backup/agent.h); order is the enum. */
+#define BACKUP_GROUP "backup"
+enum backup_setting {
+    BACKUP_TO,
+    BACKUP_EVERY,
+    BACKUP_KEEP,
+    BACKUP_KEEP_AGE,
+    BACKUP_RATE,
+    BACKUP_ENDPOINT,
+    BACKUP_REGION,
+    BACKUP_CREDENTIALS,
+    BACKUP_SETTING_COUNT
+};
+extern const struct weir_setting backup_settings[BACKUP_SETTING_COUNT + 1];
+
 struct settings_group {
-    const char *name; /* "" for the node, else the service */
+    const char *name; /* "" for the node, else the service or "backup" */
     const struct weir_setting *rows;
     uint32_t count;
     struct weir_setting_value *values;
@@ -54,6 +82,10 @@ void settings_free(struct settings *settings);
 /* name is used in error texts. CONFIG with "FILE:LINE: unknown key exchange.partition; did you mean
  * exchange.partitions?" */
 WEIR_MUST enum weir_error settings_load_yaml(struct settings *settings, const char *name, struct weir_slice text);
+/* The same, and goes on after a mistake: each is told. CONFIG when there was one. */
+typedef void (*settings_mistake_fn)(void *ctx, const char *sentence);
+WEIR_MUST enum weir_error settings_load_yaml_all(
+    struct settings *settings, const char *name, struct weir_slice text, settings_mistake_fn mistake, void *ctx);
 /* Takes one key of the node from the text and passes over everything else, known or not: `services` says which tables
  * there are to check the rest against. */
 WEIR_MUST enum weir_error settings_peek_yaml(
@@ -61,8 +93,23 @@ WEIR_MUST enum weir_error settings_peek_yaml(
 /* key: "listen" or "exchange.partitions". origin is copied. */
 WEIR_MUST enum weir_error settings_set(
     struct settings *settings, const char *key, const char *value, const char *origin);
+/* The row journal_write as a value. CONFIG: it is none of them; the context says where it was set. */
+WEIR_MUST enum weir_error settings_journal_write(const struct settings *settings, enum sys_commit_path *ret_path);
 const struct weir_setting_value *settings_node(const struct settings *settings); /* indexed by enum node_setting */
 const struct weir_setting_value *settings_of(const struct settings *settings, const char *service); /* NULL: none */
+/* ---- reload ---- */
+#define SETTINGS_GROUPS_MAX 66 /* the node and services */
+#define SETTINGS_ROWS_MAX   64 /* of a group that take part in a reload */
+struct settings_rows {         /* a set of rows: a bit per row of each group */
+    uint64_t bits[SETTINGS_GROUPS_MAX];
+};
+/* Rows whose values differ. Both come from the same registry. */
+void settings_compare(const struct settings *a, const struct settings *b, struct settings_rows *ret_changed);
+/* The row of `settings` gets its value and origin from `from`. */
+WEIR_MUST enum weir_error settings_copy_row(
+    struct settings *settings, const struct settings *from, uint32_t group, uint32_t row);
+/* "exchange.orders_max" */
+void settings_key(const struct settings *settings, uint32_t group, uint32_t row, char *buf, size_t size);
 /* `weir config print`: YAML with origins as comments; explain: one key with its summary, bounds, origin. Returns bytes
  * needed. */
 size_t settings_print(const struct settings *settings, char *buf, size_t size);

@@ -19,10 +19,22 @@ struct loader {
     size_t list_line;
     char list[YAML_LIST_TEXT_MAX]; /* what a list has held so far, as one text */
     struct text_builder list_text;
+    settings_mistake_fn mistake; /* NULL: the first one ends it */
+    void *ctx;
+    uint32_t mistakes;
+    bool skipping; /* inside the mapping of a service that does not exist */
 };
 
 static enum weir_error at(const struct loader *l, const yaml_event_t *event, const char *what) {
     return weir_error_context(WEIR_E_CONFIG, "%s:%zu: %s", l->name, event->start_mark.line + 1, what);
+}
+
+/* A mistake in a value or a name; those of YAML itself end the loading. */
+static enum weir_error note(struct loader *l) {
+    if (!l->mistake) return WEIR_E_CONFIG;
+    l->mistake(l->ctx, weir_error_text());
+    l->mistakes++;
+    return WEIR_OK;
 }
 
 /* The value of the key that waits for it. */
@@ -30,10 +42,12 @@ static enum weir_error set(struct loader *l, size_t line, const char *text) {
     char origin[300];
     struct text_builder t = TEXT_BUILDER(origin);
     text_printf(&t, "%s:%zu", l->name, line);
-    enum weir_error e = WEIR_OK;
-    if (!l->only || strcmp(l->key, l->only) == 0) e = settings_set(l->settings, l->key, text, origin);
+    bool takes = !l->skipping && (!l->only || strcmp(l->key, l->only) == 0);
+    enum weir_error e = takes ? settings_set(l->settings, l->key, text, origin) : WEIR_OK;
     l->key[0] = 0;
-    return e == WEIR_OK ? WEIR_OK : weir_error_wrap(WEIR_E_CONFIG, "%s", origin);
+    if (e == WEIR_OK) return WEIR_OK;
+    (void)weir_error_wrap(WEIR_E_CONFIG, "%s", origin);
+    return note(l);
 }
 
 static enum weir_error on_list_item(struct loader *l, const yaml_event_t *event) {
@@ -72,13 +86,21 @@ static enum weir_error on_scalar(struct loader *l, const yaml_event_t *event) {
     return set(l, event->start_mark.line + 1, text);
 }
 
+/* The node's own keys with a point in them may stand below their first word: `tls: {cert: ...}`. */
+static bool is_node_prefix(const char *prefix) {
+    for (uint32_t i = 0; i < NODE_SETTING_COUNT; i++)
+        if (text_starts_with(weir_slice_text(node_settings[i].name), prefix)) return true;
+    return false;
+}
+
 static enum weir_error on_mapping(struct loader *l, const yaml_event_t *event) {
     if (l->depth == YAML_DEPTH_MAX || (l->depth == 1 && l->key[0] == 0) || l->in_list)
         return at(l, event, "mappings may be nested once only: `service:` and its keys below it");
+    enum weir_error e = WEIR_OK;
     if (l->depth == 1) {
         struct text_builder t = TEXT_BUILDER(l->prefix);
         text_printf(&t, "%s.", l->key);
-        bool known = l->only != NULL;
+        bool known = l->only != NULL || is_node_prefix(l->prefix);
         for (uint32_t g = 1; g < l->settings->count; g++)
             known |= strcmp(l->settings->groups[g].name, l->key) == 0;
         if (t.truncated || !known) {
@@ -91,12 +113,14 @@ static enum weir_error on_mapping(struct loader *l, const yaml_event_t *event) {
                 names[count++] = l->settings->groups[g].name;
             int nearest = text_nearest(weir_slice_text(l->key), names, count);
             if (nearest >= 0) text_printf(&w, "; did you mean %s?", names[nearest]);
-            return at(l, event, what);
+            (void)at(l, event, what);
+            l->skipping = true;
+            e = note(l);
         }
         l->key[0] = 0;
     }
     l->depth++;
-    return WEIR_OK;
+    return e;
 }
 
 static enum weir_error on_event(struct loader *l, const yaml_event_t *event) {
@@ -108,6 +132,7 @@ static enum weir_error on_event(struct loader *l, const yaml_event_t *event) {
     case YAML_MAPPING_END_EVENT:
         l->depth--;
         l->prefix[0] = 0;
+        l->skipping = false;
         return WEIR_OK;
     case YAML_SEQUENCE_START_EVENT:
         return on_list(l, event);
@@ -125,8 +150,14 @@ static enum weir_error on_event(struct loader *l, const yaml_event_t *event) {
     return WEIR_OK;
 }
 
-static enum weir_error load(struct settings *settings, const char *only, const char *name, struct weir_slice text) {
-    struct loader l = {.settings = settings, .name = name, .only = only};
+struct told { /* whom mistakes are told to */
+    settings_mistake_fn mistake;
+    void *ctx;
+};
+
+static enum weir_error load(
+    struct settings *settings, const char *only, const char *name, struct weir_slice text, struct told told) {
+    struct loader l = {.settings = settings, .name = name, .only = only, .mistake = told.mistake, .ctx = told.ctx};
     if (!yaml_parser_initialize(&l.parser))
         return weir_error_context(WEIR_E_NO_MEMORY, "%s: no memory for the YAML parser", name);
     yaml_parser_set_input_string(&l.parser, text.data ? text.data : (const uint8_t *)"", text.size);
@@ -145,14 +176,20 @@ static enum weir_error load(struct settings *settings, const char *only, const c
         yaml_event_delete(&event);
     }
     yaml_parser_delete(&l.parser);
-    return e;
+    if (e != WEIR_OK && told.mistake) told.mistake(told.ctx, weir_error_text());
+    return e == WEIR_OK && l.mistakes > 0 ? WEIR_E_CONFIG : e;
 }
 
 enum weir_error settings_load_yaml(struct settings *settings, const char *name, struct weir_slice text) {
-    return load(settings, NULL, name, text);
+    return load(settings, NULL, name, text, (struct told){0});
+}
+
+enum weir_error settings_load_yaml_all(
+    struct settings *settings, const char *name, struct weir_slice text, settings_mistake_fn mistake, void *ctx) {
+    return load(settings, NULL, name, text, (struct told){mistake, ctx});
 }
 
 enum weir_error settings_peek_yaml(
     struct settings *settings, const char *key, const char *name, struct weir_slice text) {
-    return load(settings, key, name, text);
+    return load(settings, key, name, text, (struct told){0});
 }

@@ -58,8 +58,9 @@ static bool is_due(const struct shadow *s, const struct host_partition *p) {
     const struct host *host = s->host;
     if (atomic_load_explicit(&host->phase, memory_order_acquire) >= HOST_DRAINING) return pace->error == WEIR_OK;
     uint64_t bytes = atomic_load_explicit(&p->facts.bytes_applied, memory_order_relaxed) - pace->bytes;
-    if (bytes >= host->node[NODE_SNAPSHOT_BYTES].number) return true;
-    return host->sys->mono_ns(host->sys) - pace->mono_ns >= host->node[NODE_SNAPSHOT_AGE].number;
+    if (bytes >= atomic_load_explicit(&host->snapshot_bytes, memory_order_relaxed)) return true;
+    uint64_t age_ns = atomic_load_explicit(&host->snapshot_age_ns, memory_order_relaxed);
+    return host->sys->mono_ns(host->sys) - pace->mono_ns >= age_ns;
 }
 
 static struct host_partition *pick(struct shadow *s) {

@@ -87,17 +87,29 @@ static bool pass_on(struct host_lane *lane, struct tap *tap, struct weir_slice b
 }
 
 static bool go_live(struct host_lane *lane, struct tap *tap) {
-    if (!say_live(lane, tap, WEIR_OK)) return false;
-    tap->live = true;
+    if (!tap->said_live && !say_live(lane, tap, WEIR_OK)) return false;
+    tap->live = tap->said_live = true;
     lane->taps_catching--;
     return true;
 }
 
+static bool is_compressed(struct weir_slice batch) {
+    struct batch_reader reader;
+    struct batch_header header;
+    return batch_open(&reader, batch, &header) == WEIR_E_UNSUPPORTED;
+}
+
 static bool serve_batch(struct host_lane *lane, const struct log_partition *partition, struct weir_slice batch) {
     if (partition->uid >= HOST_UIDS_MAX) return true;
+    bool compressed = lane->host->taps[partition->uid] && is_compressed(batch);
     for (uint32_t i = lane->host->taps[partition->uid]; i;) {
         struct tap *tap = tap_at(lane, i - 1);
         i = tap->next_of_partition;
+        if (compressed) { /* no lane decompresses: the read agent brings it, as to one that catches up */
+            lane->taps_catching += tap->live;
+            tap->live = false;
+            continue;
+        }
         if (!tap->live) {
             struct batch_reader reader;
             struct batch_header header;
@@ -203,7 +215,8 @@ static struct tap *put_on(struct host_lane *lane, const struct mail_subscribe *s
         .origin = s->origin,
         .key = s->key,
         .next = s->from == WEIR_FROM_NOW ? s->partition->next : s->from,
-        .live = s->from == WEIR_FROM_NOW};
+        .live = s->from == WEIR_FROM_NOW,
+        .said_live = s->from == WEIR_FROM_NOW};
     uint32_t *bucket = bucket_of(lane, &s->origin), *head = &lane->host->taps[tap->uid];
     tap->next_of_session = *bucket;
     *bucket = index + 1;
@@ -235,6 +248,7 @@ static enum weir_error answer_snapshot(struct host_lane *lane, const struct mail
     struct host_query query = {.query = s->snapshot.query,
         .descriptor = s->snapshot.descriptor,
         .packed = weir_slice(s + 1, s->snapshot.packed_size)};
+    host_query_load_who(&s->snapshot, &query);
     struct weir_answer answer;
     enum weir_error e = host_query_run(p, &query, &answer);
     if (e != WEIR_OK) return e;
@@ -281,6 +295,7 @@ enum weir_error host_subscribe(struct host_lane *lane, const struct host_subscri
             .service = snapshot->service,
             .partition = snapshot->partition,
             .packed_size = (uint32_t)snapshot->packed.size};
+    if (snapshot) host_query_store_who(snapshot, &s.snapshot);
     struct host_lane *writer = host_writer(lane->host, s.partition);
     size_t size = sizeof s + s.snapshot.packed_size;
     if (size > MAIL_MESSAGE_MAX) return weir_error_context(WEIR_E_TOO_LARGE, "a query of %zu bytes", size);
@@ -338,13 +353,14 @@ bool host_taps_caught(struct host_lane *lane, struct weir_slice message) {
         take_off(lane, caught->tap);
         return true;
     }
+    if (caught->offset > tap->next) tap->next = caught->offset; /* what was lost in a crash is passed over */
     const uint8_t *bytes = (const uint8_t *)(caught + 1);
     for (size_t at = 0; at < caught->size;) {
         struct batch_reader reader;
         struct batch_header header;
         struct weir_slice batch = weir_slice(bytes + at, caught->size - at);
         enum weir_error e = batch_open(&reader, batch, &header);
-        if (e != WEIR_OK) { /* compressed: nobody decompresses for a subscriber */
+        if (e != WEIR_OK) {
             if (!say_live(lane, tap, e)) return false;
             take_off(lane, caught->tap);
             return true;

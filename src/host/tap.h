@@ -23,6 +23,7 @@ struct tap {
     struct host_origin origin;
     uint64_t key, next; /* the next offset owed */
     bool live, reading;
+    bool said_live;
 };
 
 WEIR_MUST enum weir_error host_taps_open(struct host_lane *lane);

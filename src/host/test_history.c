@@ -392,6 +392,17 @@ static void partitions_of_a_service_cannot_be_changed(void **state) {
 /* ---- offline
  * --------------------------------------------------------------------------------------------------------------------
  */
+struct watched {
+    uint64_t applied, end;
+    uint32_t calls;
+};
+
+static void watch_replay(void *ctx, uint64_t applied, uint64_t end) {
+    struct watched *watched = ctx;
+    assert_true(applied >= watched->applied && applied <= end);
+    *watched = (struct watched){applied, end, watched->calls + 1};
+}
+
 static void the_state_as_of_any_offset_can_be_had_offline(void **state) {
     (void)state;
     struct world w;
@@ -408,6 +419,12 @@ static void the_state_as_of_any_offset_can_be_had_offline(void **state) {
     assert_non_null(strstr(text, expected));
     assert_non_null(strstr(world_replay(&w, &left_service, 0, 5), "\"applied\":5,"));
     struct world_dump none = {.size = 0};
+    struct watched watched = {0};
+    must(host_replay_watched(w.sys, "data", &left_service, 0, 5, dump_put, &none,
+        &(struct host_watch){watch_replay, &watched})); /* the end that is told is the one that was asked for */
+    assert_true(watched.calls > 0);
+    assert_int_equal(watched.applied, 5);
+    assert_int_equal(watched.end, 5);
     assert_int_equal(host_replay(w.sys, "data", &left_service, 9, 5, dump_put, &none), WEIR_E_NOT_FOUND);
     world_done(&w);
 }

@@ -39,11 +39,13 @@ static void one_crash_parks_nothing_and_two_park_only_that_partition(void **stat
     note_crash(&w, uid, poison, 0);
     world_open(&w, 1);
     assert_false(world_partition(&w, 0, 0)->parked);
+    assert_int_equal(metric_get(&world_partition(&w, 0, 0)->lane->metrics.parked), 0);
     world_crash(&w, false);
     note_crash(&w, uid, poison, 1);
     world_open(&w, 2);
     struct host_partition *p = world_partition(&w, 0, 0);
     assert_true(p->parked);
+    assert_int_equal(metric_get(&p->lane->metrics.parked), 1);
     assert_int_equal(p->fold.applied, poison);
     assert_true(w.report_count > 0);
     struct host_partition_facts facts;
@@ -85,6 +87,7 @@ static void a_skip_is_durable_and_every_replay_obeys_it(void **state) {
     assert_int_equal(w.deliveries[w.delivery_count - 1].kind, HOST_DONE);
     assert_int_equal(w.deliveries[w.delivery_count - 1].error, WEIR_OK);
     assert_false(world_partition(&w, 0, 0)->parked);
+    assert_int_equal(metric_get(&world_partition(&w, 0, 0)->lane->metrics.parked), 0);
     assert_int_equal(world_state(&w, 0, 0)->counters[3], 19); /* all but one */
     must(world_send(&w, 0, 0, 0, (struct test_value){OP_ADD, 0, 3, 1}, 50));
     world_run(&w);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -126,6 +127,48 @@ static void a_text_that_no_file_could_hold_is_refused(void **state) {
     refuse(s, "data: \"a\\nb\"\n", "without control characters");
 }
 
+static void count_and_keep(void *ctx, const char *sentence) {
+    struct {
+        int count;
+        char last[512];
+    } *told = ctx;
+    told->count++;
+    snprintf(told->last, sizeof told->last, "%s", sentence);
+}
+
+static void every_mistake_of_a_file_is_told(void **state) {
+    struct settings *s = *state;
+    struct {
+        int count;
+        char last[512];
+    } told = {0};
+    struct weir_slice text = weir_slice_text(
+        "lisen: 127.0.0.1:1\nidle: soon\nshop:\n  partitions: 99\n  strict: false\nshp:\n  partitions: 3\nlanes: 2\n");
+    assert_int_equal(settings_load_yaml_all(s, "f", text, count_and_keep, &told), WEIR_E_CONFIG);
+    assert_int_equal(told.count, 4); /* what stands below a service that does not exist is no mistake of its own */
+    assert_string_equal(told.last, "f:7: there is no service shp; did you mean shop?");
+    assert_int_equal(settings_of(s, "shop")[3].number, 0); /* what was right is read */
+    assert_int_equal(settings_node(s)[NODE_LANES].number, 2);
+}
+
+static void what_differs_is_a_row_of_its_own_and_can_be_copied(void **state) {
+    struct settings *s = *state, *other = NULL;
+    struct settings_rows changed;
+    char key[80];
+    assert_int_equal(settings_new(services, &other), WEIR_OK);
+    assert_int_equal(settings_set(other, "shop.patience", "20s", "--set"), WEIR_OK);
+    assert_int_equal(settings_set(other, "idle", "1m", "--set"), WEIR_OK); /* 60s, otherwise written */
+    settings_compare(s, other, &changed);
+    assert_int_equal(changed.bits[0], 0);
+    assert_int_equal(changed.bits[1], 1u << 2);
+    settings_key(s, 1, 2, key, sizeof key);
+    assert_string_equal(key, "shop.patience");
+    assert_int_equal(settings_copy_row(s, other, 1, 2), WEIR_OK);
+    settings_compare(s, other, &changed);
+    assert_int_equal(changed.bits[1], 0);
+    settings_free(other);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_initial_value_is_within_its_own_bounds, open_settings, close_settings),
@@ -138,6 +181,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_printed_can_be_loaded_again, open_settings, close_settings),
         cmocka_unit_test_setup_teardown(explain_tells_bounds_and_origin, open_settings, close_settings),
         cmocka_unit_test_setup_teardown(what_is_printed_loads_again_as_it_was, open_settings, close_settings),
+        cmocka_unit_test_setup_teardown(every_mistake_of_a_file_is_told, open_settings, close_settings),
+        cmocka_unit_test_setup_teardown(
+            what_differs_is_a_row_of_its_own_and_can_be_copied, open_settings, close_settings),
         cmocka_unit_test_setup_teardown(a_text_that_no_file_could_hold_is_refused, open_settings, close_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,8 @@ enum weir_error host_topic_create(
             return weir_error_context(
                 WEIR_E_FORBIDDEN, "names that begin with %.*s. belong to that service", (int)size, name);
     }
+    if (host_topic_is_nodes(weir_slice_text(name)))
+        return weir_error_context(WEIR_E_FORBIDDEN, "names that begin with " HOST_NODES_TOPICS " are the node's own");
     enum weir_error e = log_topic_create(host->log, name, partitions, config, &topic);
     return e == WEIR_E_EXISTS ? weir_error_context(e, "topic %s exists", name) : e;
 }
@@ -207,6 +209,8 @@ enum weir_error host_topic_delete(struct host *host, const char *name) {
     if (!topic) return weir_error_context(WEIR_E_NOT_FOUND, "there is no topic %s", name);
     if (topic->config.internal)
         return weir_error_context(WEIR_E_FORBIDDEN, "topic %s belongs to a service and stays as long as it", name);
+    if (host_topic_is_nodes(weir_slice_text(name)))
+        return weir_error_context(WEIR_E_FORBIDDEN, "topic %s is the node's own and stays", name);
     return log_topic_delete(host->log, name);
 }
 

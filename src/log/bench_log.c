@@ -9,8 +9,9 @@
  *   append      records/s that one thread appends and commits, and the share of a core at 200,000/s
  *   recovery    GB/s of journal tail copied, synced and written to segments again
  *   first       empty folder to the first durable commit
- * The log and the bare loop take turns, as the disk is noisy: only ratios mean something. JSON on stdout, a table on
- * stderr.
+ *   ways        durable commits/s of the whole log by each journal_write, one in flight, against the bare loop; all
+ * ways in turns, round by round The log and the bare loop take turns, as the disk is noisy: only ratios mean something.
+ * JSON on stdout, a table on stderr.
  */
 #include "base/prng.h"
 #include "log/state.h"
@@ -112,23 +113,33 @@ static struct node {
     uint64_t in_flight; /* commits submitted and not yet taken */
 } node;
 
-static void node_open(const char *name, uint32_t partitions, uint64_t checkpoint_bytes) {
-    static char path[600];
+static enum sys_commit_path journal_write = SYS_COMMIT_SYNC; /* of the logs that are opened */
+
+/* CONFIG: journal_write is not possible here. */
+static enum weir_error node_try_open(const char *name, uint32_t partitions, uint64_t checkpoint_bytes) {
+    char path[600];
     struct log_options o;
     struct log_topic_config config = {0};
     snprintf(path, sizeof path, "%s/%s", folder, name);
     log_options_default(&o);
     o.folder = path;
+    o.journal_write = journal_write;
     if (checkpoint_bytes) {
         o.checkpoint_bytes = checkpoint_bytes;
         o.journal_bytes_max = (uint64_t)1 << 30;
     }
-    must(log_open(sys, &o, &node.log), "open");
-    enum weir_error e = log_topic_create(node.log, "bench", partitions, &config, &node.topic);
+    enum weir_error e = log_open(sys, &o, &node.log);
+    if (e == WEIR_E_CONFIG) return e;
+    must(e, "open");
+    e = log_topic_create(node.log, "bench", partitions, &config, &node.topic);
     must(e == WEIR_E_EXISTS ? WEIR_OK : e, "topic");
     must(sys->poller_open(sys, &node.poller), "poller");
     must(log_writer_open(node.log, 0, node.poller, &node.writer), "writer");
     must(log_start(node.log), "start");
+    return WEIR_OK;
+}
+static void node_open(const char *name, uint32_t partitions, uint64_t checkpoint_bytes) {
+    must(node_try_open(name, partitions, checkpoint_bytes), "open");
 }
 static void node_close(bool clean) {
     if (clean) log_stop(node.log);
@@ -435,6 +446,105 @@ static void bench_first(FILE *json) {
     fprintf(stderr, "first       empty folder to the first durable commit: %.2f ms (aim <= 10)\n", ms);
 }
 
+/* ---- ways to write
+ * --------------------------------------------------------------------------------------------------------------- */
+
+#define WAY_ROUNDS 9
+static struct node way_nodes[SYS_COMMIT_PATHS];
+static bool way_possible[SYS_COMMIT_PATHS];
+
+static void ways_open(void) {
+    for (int way = 0; way < SYS_COMMIT_PATHS; way++) {
+        char name[32];
+        journal_write = (enum sys_commit_path)way;
+        snprintf(name, sizeof name, "way-%d", way);
+        way_possible[way] = node_try_open(name, 1, 0) == WEIR_OK;
+        if (!way_possible[way])
+            fprintf(stderr, "ways        %-12s SKIPPED: %s\n", sys_commit_path_name(journal_write), weir_error_text());
+        way_nodes[way] = node;
+        node = (struct node){0};
+    }
+    journal_write = SYS_COMMIT_SYNC;
+}
+
+#define TURN_COMMITS 2 /* before the next way's turn: the disk's moods last longer */
+
+/* Seconds that some commits take, one after the other. */
+static double commit_some(size_t size) {
+    double begin = now_s();
+    for (int i = 0; i < TURN_COMMITS; i++) {
+        struct log_commit *c = node_begin();
+        append(c, node.topic->partitions[0], size);
+        submit(c);
+        settle_to(0);
+    }
+    return now_s() - begin;
+}
+static double bare_some(size_t size) {
+    double begin = now_s();
+    for (int i = 0; i < TURN_COMMITS; i++)
+        bare_once(size);
+    return now_s() - begin;
+}
+
+/* The bare loop and every way in turns until the time is up: seconds[way], and behind them those of the bare loop. */
+static uint64_t ways_round(size_t frame, double seconds, double took[SYS_COMMIT_PATHS + 1]) {
+    uint64_t commits = 0;
+    for (double begin = now_s(); commits == 0 || now_s() - begin < seconds; commits += TURN_COMMITS) {
+        took[SYS_COMMIT_PATHS] += bare_some(frame);
+        for (int i = 0; i < SYS_COMMIT_PATHS; i++) {
+            int way = (int)((uint64_t)i + commits / TURN_COMMITS) % SYS_COMMIT_PATHS;
+            if (!way_possible[way]) continue;
+            node = way_nodes[way];
+            took[way] +=
+                commit_some(frame - 200); /* with the headers of frame, batch and record it is a frame of that size */
+            way_nodes[way] = node;
+        }
+    }
+    return commits;
+}
+
+static void bench_ways_at(FILE *json, size_t frame, const char *comma) {
+    double ratios[SYS_COMMIT_PATHS][WAY_ROUNDS], sums[SYS_COMMIT_PATHS + 1] = {0};
+    uint64_t commits = 0;
+    for (int round = 0; round < WAY_ROUNDS; round++) {
+        double took[SYS_COMMIT_PATHS + 1] = {0};
+        commits += ways_round(frame, budget_s * 0.2 / WAY_ROUNDS, took);
+        for (int way = 0; way < SYS_COMMIT_PATHS; way++)
+            ratios[way][round] = took[SYS_COMMIT_PATHS] / (took[way] + 1e-9);
+        for (int i = 0; i <= SYS_COMMIT_PATHS; i++)
+            sums[i] += took[i];
+    }
+    double bare_rate = (double)commits / sums[SYS_COMMIT_PATHS];
+    for (int way = 0; way < SYS_COMMIT_PATHS; way++) {
+        const char *name = sys_commit_path_name((enum sys_commit_path)way);
+        if (!way_possible[way]) continue;
+        double ratio = median(ratios[way], WAY_ROUNDS), rate = (double)commits / sums[way];
+        fprintf(json,
+            "%s{\"ratio\": %.3f, \"journal_write\": \"%s\", \"frame_bytes\": %zu, \"commits_s\": %.0f, \"bare_s\": "
+            "%.0f}",
+            comma, ratio, name, frame, rate, bare_rate);
+        fprintf(stderr, "ways        %-12s %6zu B frames %8.0f commits/s  bare write + fdatasync %8.0f/s  ratio %.2f\n",
+            name, frame, rate, bare_rate, ratio);
+        comma = ", ";
+    }
+}
+
+static void bench_ways(FILE *json) {
+    ways_open();
+    fprintf(json, "\"ways\": [");
+    bench_ways_at(json, 4 << 10, "");
+    bench_ways_at(json, 64 << 10, ", ");
+    fprintf(json, "]");
+    for (int way = 0; way < SYS_COMMIT_PATHS; way++) {
+        char name[32];
+        snprintf(name, sizeof name, "way-%d", way);
+        node = way_nodes[way];
+        if (way_possible[way]) node_close(true);
+        remove_folder(name);
+    }
+}
+
 int main(int argc, char **argv) {
     must(sys_linux_new(&sys), "start");
     snprintf(folder, sizeof folder, "%.400s/bench-log-%ld", argc > 1 ? argv[1] : ".", (long)getpid());
@@ -445,7 +555,7 @@ int main(int argc, char **argv) {
         const char *name;
         void (*run)(FILE *json);
     } parts[] = {{"bytes", bench_bytes}, {"latency", bench_latency}, {"partitions", bench_partitions},
-        {"recovery", bench_recovery}, {"first", bench_first}};
+        {"recovery", bench_recovery}, {"first", bench_first}, {"ways", bench_ways}};
     const char *comma = "{";
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (argc > 3 && strcmp(argv[3], parts[i].name) != 0) continue;

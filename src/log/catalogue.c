@@ -8,8 +8,10 @@
 
 #include <stdlib.h>
 
-#define FLAG_DERIVED  1u
-#define FLAG_INTERNAL 2u
+#define FLAG_DERIVED      1u
+#define FLAG_INTERNAL     2u
+#define COMPRESSION_SHIFT 2
+#define FLAGS_END         (1u << (COMPRESSION_SHIFT + 2))
 
 bool log_catalogue_name_valid(const char *name) {
     size_t size = strlen(name);
@@ -25,18 +27,20 @@ static enum weir_error decode_topic(struct byte_reader *r, catalogue_topic_fn fn
     struct catalogue_topic t = {0};
     t.name = byte_get_slice(r, byte_get_u8(r));
     t.folder = byte_get_slice(r, byte_get_u8(r));
-    t.config.durability = (enum log_durability)byte_get_u8(r);
+    uint8_t durability = byte_get_u8(r);
+    t.config.durability = (enum log_durability)durability;
     uint8_t flags = byte_get_u8(r);
     t.config.derived = flags & FLAG_DERIVED;
     t.config.internal = flags & FLAG_INTERNAL;
+    t.config.compression = (enum log_compression)(flags >> COMPRESSION_SHIFT);
     t.config.retention_bytes = byte_get_le64(r);
     t.config.retention_ms = byte_get_le64(r);
     t.config.segment_bytes = byte_get_le64(r);
     t.partition_count = byte_get_le32(r);
     if (r->failed || t.partition_count > byte_reader_left(r) / 4) return damaged("a topic");
     t.uids = byte_get_slice(r, (size_t)t.partition_count * 4);
-    if (r->failed || t.name.size == 0 || t.name.size > LOG_TOPIC_NAME_MAX || t.folder.size < t.name.size ||
-        t.folder.size > LOG_TOPIC_NAME_MAX + 15)
+    if (r->failed || durability >= LOG_DURABILITIES || flags >= FLAGS_END || t.name.size == 0 ||
+        t.name.size > LOG_TOPIC_NAME_MAX || t.folder.size < t.name.size || t.folder.size > LOG_TOPIC_NAME_MAX + 15)
         return damaged("a topic");
     return fn ? fn(ctx, &t) : WEIR_OK;
 }
@@ -49,9 +53,9 @@ enum weir_error log_catalogue_decode(
     struct byte_reader r = byte_reader(weir_slice(bytes.data, bytes.size - 4));
     if (byte_get_le32(&r) != CATALOGUE_MAGIC) return damaged("its first bytes");
     uint16_t version = byte_get_le16(&r);
-    if (version != CATALOGUE_VERSION)
-        return weir_error_context(
-            WEIR_E_VERSION, "the catalogue has version %u; this binary knows %u", version, CATALOGUE_VERSION);
+    if (version < CATALOGUE_VERSION_PLAIN || version > CATALOGUE_VERSION)
+        return weir_error_context(WEIR_E_VERSION, "the catalogue has version %u; this binary knows %u to %u", version,
+            CATALOGUE_VERSION_PLAIN, CATALOGUE_VERSION);
     byte_skip(&r, 2);
     ret_header->next_uid = byte_get_le32(&r);
     ret_header->next_producer_id = byte_get_le64(&r);
@@ -104,8 +108,8 @@ static void put_topic(struct byte_writer *w, const struct topic *t) {
     byte_put_u8(w, (uint8_t)strlen(t->folder));
     byte_put_slice(w, weir_slice_text(t->folder));
     byte_put_u8(w, (uint8_t)topic->config.durability);
-    byte_put_u8(
-        w, (uint8_t)((topic->config.derived ? FLAG_DERIVED : 0) | (topic->config.internal ? FLAG_INTERNAL : 0)));
+    byte_put_u8(w, (uint8_t)((topic->config.derived ? FLAG_DERIVED : 0) | (topic->config.internal ? FLAG_INTERNAL : 0) |
+                             (unsigned)topic->config.compression << COMPRESSION_SHIFT));
     byte_put_le64(w, topic->config.retention_bytes);
     byte_put_le64(w, topic->config.retention_ms);
     byte_put_le64(w, topic->config.segment_bytes);
@@ -114,12 +118,20 @@ static void put_topic(struct byte_writer *w, const struct topic *t) {
         byte_put_le32(w, topic->partitions[i]->uid);
 }
 
-enum weir_error log_catalogue_save(struct log *log) {
+/* What binaries of the first version know how to keep. */
+static bool is_plain(const struct topic *t) {
+    const struct log_topic_config *c = &t->topic.config;
+    return c->durability == LOG_DURABLE && c->compression == LOG_COMPRESSION_PRODUCER;
+}
+
+enum weir_error log_catalogue_encode(struct log *log, struct weir_slice *ret_bytes) {
     uint32_t slots = atomic_load(&log->topic_count), count = 0;
     size_t size = 32;
+    bool plain = !log->coming || is_plain(log->coming);
     for (uint32_t i = 0; i < slots; i++) {
         struct topic *t = atomic_load(&log->topics[i]);
         if (!t || t == log->leaving) continue;
+        plain = plain && is_plain(t);
         size += 320 + (size_t)t->topic.partition_count * 4;
         count++;
     }
@@ -128,7 +140,7 @@ enum weir_error log_catalogue_save(struct log *log) {
     if (!bytes) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a catalogue of %zu bytes", size);
     struct byte_writer w = byte_writer(bytes, size);
     byte_put_le32(&w, CATALOGUE_MAGIC);
-    byte_put_le16(&w, CATALOGUE_VERSION);
+    byte_put_le16(&w, plain ? CATALOGUE_VERSION_PLAIN : CATALOGUE_VERSION);
     byte_put_le16(&w, 0);
     byte_put_le32(&w, log->next_uid);
     byte_put_le64(&w, log->producer_id_end);
@@ -140,10 +152,18 @@ enum weir_error log_catalogue_save(struct log *log) {
     if (log->coming) put_topic(&w, log->coming);
     byte_put_le32(&w, crc32c(w.data, w.at));
     WEIR_ASSERT(!w.failed);
+    *ret_bytes = byte_writer_slice(&w);
+    return WEIR_OK;
+}
+
+enum weir_error log_catalogue_save(struct log *log) {
     struct log_path path;
+    struct weir_slice bytes = {0};
+    enum weir_error e = log_catalogue_encode(log, &bytes);
+    if (e) return e;
     log_path(log, &path, "catalogue");
-    enum weir_error e = sys_replace_file(log->sys, path.text, byte_writer_slice(&w));
-    free(bytes);
+    e = sys_replace_file(log->sys, path.text, bytes);
+    free((void *)(uintptr_t)bytes.data);
     if (!e) log->catalogue_dirty = false;
     return e;
 }

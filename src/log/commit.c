@@ -97,12 +97,26 @@ static WEIR_COLD enum weir_error no_room(const struct commit *c, const struct pa
     return WEIR_E_AGAIN;
 }
 
+/* Of a loose partition no offset may be given that a start after a crash would not pass over. Far ahead, so that it is
+ * a matter of a disk that makes no checkpoint. */
+static WEIR_COLD enum weir_error far_ahead(const struct partition *p) {
+    log_checkpoint_soon(p->log);
+    return weir_error_context(WEIR_E_FULL, "%s-%u has no checkpoint for %llu records", p->partition.topic->name,
+        p->partition.index, (unsigned long long)LOG_LOOSE_AHEAD);
+}
+
+static bool is_far_ahead(struct partition *p, uint64_t records) {
+    uint64_t checkpointed = atomic_load_explicit(&p->partition.checkpointed, memory_order_relaxed);
+    return partition_loose(p) && p->partition.next - checkpointed > LOG_LOOSE_AHEAD - records;
+}
+
 enum weir_error log_commit_append(
     struct log_commit *commit, struct log_partition *partition, const struct log_record *record, uint64_t *ret_offset) {
     struct commit *c = commit_of(commit);
     struct partition *p = partition_of(partition);
     WEIR_ASSERT(c->state == COMMIT_OPEN && !partition->topic->config.derived);
     if (WEIR_UNLIKELY(atomic_load_explicit(&p->deleted, memory_order_relaxed))) return refuse_deleted(p);
+    if (WEIR_UNLIKELY(is_far_ahead(p, 1))) return far_ahead(p);
     struct weir_record_header header = {record->header_key, record->header_value};
     size_t headers = record->header_key.data ? 1 : 0;
     uint64_t need = weir_record_size_max(record->key.size, record->value.size, &header, headers);
@@ -144,6 +158,7 @@ enum weir_error log_commit_append_batch(struct log_commit *commit, struct log_pa
     if (header.size != batch.size || header.record_count < 1)
         return weir_error_context(WEIR_E_INVALID, "expected exactly one batch with records");
     if (batch.size > c->writer->log->options.batch_bytes_max) return no_room(c, p, batch.size);
+    if (is_far_ahead(p, (uint64_t)header.last_offset_delta + 1)) return far_ahead(p);
     e = log_producer_check(&p->producers, &header, ret_base_offset);
     if (e) return e;
     struct commit_batch *b = place_batch(c, p, batch.size);
@@ -177,10 +192,19 @@ uint64_t log_commit_room(const struct log_commit *commit) {
 }
 
 uint64_t log_commit_entry_bytes(const struct commit *c) {
-    uint64_t bytes = (uint64_t)c->input.count * FRAME_ENTRY_HEADER;
-    for (uint32_t i = 0; i < c->input.count; i++)
-        bytes += c->input.batches[i].size;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < c->input.count; i++) {
+        const struct commit_batch *b = &c->input.batches[i];
+        if (partition_journaled(b->partition)) bytes += FRAME_ENTRY_HEADER + b->size;
+    }
     return bytes;
+}
+
+static uint32_t count_journaled(const struct commit *c) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < c->input.count; i++)
+        count += partition_journaled(c->input.batches[i].partition);
+    return count;
 }
 
 uint64_t log_commit_journal_bytes(uint64_t entry_bytes) {
@@ -250,7 +274,8 @@ void log_commit_submit(struct log_commit *commit) {
     WEIR_ASSERT(c->state == COMMIT_OPEN && c->writer->open == c);
     close_all(&c->input);
     commit->batch_count = c->input.count;
-    uint64_t need = c->input.count > 0 ? log_commit_journal_bytes(log_commit_entry_bytes(c)) : 0;
+    c->journaled = count_journaled(c);
+    uint64_t need = c->journaled > 0 ? log_commit_journal_bytes(log_commit_entry_bytes(c)) : 0;
     WEIR_ASSERT(need <= c->reserved);
     atomic_fetch_sub_explicit(&log->journal.reserved, c->reserved - need, memory_order_relaxed);
     c->reserved = need;

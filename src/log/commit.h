@@ -9,6 +9,7 @@
  */
 #ifndef WEIR_LOG_COMMIT_H
 #define WEIR_LOG_COMMIT_H
+#include "base/bytes.h"
 #include "base/ring.h"
 #include "log/log.h"
 #include "wire/record_batch.h"
@@ -25,7 +26,8 @@ struct commit_batch {
     uint8_t *bytes;
     uint32_t size; /* 0 until closed */
     uint32_t capacity;
-    uint64_t time_ms; /* inputs: of every record in it (log append time) */
+    struct weir_slice stored; /* store agent: what is written of it: itself, or compressed; data NULL: not decided */
+    uint64_t time_ms;         /* inputs: of every record in it (log append time) */
     struct weir_record_builder builder;
 };
 struct commit_area {
@@ -36,14 +38,19 @@ struct commit_area {
     uint32_t closed; /* batches before it are closed */
 };
 
+static inline uint64_t commit_batch_end(const struct commit_batch *b) {
+    return load_be64(b->bytes) + load_be32(b->bytes + WEIR_BATCH_AT_LAST_OFFSET_DELTA) + 1;
+}
+
 enum commit_state { COMMIT_FREE, COMMIT_OPEN, COMMIT_SUBMITTED, COMMIT_DURABLE, COMMIT_RELEASED };
 struct commit {
     struct log_commit commit; /* first: a struct log_commit * is one of these */
     struct log_writer *writer;
-    struct journal_file *file; /* journal agent: whose frame holds it; NULL: it had no batches */
+    struct journal_file *file; /* journal agent: whose frame holds it; NULL: nothing of it is journaled */
     struct commit_area input, output;
-    uint64_t stamp;    /* unique in the process: tells this use of the memory from others */
-    uint64_t reserved; /* journal bytes promised to it */
+    uint64_t stamp;     /* unique in the process: tells this use of the memory from others */
+    uint64_t reserved;  /* journal bytes promised to it */
+    uint32_t journaled; /* batches of it that go to the journal, known from submit on */
     enum commit_state state;
 };
 

@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "log/catalogue.h"
 #include "log/tool.h"
+#include "wire/compression.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -15,6 +16,9 @@ struct dump {
     void *ctx;
     enum weir_error error; /* of a listing */
     const char *folder;
+    struct weir_compression codec;
+    bool has_codec;
+    uint8_t *plain; /* LOG_PLAIN_BYTES_MAX */
 };
 
 static void __attribute__((format(printf, 2, 3))) line(struct dump *d, const char *format, ...) {
@@ -42,13 +46,29 @@ static const char *show(struct weir_slice bytes, char text[1100]) {
     return text;
 }
 
+/* Made when the first compressed batch comes. */
+static enum weir_error decompress(struct dump *d, struct weir_slice *batch, struct weir_record_batch *ret_header) {
+    enum weir_error e = WEIR_OK;
+    if (!d->plain) d->plain = malloc(LOG_PLAIN_BYTES_MAX);
+    if (!d->plain) return weir_error_context(WEIR_E_NO_MEMORY, "no memory to decompress");
+    if (!d->has_codec) e = weir_compression_open(&d->codec);
+    d->has_codec = d->has_codec || !e;
+    if (!e) e = weir_batch_decompress(&d->codec, *batch, d->plain, LOG_PLAIN_BYTES_MAX, batch);
+    return e ? e : weir_record_batch_parse(*batch, NULL, ret_header);
+}
+
 static void dump_records(struct dump *d, struct weir_slice bytes, const struct weir_record_batch *batch) {
     struct weir_record_reader reader;
     struct weir_record r;
-    if (weir_record_reader_init(&reader, bytes, batch)) {
-        line(d, "    records are compressed (%d)", weir_record_batch_compression(batch));
-        return;
+    struct weir_record_batch plain = *batch;
+    if (weir_record_batch_compression(batch) != WEIR_BATCH_NONE) {
+        enum weir_error e = decompress(d, &bytes, &plain);
+        if (e) {
+            line(d, "    its records can't be decompressed: %s", weir_error_text());
+            return;
+        }
     }
+    if (weir_record_reader_init(&reader, bytes, &plain)) return;
     while (weir_record_reader_next(&reader, &r)) {
         char key[1100], value[1100];
         line(d, "    offset %" PRId64 " time %" PRId64 " headers %u key %.200s value %.800s", r.offset, r.timestamp_ms,
@@ -152,9 +172,10 @@ static enum weir_error dump_checkpoint(struct dump *d, const char *path) {
 
 static enum weir_error dump_topic(void *ctx, const struct catalogue_topic *t) {
     struct dump *d = ctx;
-    line(d, "  topic %.*s folder %.*s partitions %u first uid %u%s%s", (int)t->name.size, (const char *)t->name.data,
-        (int)t->folder.size, (const char *)t->folder.data, t->partition_count,
-        t->partition_count > 0 ? load_le32(t->uids.data) : 0, t->config.derived ? " derived" : "",
+    line(d, "  topic %.*s folder %.*s partitions %u first uid %u %s compression %s%s%s", (int)t->name.size,
+        (const char *)t->name.data, (int)t->folder.size, (const char *)t->folder.data, t->partition_count,
+        t->partition_count > 0 ? load_le32(t->uids.data) : 0, log_durability_name(t->config.durability),
+        log_compression_name(t->config.compression), t->config.derived ? " derived" : "",
         t->config.internal ? " internal" : "");
     return WEIR_OK;
 }
@@ -209,5 +230,8 @@ enum weir_error log_dump(struct sys *sys, const char *path, bool deep, log_line_
     if (e) return e;
     if (!exists) return weir_error_context(WEIR_E_NOT_FOUND, "there is no %s", path);
     e = dump_file(&d, path, slash ? slash + 1 : path);
-    return e == WEIR_E_NOT_FOUND ? dump_folder(&d, path) : e;
+    if (e == WEIR_E_NOT_FOUND) e = dump_folder(&d, path);
+    weir_compression_close(&d.codec);
+    free(d.plain);
+    return e;
 }

@@ -3,6 +3,8 @@
 
 #include "log/state.h"
 
+#include "base/bytes.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,7 +44,9 @@ void log_journal_done(struct journal *j) {
     struct sys *sys = j->log->sys;
     uint32_t count = atomic_load(&j->file_count);
     for (uint32_t i = 0; i < count; i++) {
-        if (j->files[i].file >= 0) sys->file_close(sys, j->files[i].file);
+        struct journal_file *f = &j->files[i];
+        if (f->commit_file != f->file) sys->file_close(sys, f->commit_file);
+        sys->file_close(sys, f->file);
     }
     if (j->poller >= 0) sys->poller_close(sys, j->poller);
     sys_memory_unmap(j->frame, j->frame_max);
@@ -52,19 +56,57 @@ void log_journal_done(struct journal *j) {
     j->log = NULL;
 }
 
+/* ---- the way to write
+ * ---------------------------------------------------------------------------------------------------- */
+
+enum weir_error log_journal_probe(struct journal *j) {
+    struct sys *sys = j->log->sys;
+    enum sys_commit_path how = j->log->options.journal_write;
+    struct log_path path;
+    char reason[400];
+    int file = -1;
+    if (how == SYS_COMMIT_SYNC) return WEIR_OK; /* every file system has it */
+    log_path(j->log, &path, "write-probe");
+    uint32_t flags = SYS_OPEN_WRITE | SYS_OPEN_CREATE | (sys_commit_is_direct(how) ? SYS_OPEN_DIRECT : 0);
+    enum weir_error e = sys->file_open(sys, path.text, flags, &file);
+    if (!e) e = sys->file_commit(sys, file, how, 0, j->frame, JOURNAL_BLOCK);
+    snprintf(reason, sizeof reason, "%s", weir_error_text());
+    sys->file_close(sys, file);
+    enum weir_error removed = sys->path_unlink(sys, path.text);
+    if (!e) return removed;
+    if (e != WEIR_E_INVALID && e != WEIR_E_UNSUPPORTED && e != WEIR_E_PERMISSION)
+        return weir_error_context(e, "%s", reason);
+    return weir_error_context(WEIR_E_CONFIG,
+        "journal_write: %s is not possible here: %s; choose journal_write: sync, or see what is: weir check disk %s",
+        sys_commit_path_name(how), reason, j->log->folder);
+}
+
 /* ---- files
  * --------------------------------------------------------------------------------------------------------------- */
 
+/* Past the page cache only a handle of its own goes; else the one that is there will do. */
+static enum weir_error open_for_commits(struct journal *j, uint32_t number, int *file) {
+    struct log_path path;
+    if (!sys_commit_is_direct(j->log->options.journal_write)) return WEIR_OK;
+    log_path(j->log, &path, "journal/" JOURNAL_NAME_FORMAT, number);
+    return j->log->sys->file_open(j->log->sys, path.text, SYS_OPEN_WRITE | SYS_OPEN_DIRECT, file);
+}
+
 enum weir_error log_journal_file_add(
     struct journal *j, uint32_t number, int file, uint64_t capacity, struct journal_file **ret_file) {
+    int commit_file = file;
+    enum weir_error e = open_for_commits(j, number, &commit_file);
+    if (e) return e;
     uint32_t i = atomic_fetch_add_explicit(&j->file_count, 1, memory_order_relaxed);
     if (i >= j->files_max) {
         atomic_fetch_sub_explicit(&j->file_count, 1, memory_order_relaxed);
+        if (commit_file != file) j->log->sys->file_close(j->log->sys, commit_file);
         return weir_error_context(WEIR_E_FULL, "more than %u journal files", j->files_max);
     }
     struct journal_file *f = &j->files[i];
     f->number = number;
     f->file = file;
+    f->commit_file = commit_file;
     f->capacity = capacity;
     uint32_t next = atomic_load(&j->next_number);
     while (next <= number && !atomic_compare_exchange_weak(&j->next_number, &next, number + 1))
@@ -149,20 +191,28 @@ static enum weir_error next_file(struct journal *j, size_t frame_size) {
     return WEIR_OK;
 }
 
-enum weir_error log_journal_put(struct journal *j, size_t frame_size) {
+/* Written, and with any other way than SYNC durable when it returns. */
+static enum weir_error write_frame(struct journal *j, enum sys_commit_path how, size_t frame_size) {
     struct sys *sys = j->log->sys;
     if (!j->current || j->offset + frame_size > j->current->capacity) {
         enum weir_error e = next_file(j, frame_size);
         if (e) return e;
     }
     struct sys_iovec part = {j->frame, frame_size};
-    enum weir_error e = sys->file_write(sys, j->current->file, j->offset, &part, 1);
+    const struct journal_file *f = j->current;
+    enum weir_error e = how == SYS_COMMIT_SYNC
+                            ? sys->file_write(sys, f->file, j->offset, &part, 1)
+                            : sys->file_commit(sys, f->commit_file, how, j->offset, j->frame, frame_size);
     if (e) return e;
     j->offset += frame_size;
     atomic_fetch_add_explicit(&j->current->charged, frame_size, memory_order_relaxed);
     atomic_fetch_add_explicit(&j->used, frame_size, memory_order_relaxed);
     atomic_fetch_add_explicit(&j->appended, frame_size, memory_order_relaxed);
     return WEIR_OK;
+}
+
+enum weir_error log_journal_put(struct journal *j, size_t frame_size) {
+    return write_frame(j, SYS_COMMIT_SYNC, frame_size);
 }
 
 /* ---- one commit of all lanes
@@ -172,6 +222,7 @@ enum weir_error log_journal_put(struct journal *j, size_t frame_size) {
 static size_t put_entries(struct journal *j, size_t at, const struct commit *c) {
     for (uint32_t i = 0; i < c->input.count; i++) {
         const struct commit_batch *b = &c->input.batches[i];
+        if (!partition_journaled(b->partition)) continue;
         at += log_frame_entry_put(j->frame + at, b->partition->partition.uid, weir_slice(b->bytes, b->size));
     }
     return at;
@@ -192,7 +243,7 @@ static size_t gather(struct journal *j, uint32_t *ret_entries) {
             if (!next || at + log_commit_entry_bytes(*next) > j->frame_max) break;
             struct commit *c = *next;
             at = put_entries(j, at, c);
-            entries += c->input.count;
+            entries += c->journaled;
             j->gathered[j->gathered_count++] = c;
             slot_ring_release(&w->submitted, 1);
         }
@@ -202,7 +253,7 @@ static size_t gather(struct journal *j, uint32_t *ret_entries) {
     return at;
 }
 
-/* One frame: write, sync. Nothing is durable when it fails. */
+/* One frame: write, sync, in one call or two. Nothing is durable when it fails. */
 static enum weir_error commit_frame(struct journal *j, size_t end, uint32_t entries) {
     struct sys *sys = j->log->sys;
     struct frame_header header = {
@@ -214,14 +265,15 @@ static enum weir_error commit_frame(struct journal *j, size_t end, uint32_t entr
         .time_ms = sys->wall_ns(sys) / SYS_NANOS_PER_MS,
     };
     size_t size = log_frame_seal(j->frame, &header);
+    enum sys_commit_path how = j->log->options.journal_write;
     uint64_t begin = sys->mono_ns(sys);
-    enum weir_error e = log_journal_put(j, size);
+    enum weir_error e = write_frame(j, how, size);
     if (e) return e;
     uint64_t written = sys->mono_ns(sys);
-    e = sys->file_sync(sys, j->current->file);
+    if (how == SYS_COMMIT_SYNC) e = sys->file_sync(sys, j->current->file);
     if (e) return e;
     metric_record(&j->write_ns, written - begin);
-    metric_record(&j->sync_ns, sys->mono_ns(sys) - written);
+    if (how == SYS_COMMIT_SYNC) metric_record(&j->sync_ns, sys->mono_ns(sys) - written);
     metric_record(&j->frame_bytes_histogram, size);
     metric_add(&j->frames, 1);
     metric_add(&j->bytes, size);
@@ -230,19 +282,44 @@ static enum weir_error commit_frame(struct journal *j, size_t end, uint32_t entr
     return WEIR_OK;
 }
 
+/* The frame is durable: so far its partitions go now. */
+static void note_journaled(struct journal *j) {
+    for (uint32_t i = 0; i < j->gathered_count; i++) {
+        const struct commit *c = j->gathered[i];
+        for (uint32_t k = 0; k < c->input.count; k++) {
+            const struct commit_batch *b = &c->input.batches[k];
+            b->partition->journaled = load_be64(b->bytes) + load_be32(b->bytes + WEIR_BATCH_AT_LAST_OFFSET_DELTA) + 1;
+        }
+    }
+}
+
+/* Between two frames: every partition as far as the frames before go. */
+static void take_cut(struct journal *j) {
+    struct log *log = j->log;
+    uint64_t wanted = atomic_load_explicit(&j->cut_wanted, memory_order_acquire);
+    if (wanted == atomic_load_explicit(&j->cut_taken, memory_order_relaxed)) return;
+    uint32_t count = atomic_load_explicit(&log->partition_count, memory_order_acquire);
+    for (uint32_t i = 0; i < count; i++) {
+        struct partition *p = atomic_load_explicit(&log->partitions[i], memory_order_acquire);
+        if (p) atomic_store_explicit(&p->cut_end, p->journaled, memory_order_relaxed);
+    }
+    atomic_store_explicit(&j->cut_sequence, j->next_sequence, memory_order_relaxed);
+    atomic_store_explicit(&j->cut_taken, wanted, memory_order_release);
+}
+
 /* The gathered commits go back to their lanes, durable. */
 static void acknowledge(struct journal *j) {
     struct sys *sys = j->log->sys;
     uint64_t now = sys->mono_ns(sys), wake = 0;
     uint32_t with_batches = 0;
     for (uint32_t i = 0; i < j->gathered_count; i++)
-        with_batches += j->gathered[i]->input.count > 0;
+        with_batches += j->gathered[i]->journaled > 0;
     if (with_batches > 0) atomic_fetch_add_explicit(&j->current->unstored, with_batches, memory_order_relaxed);
     for (uint32_t i = 0; i < j->gathered_count; i++) {
         struct commit *c = j->gathered[i];
         atomic_fetch_sub_explicit(&j->reserved, c->reserved, memory_order_relaxed);
         c->reserved = 0;
-        c->file = c->input.count > 0 ? j->current : NULL;
+        c->file = c->journaled > 0 ? j->current : NULL;
         c->commit.durable_ns = now;
         struct log_writer *w = c->writer;
         bool pushed = slot_ring_push(&w->durable, &c);
@@ -271,6 +348,7 @@ uint32_t log_journal_work(void *journal, uint64_t block_ns) {
     struct log *log = j->log;
     if (!log_failed(log)) {
         if (!atomic_load_explicit(&j->settled, memory_order_relaxed)) return settle(j);
+        take_cut(j);
         uint32_t entries = 0;
         size_t end = gather(j, &entries);
         if (j->gathered_count > 0) {
@@ -278,6 +356,7 @@ uint32_t log_journal_work(void *journal, uint64_t block_ns) {
                 log_fail(log, "the journal can't be written");
                 return 0;
             }
+            note_journaled(j);
             acknowledge(j);
             return j->gathered_count;
         }

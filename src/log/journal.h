@@ -9,6 +9,13 @@
  * When none is ready the agent makes one itself, which is slower and counted, never wrong. The first file of a new
  * folder is small (JOURNAL_FIRST_BYTES), so that the folder serves at once.
  *
+ * A frame is made durable in the way log_options.journal_write says (enum sys_commit_path). Whichever it is, a frame is
+ * whole blocks of JOURNAL_BLOCK of its own, zeros behind its payload included. So O_DIRECT needs no copy and no padding
+ * of its own; and as no write ever touches a block of a frame before it, a write that tears can't damage what was
+ * acknowledged. O_DSYNC makes durable only what it writes, not the file: that is enough because a file's zeros and its
+ * name are synced before it is ready (where not, the file grows, and O_DSYNC covers the size that the bytes need).
+ * Recovery reads through the page cache; frames past it leave no stale page there, and the zeros were synced before.
+ *
  * Rules kept here: frame k + 1 is written after the sync of k returned. A write or sync that fails is final: no commit
  * is acknowledged after it, and the process ends.
  */
@@ -25,7 +32,8 @@ struct commit;
 
 struct journal_file {
     uint32_t number;
-    int file;
+    int file;          /* for the keeper, which writes it ahead, and for recovery */
+    int commit_file;   /* for frames: the same, or one of its own when they go past the page cache */
     uint64_t capacity; /* frames end at or before it */
     /* journal agent, published with the in-use ring */
     uint64_t first_sequence; /* of the first frame that may matter in it, */
@@ -50,6 +58,8 @@ struct journal {
     uint32_t gathered_count, gathered_max;
     uint32_t lane_turn;
     _Atomic bool settled; /* the folder's skeleton is durable */
+    /* A cut (cut.h): who wants one raises wanted, under the control lock; the agent takes it between two frames. */
+    _Atomic uint64_t cut_wanted, cut_taken, cut_sequence;
     /* shared */
     struct slot_ring ready, in_use; /* of struct journal_file * */
     void *ring_memory;
@@ -59,7 +69,7 @@ struct journal {
     _Atomic uint64_t used;     /* bytes from the oldest file in use to the head, unused ends included */
     _Atomic uint64_t reserved; /* promised to commits that are not in a frame yet */
     _Atomic uint64_t appended; /* bytes written as frames since start */
-    struct metric_counter frames, commits, bytes, grown;
+    struct metric_counter frames, commits, bytes, grown, write_path;
     struct metric_histogram write_ns, sync_ns, frame_bytes_histogram;
 };
 
@@ -68,6 +78,8 @@ WEIR_MUST enum weir_error log_journal_init(struct journal *j, struct log *log);
 void log_journal_done(struct journal *j); /* accepts a zeroed one; closes the files */
 uint32_t log_journal_work(void *journal, uint64_t block_ns);
 
+/* Writes and removes a small file in the way frames will be written. CONFIG: it can't be done here; what to do. */
+WEIR_MUST enum weir_error log_journal_probe(struct journal *j);
 /* A slot for a file opened as `number`. FULL when there are more files than slots. */
 WEIR_MUST enum weir_error log_journal_file_add(
     struct journal *j, uint32_t number, int file, uint64_t capacity, struct journal_file **ret_file);
@@ -77,7 +89,7 @@ WEIR_MUST enum weir_error log_journal_file_create(struct journal *j, uint32_t *r
 WEIR_MUST enum weir_error log_journal_file_zero(struct journal *j, int file, uint64_t from, uint64_t to);
 /* Puts a file in use, from `offset` on, as the current one. Journal agent, or before start. */
 void log_journal_file_use(struct journal *j, struct journal_file *f, uint64_t offset);
-/* Writes one sealed frame to the current file, or to the next when it does not fit; not synced. */
+/* Writes one sealed frame to the current file, or to the next when it does not fit; not synced. For recovery. */
 WEIR_MUST enum weir_error log_journal_put(struct journal *j, size_t frame_size);
 
 #endif

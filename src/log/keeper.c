@@ -59,7 +59,10 @@ static bool capture(struct partition *p, struct keeper_target *ret_target) {
     uint64_t start = atomic_load_explicit(&p->partition.start, memory_order_relaxed);
     uint64_t checkpointed = atomic_load_explicit(&p->partition.checkpointed, memory_order_relaxed);
     bool more = p->segment_count > 0 && (end != checkpointed || start != p->row.start);
-    if (more) {
+    if (partition_in_memory(p)) {
+        more = end != checkpointed;
+        *ret_target = (struct keeper_target){p, end, 0, 0}; /* only how far its offsets have come */
+    } else if (more) {
         /* The newest may have been made a moment ago, with its first batch still on the way: then nothing of it counts,
          * and the one before is the last that does. */
         uint32_t last = p->segment_count - 1;
@@ -126,6 +129,7 @@ static enum weir_error sync_partition(struct keeper *k, const struct keeper_targ
     struct partition *p = t->partition;
     enum weir_error e = WEIR_OK;
     bool names = false;
+    if (partition_in_memory(p)) return WEIR_OK;
     for (uint32_t i = UINT32_MAX; !e && i > 0;) {
         struct segment *s = NULL;
         spin_lock(&p->lock);
@@ -149,6 +153,13 @@ static enum weir_error sync_partition(struct keeper *k, const struct keeper_targ
     return !e && names ? sync_folders(p) : e;
 }
 
+/* What the checkpoint will say of the target's partition. */
+static struct partition_row row_of(const struct keeper_target *t) {
+    uint64_t start = atomic_load(&t->partition->partition.start);
+    if (t->segment_size == 0 || start > t->end) start = t->end;
+    return (struct partition_row){start, t->end, t->segment_base, t->segment_size};
+}
+
 /* The checkpoint that holds once the walk is done: from the oldest journal file that is still needed. */
 static void describe(struct keeper *k, struct checkpoint *c) {
     struct journal *j = &k->log->journal;
@@ -168,9 +179,7 @@ static enum weir_error finish_walk(struct keeper *k) {
     struct checkpoint c;
     for (uint32_t i = 0; i < k->target_count; i++) {
         const struct keeper_target *t = &k->targets[i];
-        uint64_t start = atomic_load(&t->partition->partition.start);
-        t->partition->row =
-            (struct partition_row){start < t->end ? start : t->end, t->end, t->segment_base, t->segment_size};
+        t->partition->row = row_of(t);
     }
     describe(k, &c);
     enum weir_error e = log_checkpoint_write(log, &c);
@@ -201,7 +210,7 @@ static void begin_writeback(struct keeper *k, const struct keeper_target *t) {
     struct log *log = k->log;
     struct segment_mark ignored;
     int file = -1;
-    struct segment *s = log_partition_segment_at(t->partition, t->segment_base, &ignored);
+    struct segment *s = t->segment_size == 0 ? NULL : log_partition_segment_at(t->partition, t->segment_base, &ignored);
     if (!s) return;
     if (s->base == t->segment_base && s->size_synced < t->segment_size &&
         log_segment_pin(&log->cache, s, false, &file) == WEIR_OK) {
@@ -233,7 +242,9 @@ static bool anything_dirty(const struct keeper *k) {
         struct partition *p = atomic_load_explicit(&log->partitions[i], memory_order_acquire);
         if (!p) continue;
         uint64_t high = atomic_load_explicit(&p->partition.high, memory_order_relaxed);
-        if (high != atomic_load_explicit(&p->partition.checkpointed, memory_order_relaxed)) return true;
+        uint64_t ahead = high - atomic_load_explicit(&p->partition.checkpointed, memory_order_relaxed);
+        /* Of memory only the offsets are written, and those seldom: it costs the disk nothing. */
+        if (ahead > (partition_in_memory(p) ? LOG_LOOSE_AHEAD / 4 : 0)) return true;
     }
     return false;
 }
@@ -330,6 +341,9 @@ static enum weir_error retain(struct keeper *k, struct partition *p, uint64_t no
 
 static enum weir_error retention_step(struct keeper *k, uint64_t now, uint32_t *work) {
     struct log *log = k->log;
+    /* A copy is being made: nothing goes meanwhile, unless the disk is needed. The copy finds out and says so. */
+    if (atomic_load(&log->keep_all) > 0 && !atomic_load_explicit(&log->space_short, memory_order_relaxed))
+        return WEIR_OK;
     if (k->walking || (k->retention_ns != 0 && now - k->retention_ns < KEEPER_RETENTION_NS)) return WEIR_OK;
     k->retention_ns = now;
     uint64_t now_ms = log->sys->wall_ns(log->sys) / SYS_NANOS_PER_MS;
@@ -338,7 +352,7 @@ static enum weir_error retention_step(struct keeper *k, uint64_t now, uint32_t *
         struct partition *p = atomic_load_explicit(&log->partitions[i], memory_order_acquire);
         if (!p) continue;
         const struct log_topic_config *c = &p->partition.topic->config;
-        if (c->retention_bytes == 0 && c->retention_ms == 0) continue;
+        if (partition_in_memory(p) || (c->retention_bytes == 0 && c->retention_ms == 0)) continue;
         enum weir_error e = retain(k, p, now_ms, work);
         if (e && !atomic_load_explicit(&p->deleted, memory_order_acquire)) return e;
     }
@@ -400,8 +414,7 @@ enum weir_error log_keeper_finish(struct keeper *k, bool clean) {
     if (!clean) return finish_walk(k);
     for (uint32_t i = 0; i < k->target_count; i++) {
         const struct keeper_target *t = &k->targets[i];
-        uint64_t start = atomic_load(&t->partition->partition.start);
-        t->partition->row = (struct partition_row){start, t->end, t->segment_base, t->segment_size};
+        t->partition->row = row_of(t);
         atomic_store(&t->partition->partition.checkpointed, t->end);
     }
     k->walking = false;

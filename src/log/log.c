@@ -28,6 +28,7 @@ void log_options_default(struct log_options *options) {
         .output_bytes_max = 16 * MB,
         .batch_bytes_max = (1u << 20) + 4096,
         .checkpoint_bytes = 4 * MB,
+        .memory_bytes_max = 1024 * MB,
         .disk_reserve_bytes = 64 * MB,
     };
 }
@@ -48,6 +49,8 @@ static enum weir_error check_options(const struct log_options *o) {
             JOURNAL_BLOCK, (unsigned long long)frame);
     if (o->journal_bytes_max < JOURNAL_FILES * o->journal_file_bytes)
         return weir_error_context(WEIR_E_INVALID, "journal_bytes_max must be at least %u journal files", JOURNAL_FILES);
+    if (o->journal_write >= SYS_COMMIT_PATHS)
+        return weir_error_context(WEIR_E_INVALID, "journal_write %d is no way to write", (int)o->journal_write);
     if (o->segment_bytes < 1024 || o->output_bytes_max < 1024)
         return weir_error_context(WEIR_E_INVALID, "segment_bytes and output_bytes_max must be at least 1024");
     return WEIR_OK;
@@ -129,6 +132,7 @@ enum weir_error log_open(struct sys *sys, const struct log_options *options, str
     if (e) return e;
     if (!options->read_only) e = sys_make_folders(sys, log->folder);
     if (!e && !options->read_only) e = log_folder_lock(log);
+    if (!e && !options->read_only) e = log_journal_probe(&log->journal);
     if (!e) e = load(log);
     if (e) {
         log_close(log);
@@ -141,6 +145,10 @@ enum weir_error log_open(struct sys *sys, const struct log_options *options, str
 
 const struct log_recovery *log_recovered(const struct log *log) {
     return &log->recovery;
+}
+
+enum sys_commit_path log_journal_write(const struct log *log) {
+    return log->options.journal_write;
 }
 
 /* ---- start, stop, close
@@ -160,6 +168,10 @@ static void stop_agent(struct log *log, int *handle) {
 enum weir_error log_start(struct log *log) {
     if (log->options.read_only) return weir_error_context(WEIR_E_FORBIDDEN, "the log is open for reading only");
     WEIR_ASSERT(!log->started);
+    for (uint32_t i = 0; i < atomic_load(&log->partition_count); i++) {
+        struct partition *p = atomic_load(&log->partitions[i]);
+        if (p) p->journaled = p->partition.next; /* the tail that recovery took over counts as journaled */
+    }
     enum weir_error e =
         start_agent(log, "journal", log_journal_work, &log->journal, log->journal.poller, &log->journal_agent);
     if (!e) e = start_agent(log, "store", log_store_work, &log->store, log->store.poller, &log->store_agent);
@@ -235,6 +247,10 @@ enum weir_error log_partition_set_next(struct log_partition *partition, uint64_t
  * ------------------------------------------------------------------------------------------------------------------ */
 
 static void journal_metrics(struct journal *j, struct metric_registry *r) {
+    metric_set(&j->write_path, 1);
+    metric_register(r, METRIC_GAUGE, &j->write_path, "weir_log_journal_write_path",
+        "1 for the way in which frames are made durable (setting journal_write).", "path=\"%s\"",
+        sys_commit_path_name(j->log->options.journal_write));
     metric_register(r, METRIC_COUNTER, &j->commits, "weir_log_commits_total", "Commits made durable.", NULL);
     metric_register(
         r, METRIC_COUNTER, &j->frames, "weir_log_journal_frames_total", "Journal frames: one write, one sync.", NULL);
@@ -244,8 +260,10 @@ static void journal_metrics(struct journal *j, struct metric_registry *r) {
         "Journal files made in a hurry, because none was ready.", NULL);
     metric_register(
         r, METRIC_GAUGE, &j->used, "weir_log_journal_used_bytes", "Journal bytes that are not recycled yet.", NULL);
-    metric_register(r, METRIC_HISTOGRAM_NS, &j->write_ns, "weir_log_journal_write_seconds", "One journal write.", NULL);
-    metric_register(r, METRIC_HISTOGRAM_NS, &j->sync_ns, "weir_log_journal_sync_seconds", "One journal sync.", NULL);
+    metric_register(r, METRIC_HISTOGRAM_NS, &j->write_ns, "weir_log_journal_write_seconds",
+        "One journal write; durable when it ends unless journal_write is sync.", NULL);
+    metric_register(r, METRIC_HISTOGRAM_NS, &j->sync_ns, "weir_log_journal_sync_seconds",
+        "One journal sync; none when the write itself is durable.", NULL);
     metric_register(
         r, METRIC_HISTOGRAM, &j->frame_bytes_histogram, "weir_log_journal_frame_bytes", "Bytes of a frame.", NULL);
 }
@@ -261,6 +279,17 @@ void log_metrics(struct log *log, struct metric_registry *r) {
     metric_register(r, METRIC_COUNTER, &s->segments_made, "weir_log_segments_made_total", "Segments begun.", NULL);
     metric_register(r, METRIC_COUNTER, &s->space_waits, "weir_log_space_waits_total",
         "Segment writes that waited for space.", NULL);
+    metric_register(r, METRIC_COUNTER, &s->packed_in, "weir_log_compress_in_bytes_total",
+        "Bytes of batches that topics with a compression stored, before it.", NULL);
+    metric_register(r, METRIC_COUNTER, &s->packed_out, "weir_log_compress_out_bytes_total", "And after it.", NULL);
+    metric_register(r, METRIC_COUNTER, &s->packed_kept, "weir_log_compress_kept_total",
+        "Batches that would not have become smaller, stored as they are.", NULL);
+    metric_register(
+        r, METRIC_HISTOGRAM_NS, &s->pack_ns, "weir_log_compress_seconds", "Compressing one batch, in the store.", NULL);
+    metric_register(r, METRIC_COUNTER, &s->memory_dropped, "weir_log_memory_dropped_bytes_total",
+        "Bytes of memory topics that made room for newer ones.", NULL);
+    metric_register(r, METRIC_GAUGE, &log->memory_reserved, "weir_log_memory_reserved_bytes",
+        "What the memory topics may take together.", NULL);
     metric_register(r, METRIC_COUNTER, &k->checkpoints, "weir_log_checkpoints_total", "Checkpoints made.", NULL);
     metric_register(r, METRIC_COUNTER, &k->segment_syncs, "weir_log_segment_syncs_total", "Segment syncs.", NULL);
     metric_register(

@@ -8,10 +8,15 @@
  * paced, and checkpoints; journal files whose every frame is checkpointed are recycled in place (already written, so
  * that no commit ever grows a file).
  *
- * Two kinds of partition:
+ * Kinds of partition:
  *   journaled  inputs and plain topics: batches go to the journal, then to segments.
  *   derived    a service's outputs: segments only; after a crash they end at their checkpoint and the host derives the
  *              missing tail again from the inputs.
+ *   lazy       plain topics: segments only, synced by the keeper. A crash loses a tail; no offset is given twice.
+ *   memory     plain topics and outputs: segments in memory only, the oldest make room. A restart loses everything; of
+ *              a plain one no offset is given twice.
+ * Lazy and memory partitions that are not derived are called loose below: what follows for their offsets stands at
+ * LOG_LOOSE_AHEAD.
  *
  * Threads: the owner lane of a partition (partition->uid % lanes) is its only appender. Reading is allowed from any
  * thread. Three agents run inside: journal, store, keeper (started by log_start; in the simulator the scheduler runs
@@ -31,15 +36,36 @@
 #define LOG_TOPIC_NAME_MAX 127 /* [a-zA-Z0-9._-]+, not "." or ".." */
 #define LOG_LANES_MAX      64
 
-enum log_durability {
-    LOG_DURABLE = 0,
-    LOG_LAZY = 1,
-    LOG_MEMORY = 2
-}; /* only LOG_DURABLE is accepted today: UNSUPPORTED */
+#define LOG_MEMORY_BYTES_MIN     (64u << 10)
+#define LOG_MEMORY_BYTES_DEFAULT (16u << 20) /* of a memory partition whose retention_bytes is 0 */
+
+/* How far the offsets of a loose partition may run ahead of its last checkpoint, and how far they are moved on by a
+ * start that may have lost records: further than any that was given can be, so that none is given to two records. The
+ * new ones begin at the next multiple of it. */
+#define LOG_LOOSE_AHEAD ((uint64_t)1 << 32)
+
+enum log_durability { LOG_DURABLE = 0, LOG_LAZY = 1, LOG_MEMORY = 2, LOG_DURABILITIES };
+const char *log_durability_name(enum log_durability durability); /* "durable", "lazy", "memory" */
+/* False: there is none of that name. */
+bool log_durability_parse(struct weir_slice name, enum log_durability *ret_durability);
+
+/* What batches are stored as. A batch that came compressed is kept as it came, except by NONE. */
+enum log_compression {
+    LOG_COMPRESSION_PRODUCER = 0, /* as it was sent */
+    LOG_COMPRESSION_NONE,         /* the appender brings it plain */
+    LOG_COMPRESSION_LZ4,
+    LOG_COMPRESSION_ZSTD,
+    LOG_COMPRESSIONS
+};
+const char *log_compression_name(enum log_compression compression); /* "producer", "none", "lz4", "zstd" */
+bool log_compression_parse(struct weir_slice name, enum log_compression *ret_compression);
+/* Of a batch decompressed: more is refused when it is appended, so that every reader knows how much room it needs. */
+#define LOG_PLAIN_BYTES_MAX (8u << 20)
 
 struct log_topic_config {
     enum log_durability durability;
-    uint64_t retention_bytes; /* per partition, 0: keep all */
+    enum log_compression compression;
+    uint64_t retention_bytes; /* per partition, 0: keep all. Of memory: its size, at least LOG_MEMORY_BYTES_MIN */
     uint64_t retention_ms;    /* 0: keep all */
     uint64_t segment_bytes;   /* 0: the log's default */
     bool derived;             /* a service's output */
@@ -58,8 +84,10 @@ struct log_options {
     uint32_t output_bytes_max;   /* derived bytes of one commit, default 16 MB, address space only until touched */
     uint32_t batch_bytes_max;    /* one RecordBatch, default 1 MB + overhead */
     uint64_t checkpoint_bytes;   /* journal bytes between checkpoints in calm weather, default 4 MB */
+    uint64_t memory_bytes_max;   /* of all memory topics together, default 1 GB; a topic beyond it is refused */
     uint64_t disk_reserve_bytes; /* commits are refused (NO_SPACE) when less is free, default 64 MB */
-    bool read_only;              /* offline tools: no lock for writing, no recovery writes */
+    enum sys_commit_path journal_write; /* how frames are made durable, default SYNC */
+    bool read_only;                     /* offline tools: no lock for writing, no recovery writes */
 };
 void log_options_default(struct log_options *options);
 
@@ -75,6 +103,7 @@ struct log_partition {
     _Atomic uint64_t hold;  /* retention may not pass it (host: last good snapshot, 0 at first); UINT64_MAX: no hold */
     _Atomic uint64_t bytes; /* stored in segments */
     uint64_t next;          /* owner lane only: the next offset to be given (durable or not) */
+    uint64_t resumed;       /* loose: the first offset that this run of the log may give. Below it may be a gap */
     void *host;             /* the host's own, set once before start */
 };
 struct log_topic {
@@ -89,17 +118,20 @@ struct log_recovery {
     uint64_t frames, journal_bytes; /* accepted */
     uint64_t torn_bytes;            /* cut from the end: a last frame that was never acknowledged */
     uint64_t records, segment_bytes_discarded;
+    uint64_t lazy_records; /* of lazy topics, found behind the checkpoint and kept */
     uint64_t elapsed_ns;
     bool clean; /* the last stop was clean */
 };
 
 /* Opens or creates the folder, takes its lock, recovers: the accepted journal tail is copied to a new journal epoch and
- * synced before log_open returns; segments are cut to their checkpointed length and rebuilt from it. LOCKED (names the
+ * synced before log_open returns; segments are cut to their checkpointed length and rebuilt from it. CONFIG: the disk
+ * or the system does not allow options->journal_write; nothing was changed. LOCKED (names the
  * holder's process), VERSION (newer format), CORRUPT (names file, byte, and the repair command; nothing is cut),
  * PERMISSION, NO_SPACE, IO. */
 WEIR_MUST enum weir_error log_open(struct sys *sys, const struct log_options *options, struct log **ret_log);
 const struct log_recovery *log_recovered(const struct log *log);
-WEIR_MUST enum weir_error log_start(struct log *log); /* starts the agents */
+enum sys_commit_path log_journal_write(const struct log *log); /* as in options */
+WEIR_MUST enum weir_error log_start(struct log *log);          /* starts the agents */
 void log_stop(struct log *log); /* drains: all released commits stored, synced, checkpointed; clean mark */
 void log_close(struct log *log);
 
@@ -143,8 +175,8 @@ WEIR_MUST enum weir_error log_commit_begin_outputs(struct log_writer *writer, st
 /* Commits that can be begun beside the one that is open, the journal's room aside. */
 uint32_t log_writer_left(const struct log_writer *writer);
 /* Adds a record to the partition's batch in this commit (LogAppendTime; batches are closed and opened as needed).
- * TOO_LARGE: can never fit. AGAIN: this commit is full, submit it first. The offset is final unless the process dies.
- */
+ * TOO_LARGE: can never fit. AGAIN: this commit is full, submit it first. FULL: a loose partition is LOG_LOOSE_AHEAD
+ * records ahead of its checkpoint. The offset is final unless the process dies. */
 WEIR_MUST enum weir_error log_commit_append(
     struct log_commit *commit, struct log_partition *partition, const struct log_record *record, uint64_t *ret_offset);
 /* Adds a ready RecordBatch v2 (validated by the caller with record_batch_validate): base offset and leader epoch are
@@ -155,7 +187,7 @@ WEIR_MUST enum weir_error log_commit_append_batch(struct log_commit *commit, str
 uint64_t log_commit_bytes(const struct log_commit *commit); /* journaled so far */
 uint64_t log_commit_room(const struct log_commit *commit);  /* journaled bytes that still fit */
 /* Closes the batches (CRC) and hands the commit to the journal agent. A commit without batches is durable at once, in
- * order. */
+ * order; so is one whose batches are all of loose partitions: it waits for a sync that runs, and needs none. */
 void log_commit_submit(struct log_commit *commit);
 /* The i-th journaled batch after submit: its bytes stay valid until release. */
 void log_commit_batch(
@@ -177,11 +209,13 @@ bool log_commit_output_batch(
 /* After it is durable: to the store agent; the memory may not be used any more. */
 void log_commit_release(struct log_commit *commit);
 
-/* ---- reading: any thread, never a lane on cold data
+/* ---- reading: any thread, never a lane on cold data. Batches come as they are stored: perhaps compressed
  * ------------------------------------------------------------------------ */
 /* Whole batches from the one that contains `offset`, at most size bytes (at least one batch if it fits: TOO_LARGE tells
- * its size in *ret_size), below the high watermark. *ret_size 0: nothing there yet. OUT_OF_RANGE: below start or above
- * high. CORRUPT: names the segment and byte, never serves bad bytes (each batch's CRC is checked when verify is set).
+ * its size in *ret_size), below the high watermark. Offsets of a loose partition that a crash took are passed over: the
+ * first batch then begins behind `offset`. *ret_size 0: nothing there yet; go on from `offset`, or from `resumed` where
+ * that is larger. OUT_OF_RANGE: below start or above high. CORRUPT: names the segment and byte, never serves bad bytes
+ * (each batch's CRC is checked when verify is set).
  */
 WEIR_MUST enum weir_error log_read(struct log *log, struct log_partition *partition, uint64_t offset, bool verify,
     void *data, size_t size, size_t *ret_size);

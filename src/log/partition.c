@@ -2,6 +2,7 @@
 #include "log/partition.h"
 
 #include "base/bytes.h"
+#include "log/memory.h"
 #include "log/state.h"
 
 #include <stdio.h>
@@ -84,6 +85,16 @@ struct segment *log_partition_segment_at(struct partition *p, uint64_t offset, s
         segment_keep(s);
         *ret_mark = log_segment_find(s, offset);
     }
+    spin_unlock(&p->lock);
+    return s;
+}
+
+struct segment *log_partition_segment_after(struct partition *p, uint64_t offset) {
+    struct segment *s = NULL;
+    spin_lock(&p->lock);
+    for (uint32_t i = p->segment_count; i > 0 && p->segments[i - 1]->base > offset; i--)
+        s = p->segments[i - 1];
+    if (s) segment_keep(s);
     spin_unlock(&p->lock);
     return s;
 }
@@ -231,13 +242,25 @@ enum weir_error log_partition_load(struct partition *p) {
     atomic_store(&p->partition.start, p->row.start);
     atomic_store(&p->partition.high, p->row.end);
     atomic_store(&p->partition.checkpointed, p->row.end);
-    p->partition.next = p->row.end;
+    p->partition.next = p->partition.resumed = p->row.end;
+    p->begin_segment = partition_loose(p); /* what it goes on with may stand behind a gap */
     return WEIR_OK;
+}
+
+void log_partition_pass_over(struct partition *p) {
+    if (!partition_loose(p)) return;
+    uint64_t end = (p->row.end + 2 * LOG_LOOSE_AHEAD - 1) / LOG_LOOSE_AHEAD * LOG_LOOSE_AHEAD;
+    p->row.end = p->partition.next = p->partition.resumed = end;
+    if (p->row.segment_size == 0) p->row.start = end; /* nothing is there */
+    atomic_store(&p->partition.start, p->row.start);
+    atomic_store(&p->partition.high, end);
+    atomic_store(&p->partition.checkpointed, end);
 }
 
 enum weir_error log_partition_cut(struct partition *p, uint64_t *discarded) {
     uint64_t *bases = NULL;
     uint32_t count = 0;
+    bool removed = false;
     enum weir_error e = log_partition_list(p, &bases, &count);
     for (uint32_t i = 0; !e && i < count; i++) {
         uint64_t base = bases[i], size = 0;
@@ -246,9 +269,14 @@ enum weir_error log_partition_cut(struct partition *p, uint64_t *discarded) {
         if (e || (size <= keep && keep > 0)) continue;
         if (base >= p->row.segment_base) *discarded += size - keep;
         e = cut_file(p, base, keep);
+        removed = removed || keep == 0;
     }
     free(bases);
-    return e;
+    /* A power cut would bring the file back; of a loose partition nobody makes it anew, and it would count. */
+    if (e || !removed || !partition_loose(p)) return e;
+    struct log_path path;
+    log_partition_folder_path(p, &path);
+    return p->log->sys->dir_sync(p->log->sys, path.text);
 }
 
 /* ---- the store agent's side
@@ -266,7 +294,7 @@ static enum weir_error make_folder(struct partition *p) {
     return e;
 }
 
-static struct segment *newest_segment(struct partition *p) {
+struct segment *log_partition_newest(struct partition *p) {
     struct segment *s = NULL;
     spin_lock(&p->lock);
     if (p->segment_count > 0) {
@@ -277,16 +305,26 @@ static struct segment *newest_segment(struct partition *p) {
     return s;
 }
 
+enum weir_error log_partition_add_segment(struct partition *p, struct segment *s) {
+    segment_keep(s);
+    spin_lock(&p->lock);
+    enum weir_error e = push_segment(p, s);
+    spin_unlock(&p->lock);
+    if (e) log_segment_drop(&p->log->cache, s);
+    metric_add(&p->log->store.segments_made, 1);
+    return e;
+}
+
 /* The segment that takes a batch of `size` bytes at offset `base`, with a reference and its open file pinned. */
 static enum weir_error active_segment(
     struct partition *p, uint64_t base, uint64_t size, struct segment **ret_segment, int *ret_file) {
     struct log *log = p->log;
     uint64_t limit = p->partition.topic->config.segment_bytes;
     if (limit == 0) limit = log->options.segment_bytes;
-    struct segment *s = newest_segment(p);
+    struct segment *s = log_partition_newest(p);
     /* An empty one is used whatever the batch's size: its first write found no space, and another of its base must not
      * be. */
-    if (s && atomic_load(&s->size) > 0 && atomic_load(&s->size) + size > limit) {
+    if (s && atomic_load(&s->size) > 0 && (p->begin_segment || atomic_load(&s->size) + size > limit)) {
         log_segment_drop(&log->cache, s);
         s = NULL;
     }
@@ -299,25 +337,15 @@ static enum weir_error active_segment(
     }
     enum weir_error e = log_segment_pin(&log->cache, s, fresh, ret_file);
     if (!e && fresh) {
-        segment_keep(s);
-        spin_lock(&p->lock);
-        e = push_segment(p, s);
-        spin_unlock(&p->lock);
-        if (e) {
-            log_segment_unpin(&log->cache, s);
-            log_segment_drop(&log->cache, s);
-        }
-        metric_add(&log->store.segments_made, 1);
+        e = log_partition_add_segment(p, s);
+        if (e) log_segment_unpin(&log->cache, s);
     }
+    if (!e) p->begin_segment = false;
     if (e)
         log_segment_drop(&log->cache, s);
     else
         *ret_segment = s;
     return e;
-}
-
-static uint64_t batch_end(const uint8_t *batch) {
-    return load_be64(batch) + load_be32(batch + WEIR_BATCH_AT_LAST_OFFSET_DELTA) + 1;
 }
 
 /* Under the lock: the batches first..last (last excluded) are in the segment from byte `at` on. */
@@ -326,12 +354,26 @@ static enum weir_error note_batches(
     enum weir_error e = WEIR_OK;
     for (struct commit_batch *b = first; b != last && !e; b = b->next) {
         log_segment_note(s, load_be64(b->bytes), at);
-        at += b->size;
+        at += b->stored.size;
         if (!producer_in(b->bytes)) continue;
         struct weir_record_batch header;
         e = weir_record_batch_parse(weir_slice(b->bytes, b->size), NULL, &header);
         if (!e) e = log_producer_note(&p->producers_stored, &header);
     }
+    return e;
+}
+
+enum weir_error log_partition_publish(struct partition *p, struct segment *s, struct commit_batch *first,
+    struct commit_batch *last, uint64_t bytes, uint64_t end) {
+    uint64_t at = atomic_load_explicit(&s->size, memory_order_relaxed);
+    spin_lock(&p->lock);
+    enum weir_error e = note_batches(p, s, first, last, at);
+    p->pending_first = last;
+    atomic_store_explicit(&s->size, at + bytes, memory_order_release);
+    atomic_fetch_add_explicit(&p->partition.bytes, bytes, memory_order_relaxed);
+    atomic_store_explicit(&p->partition.high, end, memory_order_release);
+    spin_unlock(&p->lock);
+    metric_add(&p->log->store.bytes, bytes);
     return e;
 }
 
@@ -343,35 +385,29 @@ static enum weir_error store_some(struct partition *p, struct segment *s, int fi
     uint64_t bytes = 0, batches = 0, at = atomic_load(&s->size);
     uint64_t end = atomic_load_explicit(&p->partition.high, memory_order_relaxed);
     struct commit_batch *b = p->pending_first;
-    for (; b && (bytes == 0 || bytes + b->size <= room); b = b->next) {
+    log_store_unpack(&log->store);
+    for (; b && log_store_pack(&log->store, p, b) && (bytes == 0 || bytes + b->stored.size <= room); b = b->next) {
         WEIR_ASSERT(load_be64(b->bytes) == end); /* dense, in order: what a reader relies on */
-        bool joins = count > 0 && (uint8_t *)parts[count - 1].data + parts[count - 1].size == b->bytes;
+        bool joins = count > 0 && (uint8_t *)parts[count - 1].data + parts[count - 1].size == b->stored.data;
         if (!joins && count == STORE_PARTS_MAX) break;
         if (joins)
-            parts[count - 1].size += b->size;
+            parts[count - 1].size += b->stored.size;
         else
-            parts[count++] = (struct sys_iovec){b->bytes, b->size};
-        bytes += b->size;
-        end = batch_end(b->bytes);
+            parts[count++] = (struct sys_iovec){(void *)(uintptr_t)b->stored.data, b->stored.size};
+        bytes += b->stored.size;
+        end = commit_batch_end(b);
         batches++;
     }
     enum weir_error e = log->sys->file_write(log->sys, file, at, parts, count);
     if (e) return e;
-    spin_lock(&p->lock);
-    e = note_batches(p, s, p->pending_first, b, at);
-    p->pending_first = b;
-    atomic_store_explicit(&s->size, at + bytes, memory_order_release);
-    atomic_fetch_add_explicit(&p->partition.bytes, bytes, memory_order_relaxed);
-    atomic_store_explicit(&p->partition.high, end, memory_order_release);
-    spin_unlock(&p->lock);
     metric_add(&log->store.batches, batches);
-    metric_add(&log->store.bytes, bytes);
     metric_add(&log->store.writes, 1);
-    return e;
+    return log_partition_publish(p, s, p->pending_first, b, bytes, end);
 }
 
 enum weir_error log_partition_store(struct partition *p) {
     struct log *log = p->log;
+    if (partition_in_memory(p)) return log_memory_store(p);
     while (p->pending_first) {
         if (atomic_load_explicit(&p->deleted, memory_order_acquire)) {
             p->pending_first = NULL;

@@ -41,10 +41,15 @@ struct partition {
     struct commit_batch *open_batch; /* takes the next record; NULL: begin one */
     uint32_t chunk_size;             /* of the last chunk in that commit */
     struct producer_table producers; /* ahead of the disk */
+    /* journal agent */
+    uint64_t journaled; /* offset behind the last batch that is in a synced frame, or in segments since the start */
+    _Atomic uint64_t cut_end; /* the same at the last cut (cut.h) */
     /* store agent */
     struct commit_batch *pending_first, *pending_last;
     struct partition *pending_next;
     bool folder_made;
+    uint64_t memory_mapped; /* of a partition in memory: room of its segments */
+    bool begin_segment;     /* loose: offsets were passed over, and a segment has no gap inside */
     /* under the lock */
     struct spin lock;
     struct segment **segments; /* ascending by base; the last one is being written */
@@ -58,6 +63,22 @@ struct partition {
 
 static inline struct partition *partition_of(struct log_partition *p) {
     return (struct partition *)p;
+}
+/* Kept in memory, in no file. */
+static inline bool partition_in_memory(const struct partition *p) {
+    return p->partition.topic->config.durability == LOG_MEMORY;
+}
+/* Neither journaled nor derived again: what a crash takes is gone, and its offsets with it. */
+static inline bool partition_loose(const struct partition *p) {
+    const struct log_topic_config *c = &p->partition.topic->config;
+    return c->durability != LOG_DURABLE && !c->derived;
+}
+/* Whether a segment may begin at `base` when another offset is due: where a start passed over what a crash took. */
+static inline bool partition_may_resume(const struct partition *p, uint64_t due, uint64_t base) {
+    return partition_loose(p) && base > due && base % LOG_LOOSE_AHEAD == 0;
+}
+static inline bool partition_journaled(const struct partition *p) {
+    return p->partition.topic->config.durability == LOG_DURABLE;
 }
 static inline struct topic *topic_of(const struct partition *p) {
     return (struct topic *)p->partition.topic;
@@ -75,6 +96,9 @@ WEIR_MUST enum weir_error log_partition_list(struct partition *p, uint64_t **ret
 /* At open, after the row is set: finds the segments, changes nothing. CORRUPT when bytes that the checkpoint counts on
  * are missing. */
 WEIR_MUST enum weir_error log_partition_load(struct partition *p);
+/* Loose partitions, after a stop that may have lost some of their records: their offsets go on behind every one that
+ * may have been given (LOG_LOOSE_AHEAD). Becomes true with the next checkpoint. */
+void log_partition_pass_over(struct partition *p);
 /* Then discards what is beyond the row, and counts it in *discarded. */
 WEIR_MUST enum weir_error log_partition_cut(struct partition *p, uint64_t *discarded);
 
@@ -82,8 +106,19 @@ WEIR_MUST enum weir_error log_partition_cut(struct partition *p, uint64_t *disca
  * are still chained (pending_first). NO_SPACE may be tried again. */
 WEIR_MUST enum weir_error log_partition_store(struct partition *p);
 
+/* Store agent: the table's newest segment with a reference to drop; NULL: none. */
+struct segment *log_partition_newest(struct partition *p);
+/* Store agent: a segment becomes the newest; the caller keeps its reference. NO_MEMORY. */
+WEIR_MUST enum weir_error log_partition_add_segment(struct partition *p, struct segment *s);
+/* Store agent: the batches first..last (last excluded), which end at offset `end`, stand in the segment from its size
+ * on: readers may see them. */
+WEIR_MUST enum weir_error log_partition_publish(struct partition *p, struct segment *s, struct commit_batch *first,
+    struct commit_batch *last, uint64_t bytes, uint64_t end);
+
 /* Any thread: the segment that holds offset and its last mark before it, with a reference to drop; NULL: none. */
 struct segment *log_partition_segment_at(struct partition *p, uint64_t offset, struct segment_mark *ret_mark);
+/* Any thread: the first segment that begins beyond offset, with a reference to drop; NULL: none. */
+struct segment *log_partition_segment_after(struct partition *p, uint64_t offset);
 /* Any thread: the i-th segment with a reference to drop, or NULL. */
 struct segment *log_partition_segment(struct partition *p, uint32_t i);
 /* Keeper: takes segments that end at or before `offset` out of the table, at most one per call; the caller drops it. */

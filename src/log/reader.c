@@ -27,26 +27,48 @@ static enum weir_error expired(uint64_t offset) {
     return weir_error_context(WEIR_E_OUT_OF_RANGE, "offset %llu is not stored any more", (unsigned long long)offset);
 }
 
+/* On the segment, whose reference it takes over, at the mark. */
+static enum weir_error cursor_on(
+    struct cursor *c, struct log *log, struct partition *p, struct segment *s, struct segment_mark mark) {
+    *c = (struct cursor){.log = log, .p = p, .s = s, .file = -1, .byte = mark.byte, .expected = mark.offset};
+    c->limit = atomic_load_explicit(&s->size, memory_order_acquire);
+    if (s->memory) return WEIR_OK;
+    enum weir_error e = log_segment_pin(&log->cache, s, false, &c->file);
+    if (e) log_segment_drop(&log->cache, s);
+    /* Retention may have taken the file since it was found in the table. */
+    bool gone = e == WEIR_E_NOT_FOUND && mark.offset < atomic_load_explicit(&p->partition.start, memory_order_acquire);
+    return gone ? expired(mark.offset) : e;
+}
+
 /* Opens at the last mark before offset, which is in start..high. */
 static enum weir_error cursor_open(struct cursor *c, struct log *log, struct partition *p, uint64_t offset) {
     struct segment_mark mark;
-    c->log = log;
-    c->p = p;
-    c->s = log_partition_segment_at(p, offset, &mark);
-    if (!c->s) return expired(offset);
-    c->byte = mark.byte;
-    c->expected = mark.offset;
-    c->limit = atomic_load_explicit(&c->s->size, memory_order_acquire);
-    enum weir_error e = log_segment_pin(&log->cache, c->s, false, &c->file);
-    if (e) log_segment_drop(&log->cache, c->s);
-    /* Retention may have taken the file since it was found in the table. */
-    bool gone = e == WEIR_E_NOT_FOUND && offset < atomic_load_explicit(&p->partition.start, memory_order_acquire);
-    return gone ? expired(offset) : e;
+    struct segment *s = log_partition_segment_at(p, offset, &mark);
+    return s ? cursor_on(c, log, p, s, mark) : expired(offset);
 }
 
 static void cursor_close(struct cursor *c) {
-    log_segment_unpin(&c->log->cache, c->s);
+    if (!c->s) return;
+    if (c->file >= 0) log_segment_unpin(&c->log->cache, c->s);
     log_segment_drop(&c->log->cache, c->s);
+}
+
+/* The first batch behind an offset that a crash took; c->s NULL: none yet. */
+static enum weir_error cursor_behind(struct cursor *c, struct log *log, struct partition *p, uint64_t offset) {
+    struct segment *s = log_partition_segment_after(p, offset);
+    uint64_t due = c->expected;
+    *c = (struct cursor){.log = log, .p = p, .file = -1};
+    if (!s) return WEIR_OK;
+    if (!partition_may_resume(p, due, s->base)) {
+        log_segment_drop(&log->cache, s);
+        return weir_error_context(WEIR_E_CORRUPT,
+            "%s-%u: the segment with offset %llu is missing; run: weir log verify %s", p->partition.topic->name,
+            p->partition.index, (unsigned long long)due, log->folder);
+    }
+    if (atomic_load_explicit(&s->size, memory_order_acquire) > 0)
+        return cursor_on(c, log, p, s, (struct segment_mark){s->base, 0});
+    log_segment_drop(&log->cache, s); /* its first write is on its way */
+    return WEIR_OK;
 }
 
 /* Checks the header at the front of bytes, which stand at c->byte. *ret_end: offset behind the batch. */
@@ -75,11 +97,12 @@ static void leave_mark(struct cursor *c) {
     spin_unlock(&c->p->lock);
 }
 
-/* Goes to the batch that holds offset; `bytes` of `size` is working room. */
+/* Goes to the batch that holds offset, or to the end of a loose partition's segment; `bytes` of `size` is working room.
+ */
 static enum weir_error seek_offset(struct cursor *c, uint64_t offset, uint8_t *bytes, size_t size) {
     while (c->byte < c->limit) {
         size_t got = 0, at = 0;
-        enum weir_error e = c->log->sys->file_read(c->log->sys, c->file, c->byte, bytes, size, &got);
+        enum weir_error e = log_segment_read(&c->log->cache, c->s, c->file, c->byte, bytes, size, &got);
         if (e) return e;
         if (got > c->limit - c->byte) got = (size_t)(c->limit - c->byte);
         if (got < WEIR_BATCH_HEADER_SIZE) return corrupt(c, "the file ends too early");
@@ -97,7 +120,19 @@ static enum weir_error seek_offset(struct cursor *c, uint64_t offset, uint8_t *b
         }
         leave_mark(c);
     }
-    return corrupt(c, "the segment ends before the offset that is due");
+    return partition_loose(c->p) ? WEIR_OK : corrupt(c, "the segment ends before the offset that is due");
+}
+
+/* Opens at the batch that holds offset, or at the first one behind it when a crash took that; c->s NULL: there is none
+ * yet. To be closed when it returns OK. */
+static enum weir_error cursor_find(
+    struct cursor *c, struct log *log, struct partition *p, uint64_t offset, uint8_t *bytes, size_t size) {
+    enum weir_error e = cursor_open(c, log, p, offset);
+    if (e) return e;
+    e = seek_offset(c, offset, bytes, size);
+    bool passed = !e && c->byte == c->limit;
+    if (e || passed) cursor_close(c);
+    return passed ? cursor_behind(c, log, p, offset) : e;
 }
 
 /* Trims what was read at the cursor to whole batches below high, checks each. */
@@ -142,7 +177,7 @@ static enum weir_error read_here(
     struct cursor *c, uint64_t high, bool verify, void *data, size_t size, size_t *ret_size) {
     size_t want = size, got = 0;
     if (want > c->limit - c->byte) want = (size_t)(c->limit - c->byte);
-    enum weir_error e = c->log->sys->file_read(c->log->sys, c->file, c->byte, data, want, &got);
+    enum weir_error e = log_segment_read(&c->log->cache, c->s, c->file, c->byte, data, want, &got);
     if (e) return e;
     if (got < want) return corrupt(c, "the file ends too early");
     if (got < WEIR_BATCH_HEADER_SIZE) { /* not even the header fits: a larger buffer tells */
@@ -164,11 +199,13 @@ enum weir_error log_read(struct log *log, struct log_partition *partition, uint6
         *ret_size = 0;
         return WEIR_OK;
     }
-    e = cursor_open(&c, log, p, offset);
+    e = size > sizeof small ? cursor_find(&c, log, p, offset, data, size < READER_CHUNK ? size : READER_CHUNK)
+                            : cursor_find(&c, log, p, offset, small, sizeof small);
     if (e) return e;
-    e = size > sizeof small ? seek_offset(&c, offset, data, size < READER_CHUNK ? size : READER_CHUNK)
-                            : seek_offset(&c, offset, small, sizeof small);
-    if (!e) e = read_here(&c, high, verify, data, size, ret_size);
+    if (c.s && c.expected < high)
+        e = read_here(&c, high, verify, data, size, ret_size);
+    else
+        *ret_size = 0;
     cursor_close(&c);
     return e;
 }
@@ -177,19 +214,45 @@ enum weir_error log_batch_time(struct log *log, struct partition *p, uint64_t of
     struct cursor c;
     uint8_t bytes[4096];
     size_t got = 0;
-    enum weir_error e = cursor_open(&c, log, p, offset);
+    enum weir_error e = cursor_find(&c, log, p, offset, bytes, sizeof bytes);
     if (e) return e;
-    e = seek_offset(&c, offset, bytes, sizeof bytes);
-    if (!e) e = log->sys->file_read(log->sys, c.file, c.byte, bytes, WEIR_BATCH_HEADER_SIZE, &got);
+    if (!c.s) return expired(offset);
+    if (!e) e = log_segment_read(&log->cache, c.s, c.file, c.byte, bytes, WEIR_BATCH_HEADER_SIZE, &got);
     if (!e && got < WEIR_BATCH_HEADER_SIZE) e = corrupt(&c, "the file ends too early");
     if (!e) *ret_time_ms = load_be64(bytes + WEIR_BATCH_AT_MAX_TIMESTAMP);
     cursor_close(&c);
     return e;
 }
 
+enum weir_error log_batch_place(struct log *log, struct partition *p, uint64_t offset, struct batch_place *ret_place) {
+    struct cursor c;
+    uint8_t bytes[4096];
+    size_t got = 0;
+    enum weir_error e = cursor_open(&c, log, p, offset);
+    if (e) return e;
+    struct batch_place place = {.segment = c.s->base};
+    e = seek_offset(&c, offset, bytes, sizeof bytes);
+    if (!e) e = log->sys->file_read(log->sys, c.file, c.byte, bytes, WEIR_BATCH_HEADER_SIZE, &got);
+    if (!e && got < WEIR_BATCH_HEADER_SIZE) e = corrupt(&c, "the file ends too early");
+    if (!e) e = check_header(&c, bytes, &place.size, &place.end);
+    place.byte = c.byte;
+    place.offset = c.expected;
+    cursor_close(&c);
+    if (!e) *ret_place = place;
+    return e;
+}
+
 /* ---- by time
  * -------------------------------------------------------------------------------------------------------------------
  */
+
+static uint64_t next_segment(struct partition *p, uint64_t base, uint64_t high) {
+    struct segment *s = log_partition_segment_after(p, base);
+    if (!s) return high;
+    uint64_t next = s->base;
+    log_segment_drop(&p->log->cache, s);
+    return next;
+}
 
 /* The first batch from `from` on, in its segment, whose time is not before time_ms. *ret_offset UINT64_MAX: none here;
  * *ret_next is where the next segment goes on. */
@@ -201,7 +264,7 @@ static enum weir_error scan_time(struct log *log, struct partition *p, uint64_t 
     *ret_offset = UINT64_MAX;
     while (!e && c.byte < c.limit && c.expected < high && *ret_offset == UINT64_MAX) {
         size_t got = 0, at = 0;
-        e = log->sys->file_read(log->sys, c.file, c.byte, bytes, READER_CHUNK, &got);
+        e = log_segment_read(&log->cache, c.s, c.file, c.byte, bytes, READER_CHUNK, &got);
         if (!e && got < WEIR_BATCH_HEADER_SIZE) e = corrupt(&c, "the file ends too early");
         while (!e && at + WEIR_BATCH_HEADER_SIZE <= got && c.byte < c.limit) {
             uint64_t size = 0, end = 0;
@@ -216,9 +279,9 @@ static enum weir_error scan_time(struct log *log, struct partition *p, uint64_t 
             at += (size_t)size;
         }
     }
-    if (!e && *ret_offset == UINT64_MAX && c.expected <= from)
+    if (!e && *ret_offset == UINT64_MAX && c.expected <= from && !partition_loose(p))
         e = corrupt(&c, "the segment ends before the offset that is due");
-    *ret_next = c.expected;
+    *ret_next = partition_loose(p) ? next_segment(p, c.s->base, high) : c.expected;
     cursor_close(&c);
     return e;
 }
@@ -229,7 +292,8 @@ static enum weir_error narrow(struct log *log, struct partition *p, uint64_t tim
     while (high - *low > 1024) {
         uint64_t middle = *low + (high - *low) / 2, found = 0;
         enum weir_error e = log_batch_time(log, p, middle, &found);
-        if (e) return e;
+        if (e == WEIR_E_OUT_OF_RANGE) found = UINT64_MAX; /* taken by a crash, with nothing behind it yet */
+        if (e && e != WEIR_E_OUT_OF_RANGE) return e;
         if (found < time_ms)
             *low = middle;
         else

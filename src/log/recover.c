@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "log/catalogue.h"
 #include "log/journal_scan.h"
+#include "log/salvage.h"
 
 /* ---- the checkpoint's rows
  * -------------------------------------------------------------------------------------------------- */
@@ -49,8 +50,7 @@ static enum weir_error judge_entry(struct log *log, const struct journal_scan *s
     return WEIR_OK;
 }
 
-/* ---- the new epoch
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the new epoch --------------------------------------------------------------------------------------------- */
 
 struct copy {
     struct log *log;
@@ -327,6 +327,24 @@ static enum weir_error load_partitions(struct log *log) {
     return e;
 }
 
+static enum weir_error salvage_partitions(struct log *log) {
+    uint32_t count = atomic_load(&log->partition_count);
+    enum weir_error e = WEIR_OK;
+    for (uint32_t i = 0; !e && i < count; i++) {
+        struct partition *p = atomic_load(&log->partitions[i]);
+        if (p) e = log_partition_salvage(p, &log->recovery.lazy_records);
+    }
+    return e;
+}
+
+static void pass_over_lost(struct log *log) {
+    uint32_t count = atomic_load(&log->partition_count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct partition *p = atomic_load(&log->partitions[i]);
+        if (p) log_partition_pass_over(p);
+    }
+}
+
 static enum weir_error cut_partitions(struct log *log) {
     uint32_t count = atomic_load(&log->partition_count);
     enum weir_error e = WEIR_OK;
@@ -340,7 +358,9 @@ static enum weir_error cut_partitions(struct log *log) {
 static enum weir_error recover_unclean(struct log *log, struct journal_scan *scan) {
     number_after(&log->journal, scan);
     log->recovery.torn_bytes = scan->torn_bytes;
-    enum weir_error e = load_partitions(log); /* what is missing is said before anything is changed */
+    enum weir_error e = salvage_partitions(log);
+    if (!e) e = load_partitions(log); /* what is missing is said before anything is changed */
+    if (!e) pass_over_lost(log);
     if (!e) e = open_epoch(log, scan);
     if (!e) e = cut_partitions(log);
     if (!e) e = rebuild_segments(log, scan);

@@ -79,6 +79,7 @@ static enum weir_error walk_segment(struct repair *r, struct partition *p, uint6
     uint64_t size = 0;
     int file = -1;
     *ret_keep = 0;
+    if (partition_may_resume(p, *next, base)) *next = base;
     *ret_damaged = base != *next;
     log_partition_segment_path(p, base, &path);
     if (*ret_damaged) {
@@ -132,12 +133,15 @@ static enum weir_error keep_segments(struct repair *r, struct partition *p, cons
     if (e) return e;
     if (kept.end < kept.start) kept = (struct partition_row){0}; /* good are only records that retention has taken */
     uint64_t end = kept.segment_size > 0 ? next : p->row.start;
-    if (p->row.end > end)
+    bool passed_over = partition_loose(p) && !damaged; /* a gap at the end is none of ours */
+    if (p->row.end > end && !passed_over)
         log_tool_report(&r->tool, WEIR_E_CORRUPT, topic_name(p), 0,
             "%s-%u: offsets %" PRIu64 " to %" PRIu64 " are given up", topic_name(p), p->partition.index, end,
             p->row.end - 1);
     if (kept.segment_size == 0 && p->row.end > 0) /* nothing is left: the offsets may still not be given twice */
         kept = (struct partition_row){p->row.end, p->row.end, 0, 0};
+    /* Of a loose partition nobody knows which offsets were given behind its last record. */
+    if (partition_loose(p) && kept.end < p->row.end) kept.end = p->row.end;
     p->row = kept;
     return WEIR_OK;
 }
@@ -166,6 +170,7 @@ static enum weir_error repair_segments(struct repair *r) {
         free(bases);
         if (!e) e = log_partition_load(p);
         if (!e) e = log_partition_cut(p, &discarded);
+        if (!e) log_partition_pass_over(p);
     }
     return e;
 }

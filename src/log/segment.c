@@ -21,6 +21,19 @@ struct segment *log_segment_new(struct partition *partition, uint64_t base, uint
     return s;
 }
 
+struct segment *log_segment_new_in_memory(struct partition *partition, uint64_t base, uint64_t room) {
+    void *memory = NULL;
+    if (sys_memory_map((size_t)room, &memory)) return NULL;
+    struct segment *s = log_segment_new(partition, base, 0);
+    if (!s) {
+        sys_memory_unmap(memory, (size_t)room);
+        return NULL;
+    }
+    s->memory = memory;
+    s->memory_size = room;
+    return s;
+}
+
 static void unlink_open(struct segment_cache *cache, struct segment *s) {
     if (s->newer) s->newer->older = s->older;
     if (s->older) s->older->newer = s->newer;
@@ -48,6 +61,7 @@ void log_segment_drop(struct segment_cache *cache, struct segment *s) {
     }
     spin_unlock(&cache->lock);
     if (file >= 0) cache->sys->file_close(cache->sys, file);
+    if (s->memory) sys_memory_unmap(s->memory, (size_t)s->memory_size);
     free(s->marks);
     free(s);
 }
@@ -93,7 +107,18 @@ static enum weir_error open_file(struct segment_cache *cache, struct segment *s,
     return cache->sys->file_open(cache->sys, path.text, flags, ret_file);
 }
 
+enum weir_error log_segment_read(struct segment_cache *cache, const struct segment *s, int file, uint64_t at,
+    void *data, size_t size, size_t *ret_size) {
+    if (!s->memory) return cache->sys->file_read(cache->sys, file, at, data, size, ret_size);
+    uint64_t end = atomic_load_explicit(&((struct segment *)(uintptr_t)s)->size, memory_order_acquire);
+    uint64_t left = at < end ? end - at : 0;
+    *ret_size = size < left ? size : (size_t)left;
+    memcpy(data, s->memory + at, *ret_size);
+    return WEIR_OK;
+}
+
 enum weir_error log_segment_pin(struct segment_cache *cache, struct segment *s, bool create, int *ret_file) {
+    WEIR_ASSERT(!s->memory);
     int opened = -1, surplus = -1, old = -1;
     for (;;) {
         spin_lock(&cache->lock);

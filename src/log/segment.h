@@ -33,6 +33,8 @@ struct segment {
     struct partition *partition;
     _Atomic uint64_t size; /* bytes that are whole batches */
     _Atomic uint32_t references;
+    uint8_t *memory;      /* of a memory partition: its bytes, instead of a file; NULL: a file */
+    uint64_t memory_size; /* room there */
     /* keeper only */
     uint64_t size_synced;
     bool entry_synced; /* its name is durable in the folder */
@@ -58,11 +60,16 @@ struct segment *log_segment_new(struct partition *partition, uint64_t base, uint
 static inline void segment_keep(struct segment *s) {
     atomic_fetch_add_explicit(&s->references, 1, memory_order_relaxed);
 }
+/* The same in memory, with room for `room` bytes. */
+struct segment *log_segment_new_in_memory(struct partition *partition, uint64_t base, uint64_t room);
 /* Gives a reference back; the last one closes the file and frees. */
 void log_segment_drop(struct segment_cache *cache, struct segment *s);
 
 /* The open file, which stays open until the unpin. The caller holds a reference. create: when absent. */
 WEIR_MUST enum weir_error log_segment_pin(struct segment_cache *cache, struct segment *s, bool create, int *ret_file);
+/* Reads from a pinned file; of a segment in memory, which needs no pin, from there. */
+WEIR_MUST enum weir_error log_segment_read(struct segment_cache *cache, const struct segment *s, int file, uint64_t at,
+    void *data, size_t size, size_t *ret_size);
 void log_segment_unpin(struct segment_cache *cache, struct segment *s);
 /* Closes every open file; nothing may be pinned. */
 void log_segment_cache_done(struct segment_cache *cache);

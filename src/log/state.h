@@ -23,13 +23,15 @@ struct log {
     struct checkpoint checkpoint; /* as last written; recovery, then keeper */
     _Atomic bool failed;          /* a final error: nothing is acknowledged any more */
     _Atomic bool space_short;     /* less than the disk reserve is free */
+    _Atomic uint32_t keep_all;    /* copies under way that retention waits for (cut.h) */
     _Atomic uint64_t stamps;      /* commits begun, for commit.stamp */
 
     /* Topics, catalogue; held across disk writes, by one control thread and the journal's first step. */
     _Atomic bool control;
     bool catalogue_dirty;
-    struct topic *coming;  /* being created: in the catalogue before anyone can find it */
-    struct topic *leaving; /* being deleted: out of the catalogue before it is forgotten */
+    struct metric_counter memory_reserved; /* of memory topics that are there */
+    struct topic *coming;                  /* being created: in the catalogue before anyone can find it */
+    struct topic *leaving;                 /* being deleted: out of the catalogue before it is forgotten */
     uint32_t next_uid;
     uint64_t next_producer_id, producer_id_end;    /* end: durable */
     _Atomic uint32_t topic_count, partition_count; /* slots ever used */

@@ -36,23 +36,34 @@ static void after_a_failed_sync_nothing_is_acknowledged_and_the_process_ends(voi
     }
 }
 
-static void a_failed_journal_write_is_final(void **state) {
-    (void)state;
+static void fail_a_commit(enum sys_commit_path how, enum sys_sim_call call) {
     struct world w;
     const char *message = NULL;
     world_init(&w, 22);
+    w.options.journal_write = how;
     must(world_open(&w));
     write_on(&w, 3, 5);
-    sys_sim_fail_at(w.sys, SYS_SIM_WRITE, 1, WEIR_E_IO);
+    sys_sim_fail_at(w.sys, call, 1, WEIR_E_IO);
     assert_true(world_commit(&w, 5));
     uint64_t acked = w.inputs[0].acked + w.inputs[1].acked + w.inputs[2].acked;
+    log_journal_work(&w.log->journal, 0); /* first of all agents: the failure is its own */
     world_run(&w);
     assert_true(sys_sim_fatal(w.sys, &message));
+    assert_non_null(strstr(message, "the journal can't be written"));
     assert_int_equal(w.inputs[0].acked + w.inputs[1].acked + w.inputs[2].acked, acked);
-    world_crash(&w, true);
+    world_crash(&w, call == SYS_SIM_WRITE);
+    w.options.journal_write = (enum sys_commit_path)((how + 1u) % SYS_COMMIT_PATHS);
     must(world_open(&w));
     world_check(&w);
     world_done(&w);
+}
+
+static void a_failed_journal_write_or_sync_is_final_in_whatever_way(void **state) {
+    (void)state;
+    for (int how = 0; how < SYS_COMMIT_PATHS; how++) {
+        fail_a_commit((enum sys_commit_path)how, SYS_SIM_WRITE);
+        fail_a_commit((enum sys_commit_path)how, SYS_SIM_SYNC);
+    }
 }
 
 static void segment_writes_wait_for_space_and_lose_nothing(void **state) {
@@ -406,7 +417,7 @@ static void a_thousand_partitions_in_one_commit_come_back(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(after_a_failed_sync_nothing_is_acknowledged_and_the_process_ends),
-        cmocka_unit_test(a_failed_journal_write_is_final),
+        cmocka_unit_test(a_failed_journal_write_or_sync_is_final_in_whatever_way),
         cmocka_unit_test(segment_writes_wait_for_space_and_lose_nothing),
         cmocka_unit_test(below_the_disk_reserve_commits_are_refused_before_anything_is_applied),
         cmocka_unit_test(a_journal_at_its_bound_refuses_until_what_it_holds_is_released),

@@ -169,6 +169,60 @@ static void a_recovery_without_space_puts_the_tail_into_files_that_are_there(voi
     }
 }
 
+/* ---- the way to write
+ * ------------------------------------------------------------------------------------------------------------- */
+
+static enum weir_error commit_answer;
+static enum weir_error commit_refused(
+    struct sys *sys, int file, enum sys_commit_path path, uint64_t offset, const void *data, size_t size) {
+    (void)sys, (void)file, (void)path, (void)offset, (void)data, (void)size;
+    return weir_error_context(commit_answer, "no such thing on this disk");
+}
+
+static bool find_probe(void *ctx, const char *name, bool is_folder) {
+    (void)is_folder;
+    if (strcmp(name, "write-probe") == 0) *(bool *)ctx = true;
+    return true;
+}
+
+/* Before anything of the folder is read or changed: the next start, with another way, finds it as it was. */
+static void a_way_to_write_that_is_refused_is_named_and_changes_nothing(void **state) {
+    (void)state;
+    const enum weir_error answers[] = {WEIR_E_INVALID, WEIR_E_UNSUPPORTED, WEIR_E_PERMISSION, WEIR_E_IO};
+    struct world w;
+    strict_init(&w, 110);
+    must(world_open(&w));
+    write_on(&w, 5, 5);
+    world_crash(&w, false);
+    for (int how = SYS_COMMIT_DSYNC; how < SYS_COMMIT_PATHS; how++) {
+        for (size_t i = 0; i < 4; i++) {
+            uint64_t renames = sys_sim_calls(w.sys, SYS_SIM_RENAME), syncs = sys_sim_calls(w.sys, SYS_SIM_SYNC);
+            bool left = false;
+            enum weir_error (*commit)(struct sys *, int, enum sys_commit_path, uint64_t, const void *, size_t) =
+                w.sys->file_commit;
+            w.sys->file_commit = commit_refused;
+            commit_answer = answers[i];
+            w.options.journal_write = (enum sys_commit_path)how;
+            enum weir_error e = world_open(&w);
+            assert_int_equal(e, answers[i] == WEIR_E_IO ? WEIR_E_IO : WEIR_E_CONFIG);
+            assert_non_null(strstr(weir_error_text(), "no such thing on this disk"));
+            if (e == WEIR_E_CONFIG) {
+                assert_non_null(strstr(weir_error_text(), "journal_write: "));
+                assert_non_null(strstr(weir_error_text(), sys_commit_path_name((enum sys_commit_path)how)));
+                assert_non_null(strstr(weir_error_text(), "choose journal_write: sync"));
+            }
+            w.sys->file_commit = commit;
+            assert_int_equal(sys_sim_calls(w.sys, SYS_SIM_RENAME), renames);
+            assert_int_equal(sys_sim_calls(w.sys, SYS_SIM_SYNC), syncs);
+            must(w.sys->dir_list(w.sys, "data", find_probe, &left));
+            assert_false(left);
+        }
+    }
+    must(world_open(&w));
+    world_check(&w);
+    world_done(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_disk_that_cannot_be_read_now_is_not_called_damaged),
@@ -176,6 +230,7 @@ int main(void) {
         cmocka_unit_test(a_segment_that_a_start_cut_is_synced_before_another_follows_it),
         cmocka_unit_test(a_segment_whose_first_write_found_no_space_is_not_made_twice),
         cmocka_unit_test(a_recovery_without_space_puts_the_tail_into_files_that_are_there),
+        cmocka_unit_test(a_way_to_write_that_is_refused_is_named_and_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

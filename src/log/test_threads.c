@@ -118,8 +118,7 @@ static void small_options(struct log_options *o, const char *folder) {
     o->disk_reserve_bytes = 0;
 }
 
-static void lanes_readers_and_agents_together_lose_nothing(void **state) {
-    (void)state;
+static void run_all(const struct log_topic_config *plain) {
     char folder[64], command[128];
     snprintf(folder, sizeof folder, "/tmp/weir-test-log-%ld", (long)getpid());
     struct sys *sys = NULL;
@@ -127,10 +126,10 @@ static void lanes_readers_and_agents_together_lose_nothing(void **state) {
     struct log_options o;
     small_options(&o, folder);
     must(sys_linux_new(&sys));
-    struct log_topic_config plain = {.retention_bytes = 64 << 10}, derived = {.derived = true};
+    struct log_topic_config derived = {.derived = true};
     struct log_topic *in = NULL, *out = NULL;
     must(log_open(sys, &o, &log));
-    must(log_topic_create(log, "in", PARTITIONS, &plain, &in));
+    must(log_topic_create(log, "in", PARTITIONS, plain, &in));
     must(log_topic_create(log, "out", PARTITIONS, &derived, &out));
     struct lane lanes[LANES];
     struct reader reader = {.log = log, .in = in};
@@ -167,9 +166,29 @@ static void lanes_readers_and_agents_together_lose_nothing(void **state) {
     assert_int_equal(system(command), 0);
 }
 
+static void lanes_readers_and_agents_together_lose_nothing(void **state) {
+    (void)state;
+    run_all(&(struct log_topic_config){.retention_bytes = 64 << 10});
+}
+
+static void nor_do_they_of_lazy_topics_compressed(void **state) {
+    (void)state;
+    run_all(&(struct log_topic_config){
+        .durability = LOG_LAZY, .compression = LOG_COMPRESSION_ZSTD, .retention_bytes = 64 << 10});
+}
+
+/* The ring goes round under the reader: it is given whole batches, or told that it was overtaken. */
+static void nor_do_they_of_memory_topics(void **state) {
+    (void)state;
+    run_all(&(struct log_topic_config){
+        .durability = LOG_MEMORY, .retention_bytes = LOG_MEMORY_BYTES_MIN, .segment_bytes = 16 << 10});
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lanes_readers_and_agents_together_lose_nothing),
+        cmocka_unit_test(nor_do_they_of_lazy_topics_compressed),
+        cmocka_unit_test(nor_do_they_of_memory_topics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "log/topic.h"
 
 #include "log/catalogue.h"
+#include "log/memory.h"
 #include "log/state.h"
 
 #include <stdio.h>
@@ -74,6 +75,17 @@ static enum weir_error check_room(struct log *log, const char *name, uint32_t pa
         WEIR_E_FULL, "topic %s with %u partitions: %u of %u partitions are in use", name, partitions, live, max);
 }
 
+/* Of every memory topic that is there. */
+static void count_memory(struct log *log) {
+    uint32_t slots = atomic_load(&log->topic_count);
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < slots; i++) {
+        const struct topic *t = atomic_load(&log->topics[i]);
+        if (t) bytes += log_memory_needed(&t->topic.config, t->topic.partition_count);
+    }
+    metric_set(&log->memory_reserved, bytes);
+}
+
 enum weir_error log_topic_publish(struct log *log, struct topic *t) {
     uint32_t count = atomic_load(&log->topic_count), slot = free_slot(log);
     enum weir_error e = check_room(log, t->topic.name, t->topic.partition_count);
@@ -85,6 +97,7 @@ enum weir_error log_topic_publish(struct log *log, struct topic *t) {
         publish_partition(log, partition_of(t->topic.partitions[i]));
     atomic_store_explicit(&log->topics[slot], t, memory_order_release);
     if (slot == count) atomic_store_explicit(&log->topic_count, count + 1, memory_order_release);
+    count_memory(log);
     return WEIR_OK;
 }
 
@@ -110,21 +123,52 @@ struct log_topic *log_topic_at(struct log *log, uint32_t i) {
 /* ---- create
  * ------------------------------------------------------------------------------------------------------------ */
 
+static enum weir_error check_memory(const char *name, const struct log_topic_config *config) {
+    if (config->retention_ms > 0)
+        return weir_error_context(
+            WEIR_E_INVALID, "topic %s: a memory topic is bounded by retention in bytes, not by age", name);
+    if (config->retention_bytes > 0 && config->retention_bytes < LOG_MEMORY_BYTES_MIN)
+        return weir_error_context(
+            WEIR_E_INVALID, "topic %s: a memory topic has at least %u bytes per partition", name, LOG_MEMORY_BYTES_MIN);
+    return WEIR_OK;
+}
+
+static enum weir_error check_memory_left(
+    const struct log *log, const char *name, uint32_t partitions, const struct log_topic_config *config) {
+    uint64_t used = metric_get(&log->memory_reserved), max = log->options.memory_bytes_max;
+    uint64_t most = config->durability == LOG_MEMORY ? log_memory_needed(config, 1) : 0;
+    if (most == 0 || (most <= max && log_memory_needed(config, partitions) / partitions == most &&
+                         log_memory_needed(config, partitions) <= (max > used ? max - used : 0)))
+        return WEIR_OK;
+    return weir_error_context(WEIR_E_FULL,
+        "topic %s: %u partitions of %llu bytes in memory; %llu of %llu bytes are taken by memory topics", name,
+        partitions, (unsigned long long)most, (unsigned long long)used, (unsigned long long)max);
+}
+
 static enum weir_error check_config(const char *name, uint32_t partitions, const struct log_topic_config *config) {
     if (!log_catalogue_name_valid(name))
         return weir_error_context(WEIR_E_INVALID,
             "topic name '%.140s': 1 to %d letters, digits, '.', '_' or '-' are needed, and not \".\" or \"..\"", name,
             LOG_TOPIC_NAME_MAX);
     if (partitions == 0) return weir_error_context(WEIR_E_INVALID, "topic %s: at least one partition is needed", name);
-    if (config->durability != LOG_DURABLE)
-        return weir_error_context(WEIR_E_UNSUPPORTED, "topic %s: only durable topics are supported", name);
-    return WEIR_OK;
+    if (config->durability >= LOG_DURABILITIES)
+        return weir_error_context(
+            WEIR_E_INVALID, "topic %s: durability %d is none of durable, lazy, memory", name, (int)config->durability);
+    if (config->compression >= LOG_COMPRESSIONS)
+        return weir_error_context(WEIR_E_INVALID, "topic %s: compression %d is none of producer, none, lz4, zstd", name,
+            (int)config->compression);
+    if (config->internal && !config->derived && config->compression != LOG_COMPRESSION_PRODUCER)
+        return weir_error_context(WEIR_E_INVALID, "topic %s: a service's input is not compressed: folds read it", name);
+    if (config->derived && config->durability == LOG_LAZY)
+        return weir_error_context(WEIR_E_INVALID,
+            "topic %s: an output is derived again from its inputs and costs no sync as it is; lazy has no meaning for "
+            "it",
+            name);
+    return config->durability == LOG_MEMORY ? check_memory(name, config) : WEIR_OK;
 }
 
 /* Before start the file is written later, by the journal agent. A new folder without FORMAT counts as empty, whatever
  * else is in it: what is made before the agent came to it makes the folder ready here. */
-#define CONTROL_PAUSE_NS 50000u /* a fraction of the disk write that is waited for */
-
 static enum weir_error make_durable(struct log *log) {
     log->catalogue_dirty = true;
     if (!log->started) return WEIR_OK;
@@ -193,6 +237,7 @@ static enum weir_error create(struct log *log, const char *name, uint32_t partit
         return weir_error_context(WEIR_E_FULL, "topic %s: %u partitions; at most %u are possible in all", name,
             partitions, log->options.partitions_max);
     enum weir_error e = check_room(log, name, partitions);
+    if (!e) e = check_memory_left(log, name, partitions, config);
     if (!e) e = choose_folder(log, name, folder);
     if (!e) e = log_topic_new(log, name, folder, config, partitions, &t);
     if (e) return e;
@@ -212,6 +257,8 @@ static enum weir_error create(struct log *log, const char *name, uint32_t partit
     return e;
 }
 
+#define CONTROL_PAUSE_NS 50000u /* a fraction of the disk write that is waited for */
+
 void log_control_take(struct log *log) {
     while (atomic_exchange_explicit(&log->control, true, memory_order_acquire))
         log->sys->pause(log->sys, CONTROL_PAUSE_NS);
@@ -226,8 +273,10 @@ enum weir_error log_topic_create(struct log *log, const char *name, uint32_t par
     if (log->options.read_only) return weir_error_context(WEIR_E_FORBIDDEN, "the log is open for reading only");
     enum weir_error e = check_config(name, partitions, config);
     if (e) return e;
+    struct log_topic_config whole = *config;
+    if (whole.durability == LOG_MEMORY && whole.retention_bytes == 0) whole.retention_bytes = LOG_MEMORY_BYTES_DEFAULT;
     log_control_take(log);
-    e = create(log, name, partitions, config, ret_topic);
+    e = create(log, name, partitions, &whole, ret_topic);
     log_control_give(log);
     return e;
 }
@@ -292,6 +341,7 @@ static enum weir_error remove_topic(struct log *log, struct topic *t) {
         return keep_topic(log, e);
     }
     forget(log, t);
+    count_memory(log);
     for (uint32_t i = 0; i < t->topic.partition_count; i++) {
         struct partition *p = partition_of(t->topic.partitions[i]);
         struct segment *s;

@@ -84,7 +84,7 @@ static enum weir_error verify_segment(
     uint64_t size = 0;
     int file = -1;
     log_partition_segment_path(p, base, &path);
-    if (base != *next)
+    if (base != *next && !partition_may_resume(p, *next, base))
         log_tool_report(t, WEIR_E_CORRUPT, path.text, 0, "the segment before it ends at offset %" PRIu64, *next);
     enum weir_error e = t->sys->file_open(t->sys, path.text, SYS_OPEN_READ, &file);
     if (e) return e;
@@ -104,7 +104,7 @@ static enum weir_error verify_segment(
 
 static enum weir_error verify_partition(struct tool *t, struct partition *p) {
     const struct partition_row *row = &p->row;
-    uint64_t *bases = NULL, next = 0;
+    uint64_t *bases = NULL, next = 0, last = 0;
     uint32_t count = 0, first = 0, damage = 0;
     p->partition.next = row->end;
     enum weir_error e = log_partition_list(p, &bases, &count);
@@ -121,11 +121,13 @@ static enum weir_error verify_partition(struct tool *t, struct partition *p) {
         damage++;
     }
     next = count > 0 ? bases[first] : 0;
-    for (uint32_t i = first; !e && i < count && bases[i] <= row->segment_base; i++)
-        e = verify_segment(t, p, bases[i], bases[i] == row->segment_base ? row->segment_size : 0, &next);
+    for (uint32_t i = first; !e && i < count && bases[i] <= row->segment_base; i++) {
+        last = bases[i];
+        e = verify_segment(t, p, last, last == row->segment_base ? row->segment_size : 0, &next);
+    }
     free(bases);
     if (e || damage) return e;
-    if (next != row->end)
+    if (next != row->end && !(last == row->segment_base && partition_may_resume(p, next, row->end)))
         log_tool_report(t, WEIR_E_CORRUPT, path.text, 0, "%s-%u ends at offset %" PRIu64 ", but %" PRIu64 " was synced",
             p->partition.topic->name, p->partition.index, next, row->end);
     else

@@ -1,7 +1,7 @@
 /* sys/sys.h: the world behind one table of functions: files, sockets, clocks, randomness, threads.
  *
  * Everything above this layer reaches the world only through a `struct sys *`. There are two implementations:
- *   sys_linux_new()   epoll, pwritev + fdatasync, pthreads, eventfd            (sys_linux*.c)
+ *   sys_linux_new()   epoll, pwritev + fdatasync, io_uring, pthreads, eventfd  (sys_linux*.c)
  *   sys_sim_new()     one thread, virtual clock, a memory disk that loses what was not synced at a crash,
  *                     scripted sockets, faults by plan                         (sys_sim*.c, sim.h)
  * Handles are small non-negative integers; -1 is none. Every call returns `enum weir_error` with a context line that
@@ -29,7 +29,23 @@ enum sys_open_flags {
     SYS_OPEN_CREATE = 4,    /* create when absent */
     SYS_OPEN_EXCLUSIVE = 8, /* with CREATE: WEIR_E_EXISTS when present */
     SYS_OPEN_TRUNCATE = 16, /* start empty */
+    SYS_OPEN_DIRECT = 32,   /* past the page cache: offsets, sizes, memory in SYS_DIRECT_BLOCKs. INVALID: not here */
+    SYS_OPEN_PRIVATE = 64,  /* with CREATE: only its owner may read it */
 };
+#define SYS_DIRECT_BLOCK 4096u
+
+/* Ways to write bytes so that they are durable. The promise is the same; what each costs is the disk's matter. */
+enum sys_commit_path {
+    SYS_COMMIT_SYNC,         /* a write into the page cache, then fdatasync */
+    SYS_COMMIT_DSYNC,        /* one write with O_DSYNC through the page cache */
+    SYS_COMMIT_DIRECT,       /* one write with O_DSYNC past it; the file is open with SYS_OPEN_DIRECT */
+    SYS_COMMIT_URING,        /* write and fdatasync as one linked pair, one call of io_uring */
+    SYS_COMMIT_URING_DIRECT, /* as DIRECT, by io_uring */
+    SYS_COMMIT_PATHS
+};
+static inline bool sys_commit_is_direct(enum sys_commit_path path) {
+    return path == SYS_COMMIT_DIRECT || path == SYS_COMMIT_URING_DIRECT;
+}
 struct sys_iovec { /* same layout as struct iovec */
     void *data;
     size_t size;
@@ -47,9 +63,12 @@ struct sys_poll_event {
     uint64_t token; /* as given at poller_add */
     uint32_t bits;
 };
+#define SYS_UNIX_PATH_MAX 107 /* bytes of a socket's path, as Linux has it */
 struct sys_address {
-    char host[64]; /* numeric IPv4 or IPv6 */
+    char host[64]; /* numeric IPv4 or IPv6; "" of a Unix socket */
     uint16_t port;
+    bool is_unix; /* then the kernel says who it is, as of its connect() */
+    uint32_t uid, process_id;
 };
 
 /* ---- threads and agents ---- */
@@ -62,6 +81,7 @@ struct sys_agent {
     const char *name; /* at most 15 bytes, the thread's name */
     uint32_t (*do_work)(void *self, uint64_t block_ns);
     void *self;
+    bool background; /* others come first where they want the processor; not for what anybody waits for */
 };
 
 struct sys {
@@ -77,8 +97,15 @@ struct sys {
         struct sys *, int file, uint64_t offset, struct sys_iovec *parts, size_t count);
     /* Content (and size) durable. A failure is final: the caller must not retry (pages may have been marked clean). */
     WEIR_MUST enum weir_error (*file_sync)(struct sys *, int file);
-    /* The same for everything written before to any file of the disk that holds this one: one call where there are many
-     * small ones. Folder entries still want dir_sync. A failure may be another file's: sync one by one to see. */
+    /* file_write and file_sync in one: the bytes, and the size they need, are durable when it returns. Nothing else is
+     * promised: what was written before elsewhere in the file is durable only by SYNC and URING. Any failure, of the
+     * write as of its sync, is final as that of file_sync; any part of the bytes may be on disk then. UNSUPPORTED or
+     * PERMISSION: this kernel, container or build has no io_uring; INVALID: the file system refuses such a write. */
+    WEIR_MUST enum weir_error (*file_commit)(
+        struct sys *, int file, enum sys_commit_path path, uint64_t offset, const void *data, size_t size);
+    /* The same as file_sync for everything written before to any file of the disk that holds this one: one call where
+     * there are many small ones. Folder entries still want dir_sync. A failure may be another file's: sync one by one
+     * to see. */
     WEIR_MUST enum weir_error (*disk_sync)(struct sys *, int file);
     WEIR_MUST enum weir_error (*file_size)(struct sys *, int file, uint64_t *ret_size);
     WEIR_MUST enum weir_error (*file_truncate)(struct sys *, int file, uint64_t size);
@@ -129,6 +156,14 @@ struct sys {
     WEIR_MUST enum weir_error (*tcp_accept)(struct sys *, int listener, int *ret_socket, struct sys_address *ret_peer);
     /* Writable when done; if it failed, read and write say CLOSED. */
     WEIR_MUST enum weir_error (*tcp_connect)(struct sys *, const char *host, uint16_t port, int *ret_socket);
+    /* Unix sockets (stream). The path's socket appears whole: with its mode, and only once it listens. One that a dead
+     * process left is replaced; EXISTS when somebody listens there or what is there is no socket. PATH.lock keeps two
+     * nodes apart and stays. Each of the `count` handles accepts from the same queue, by tcp_accept. */
+    WEIR_MUST enum weir_error (*unix_listen)(
+        struct sys *, const char *path, uint32_t mode, uint32_t count, int *ret_sockets, int *ret_lock);
+    /* Removes the socket's name and gives the lock back. */
+    void (*unix_unlisten)(struct sys *, const char *path, int lock);
+    WEIR_MUST enum weir_error (*unix_connect)(struct sys *, const char *path, int *ret_socket);
     /* *ret_size = 0 with OK: the peer has closed its side. AGAIN: nothing there. */
     WEIR_MUST enum weir_error (*socket_read)(struct sys *, int socket, void *data, size_t size, size_t *ret_size);
     /* Gathers; *ret_size may be short. AGAIN when nothing fits. CLOSED when the peer is gone (no SIGPIPE). */
@@ -136,6 +171,9 @@ struct sys {
         struct sys *, int socket, const struct sys_iovec *parts, size_t count, size_t *ret_size);
     void (*socket_shutdown)(struct sys *, int socket); /* no more writes from us */
     void (*socket_close)(struct sys *, int socket);
+    /* One datagram to the Unix socket at path ("@name": Linux' abstract names), as supervisors listen to. Never waits:
+     * AGAIN when the receiver has no room. NOT_FOUND: nobody is there (never anybody in the simulator's world). */
+    WEIR_MUST enum weir_error (*datagram_send)(struct sys *, const char *path, const void *data, size_t size);
 
     /* Agents. The struct is copied, what it points to is not. stop() asks the agent to end, wakes it through the poller
      * given here (-1: none), and returns after its last do_work (join); never called by the agent itself. To stop many,
@@ -172,6 +210,9 @@ WEIR_MUST enum weir_error sys_make_folders(struct sys *sys, const char *path); /
 WEIR_MUST enum weir_error sys_memory_map(size_t size, void **ret_memory);
 void sys_memory_unmap(void *memory, size_t size);
 uint32_t sys_core_count(void);
+/* As people write it: sync, dsync, direct, uring, uring_direct. */
+const char *sys_commit_path_name(enum sys_commit_path path);
+bool sys_commit_path_parse(const char *name, enum sys_commit_path *ret_path);
 
 /* ---- code that is not in the binary (sys_library.c): shared objects, loaded once at start, never unloaded ---- */
 /* Loads the object at path with what it needs; its symbols stay its own, its undefined ones are looked up in the binary

@@ -124,8 +124,14 @@ enum weir_error sys_linux_new(struct sys **ret_sys) {
     sys_linux_path_table(&world->table);
     sys_linux_poller_table(&world->table);
     sys_linux_net_table(&world->table);
+    sys_linux_unix_table(&world->table);
     sys_linux_thread_table(&world->table);
     sys_linux_crash_table(&world->table);
+    enum weir_error e = sys_linux_commit_open(world);
+    if (e) {
+        sys_linux_free(&world->table);
+        return e;
+    }
     /* sendfile() has no flag against SIGPIPE, so the signal goes for the whole process. */
     (void)signal(SIGPIPE, SIG_IGN);
     *ret_sys = &world->table;
@@ -139,6 +145,7 @@ void sys_linux_free(struct sys *sys) {
         WEIR_ASSERT(world->agents[i] == NULL);
     for (size_t i = 0; i < SYS_LINUX_POLLERS_MAX; i++)
         WEIR_ASSERT(world->pollers[i] == NULL);
+    sys_linux_commit_close(world);
     pthread_mutex_destroy(&world->lock);
     free(world);
 }

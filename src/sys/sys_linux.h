@@ -14,12 +14,14 @@
 
 struct sys_linux_poller;
 struct sys_linux_agent;
+struct sys_linux_ring;
 
 struct sys_linux {
     struct sys table;     /* first: a struct sys * of this implementation is a struct sys_linux * */
     pthread_mutex_t lock; /* guards taking and giving back slots */
     _Atomic(struct sys_linux_poller *) pollers[SYS_LINUX_POLLERS_MAX];
     struct sys_linux_agent *agents[SYS_LINUX_AGENTS_MAX];
+    struct sys_linux_ring *ring; /* io_uring for file_commit() */
 };
 
 static inline struct sys_linux *sys_linux_of(struct sys *sys) {
@@ -36,8 +38,14 @@ void sys_linux_file_table(struct sys *table);
 void sys_linux_path_table(struct sys *table);
 void sys_linux_poller_table(struct sys *table);
 void sys_linux_net_table(struct sys *table);
+void sys_linux_unix_table(struct sys *table);
 void sys_linux_thread_table(struct sys *table);
 void sys_linux_crash_table(struct sys *table);
+/* file_commit() and what it needs. */
+WEIR_MUST enum weir_error sys_linux_commit_open(struct sys_linux *world);
+void sys_linux_commit_close(struct sys_linux *world); /* accepts one that was not opened */
+/* Who is at the other end of a Unix socket. */
+void sys_linux_unix_peer(int socket, struct sys_address *peer);
 /* Gives the calling thread a stack for the fault handler. */
 void sys_linux_crash_thread(void);
 

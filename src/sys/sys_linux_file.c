@@ -22,9 +22,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define PARTS_MAX 1024 /* IOV_MAX of Linux */
-#define FILE_MODE 0640
-#define SEND_MAX  ((size_t)1 << 30) /* sendfile moves less than 2 GiB per call */
+#define PARTS_MAX         1024 /* IOV_MAX of Linux */
+#define FILE_MODE         0640
+#define FILE_MODE_PRIVATE 0600
+#define SEND_MAX          ((size_t)1 << 30) /* sendfile moves less than 2 GiB per call */
 
 _Static_assert(sizeof(struct sys_iovec) == sizeof(struct iovec), "sys_iovec is handed to the kernel as iovec");
 _Static_assert(offsetof(struct sys_iovec, data) == offsetof(struct iovec, iov_base), "same first member");
@@ -41,10 +42,13 @@ static enum weir_error linux_file_open(struct sys *sys, const char *path, uint32
     if (flags & SYS_OPEN_CREATE) how |= O_CREAT;
     if (flags & SYS_OPEN_EXCLUSIVE) how |= O_EXCL;
     if (flags & SYS_OPEN_TRUNCATE) how |= O_TRUNC;
+    if (flags & SYS_OPEN_DIRECT) how |= O_DIRECT;
     int file;
     do
-        file = open(path, how, FILE_MODE);
+        file = open(path, how, flags & SYS_OPEN_PRIVATE ? FILE_MODE_PRIVATE : FILE_MODE);
     while (file < 0 && errno == EINTR);
+    if (file < 0 && errno == EINVAL && (flags & SYS_OPEN_DIRECT))
+        return weir_error_context(WEIR_E_INVALID, "cannot open %s with O_DIRECT: its file system has none", path);
     if (file < 0) return sys_linux_error(errno, (flags & SYS_OPEN_CREATE) ? "create" : "open", path);
     *ret_file = file;
     return WEIR_OK;

@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG   1024
@@ -39,8 +41,7 @@ static bool address_parse(const char *host, uint16_t port, union address *addres
 }
 
 static void address_tell(const union address *address, struct sys_address *ret_peer) {
-    ret_peer->host[0] = 0;
-    ret_peer->port = 0;
+    *ret_peer = (struct sys_address){.is_unix = address->any.sa_family == AF_UNIX};
     if (address->any.sa_family == AF_INET) {
         (void)inet_ntop(AF_INET, &address->v4.sin_addr, ret_peer->host, sizeof ret_peer->host);
         ret_peer->port = ntohs(address->v4.sin_port);
@@ -110,9 +111,12 @@ static enum weir_error linux_tcp_accept(struct sys *sys, int listener, int *ret_
         socklen_t size = sizeof address;
         int s = accept4(listener, &address.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (s >= 0) {
-            set_option(s, IPPROTO_TCP, TCP_NODELAY);
             *ret_socket = s;
             address_tell(&address, ret_peer);
+            if (ret_peer->is_unix)
+                sys_linux_unix_peer(s, ret_peer);
+            else
+                set_option(s, IPPROTO_TCP, TCP_NODELAY);
             return WEIR_OK;
         }
         switch (errno) {
@@ -160,7 +164,7 @@ static enum weir_error stream_error(int reason, const char *verb, int socket) {
     char what[128] = "its peer";
     if (getpeername(socket, &address.any, &size) == 0) {
         address_tell(&address, &peer);
-        snprintf(what, sizeof what, "%s port %u", peer.host, peer.port);
+        if (!peer.is_unix) snprintf(what, sizeof what, "%s port %u", peer.host, peer.port);
     }
     switch (reason) {
     case EPIPE:
@@ -218,6 +222,25 @@ static void linux_socket_close(struct sys *sys, int socket) {
     if (socket >= 0) (void)close(socket);
 }
 
+static enum weir_error linux_datagram_send(struct sys *sys, const char *path, const void *data, size_t size) {
+    (void)sys;
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof to.sun_path || (path[0] != '/' && path[0] != '@'))
+        return weir_error_context(WEIR_E_INVALID, "'%.120s' is no path of a Unix socket", path);
+    memcpy(to.sun_path, path, length);
+    if (path[0] == '@') to.sun_path[0] = 0;
+    int socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (socket_fd < 0) return sys_linux_error(errno, "make a socket for", path);
+    socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    ssize_t put = sendto(socket_fd, data, size, MSG_NOSIGNAL, (const struct sockaddr *)&to, bytes);
+    int reason = errno;
+    (void)close(socket_fd);
+    if (put >= 0) return WEIR_OK;
+    if (reason == EAGAIN) return WEIR_E_AGAIN;
+    return sys_linux_error(reason == ECONNREFUSED ? ENOENT : reason, "send a datagram to", path);
+}
+
 void sys_linux_net_table(struct sys *table) {
     table->tcp_listen = linux_tcp_listen;
     table->tcp_accept = linux_tcp_accept;
@@ -226,4 +249,5 @@ void sys_linux_net_table(struct sys *table) {
     table->socket_write = linux_socket_write;
     table->socket_shutdown = linux_socket_shutdown;
     table->socket_close = linux_socket_close;
+    table->datagram_send = linux_datagram_send;
 }

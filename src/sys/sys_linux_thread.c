@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@
  */
 #define PAUSE_NS_MIN 50000ull
 #define PAUSE_NS_MAX (10 * SYS_NANOS_PER_MS)
+
+#define BACKGROUND_NICE 10
 
 struct sys_linux_agent {
     struct sys_agent agent;
@@ -61,6 +64,8 @@ static void *agent_run(void *arg) {
     struct sys_linux_agent *a = arg;
     (void)pthread_setname_np(pthread_self(), a->name);
     sys_linux_crash_thread();
+    /* Linux keeps a priority per thread; whether it may be changed is not worth an error. */
+    if (a->agent.background) (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BACKGROUND_NICE);
     uint64_t pause = PAUSE_NS_MIN;
     while (!atomic_load_explicit(&a->stop, memory_order_acquire)) {
         uint32_t worked = a->agent.do_work(a->agent.self, BLOCK_NS);

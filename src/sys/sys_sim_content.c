@@ -142,6 +142,57 @@ void sim_inode_sync(struct sim_inode *inode, uint64_t before) {
     inode->change_count = left;
 }
 
+/* The bytes from..to of a waiting write go on waiting. */
+static void keep_waiting(struct sim_inode *inode, const struct sim_change *change, uint64_t from, uint64_t to) {
+    if (from >= to) return;
+    struct sim_change *kept = change_add(inode, SIM_CHANGE_WRITE);
+    kept->given_up = change->given_up;
+    kept->number = change->number;
+    kept->offset = from;
+    kept->size = (size_t)(to - from);
+    kept->data = malloc(kept->size);
+    WEIR_ASSERT(kept->data != NULL);
+    memcpy(kept->data, change->data + (from - change->offset), kept->size);
+}
+
+/* A write's part inside the range is on disk; what is outside waits. In order, so that the newest bytes stay. */
+static void sync_part(struct sim_inode *inode, struct sim_change *change, uint64_t offset, uint64_t end) {
+    uint64_t last = change->offset + change->size;
+    uint64_t from = change->offset > offset ? change->offset : offset, to = last < end ? last : end;
+    if (from < to) {
+        const uint8_t *bytes = change->data + (from - change->offset);
+        if (!change->given_up) sim_content_write(&inode->durable, from, bytes, (size_t)(to - from));
+        keep_waiting(inode, change, change->offset, from);
+        keep_waiting(inode, change, to, last);
+    } else {
+        keep_waiting(inode, change, change->offset, last);
+    }
+}
+
+void sim_inode_sync_range(struct sim_inode *inode, uint64_t offset, uint64_t size, uint64_t before) {
+    struct sim_change *changes = inode->changes;
+    size_t count = inode->change_count, sized = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].number < before && changes[i].kind != SIM_CHANGE_WRITE) sized = i + 1;
+    }
+    inode->changes = NULL;
+    inode->change_count = inode->change_capacity = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct sim_change *change = &changes[i];
+        bool lost = change->given_up && change->kind == SIM_CHANGE_WRITE;
+        if (i < sized && !lost) { /* sizes go in the file system's own order, and what came before them with them */
+            apply(inode, change);
+        } else if (change->number < before && change->kind == SIM_CHANGE_WRITE) {
+            sync_part(inode, change, offset, offset + size);
+        } else {
+            *change_add(inode, change->kind) = *change;
+            change->data = NULL;
+        }
+        free(change->data);
+    }
+    free(changes);
+}
+
 void sim_inode_sync_failed(struct sim_inode *inode, uint64_t before) {
     for (size_t i = 0; i < inode->change_count; i++)
         if (inode->changes[i].number < before) inode->changes[i].given_up = true;

@@ -99,10 +99,10 @@ static enum weir_error sim_file_read(
 }
 
 /* Writes the first `size` bytes of the parts. */
-static void write_parts(
-    struct sys_sim *sim, struct sim_inode *inode, uint64_t offset, const struct sys_iovec *parts, size_t size) {
+static void write_parts(struct sys_sim *sim, struct sim_inode *inode, uint64_t offset, const struct sys_iovec *parts,
+    size_t count, size_t size) {
     uint8_t *whole = sim_new(size + 1); /* one change, so that a crash may tear it anywhere */
-    for (size_t done = 0; done < size; parts++) {
+    for (size_t done = 0; done < size && count > 0; parts++, count--) {
         size_t part = parts->size < size - done ? parts->size : size - done;
         if (part > 0) memcpy(whole + done, parts->data, part);
         done += part;
@@ -125,7 +125,7 @@ static enum weir_error sim_file_write(
     if (e == WEIR_E_CLOSED) return e;
     if (e) { /* a write that fails may have got some way */
         open = file_of(sim, file);
-        if (open) write_parts(sim, open->inode, offset, parts, (size_t)prng_between(&sim->prng_disk, 0, total));
+        if (open) write_parts(sim, open->inode, offset, parts, count, (size_t)prng_between(&sim->prng_disk, 0, total));
         return e;
     }
     WEIR_ASSERT(open->flags & SYS_OPEN_WRITE);
@@ -134,12 +134,12 @@ static enum weir_error sim_file_write(
     uint64_t end = offset + total, grows = end > inode->live.size ? end - inode->live.size : 0;
     if (total == 0) return WEIR_OK;
     if (sim_disk_fits(sim, grows)) {
-        write_parts(sim, inode, offset, parts, total);
+        write_parts(sim, inode, offset, parts, count, total);
         return sim_linger(sim);
     }
     uint64_t used = sim_disk_used(sim), room = sim->plan.disk_bytes > used ? sim->plan.disk_bytes - used : 0;
     uint64_t last = inode->live.size + room; /* what fits is written, as Linux does */
-    if (last > offset) write_parts(sim, inode, offset, parts, (size_t)(last - offset));
+    if (last > offset) write_parts(sim, inode, offset, parts, count, (size_t)(last - offset));
     return no_space("write to", open->path);
 }
 
@@ -150,6 +150,28 @@ static enum weir_error sim_file_sync(struct sys *sys, int file) {
     enum weir_error e = enter(sim, SYS_SIM_SYNC, "sync", file, &open);
     if (e) return e;
     sim_inode_sync(open->inode, before);
+    sim_took(sim, sim->plan.sync_ns);
+    return sim_linger(sim);
+}
+
+/* A write, and then its sync, which is another moment to fail or die in. With O_DSYNC the sync covers the written range
+ * alone, whatever else of the file is waiting. */
+static enum weir_error sim_file_commit(
+    struct sys *sys, int file, enum sys_commit_path path, uint64_t offset, const void *data, size_t size) {
+    struct sys_sim *sim = sim_of(sys);
+    const struct sim_open_file *as = sim_dead(sim) ? NULL : file_of(sim, file);
+    WEIR_ASSERT(size > 0 && path < SYS_COMMIT_PATHS);
+    WEIR_ASSERT(!sys_commit_is_direct(path) || (offset | size | (uintptr_t)data) % SYS_DIRECT_BLOCK == 0);
+    WEIR_ASSERT(!as || sys_commit_is_direct(path) == ((as->flags & SYS_OPEN_DIRECT) != 0));
+    struct sys_iovec part = {(void *)(uintptr_t)data, size};
+    enum weir_error e = sim_file_write(sys, file, offset, &part, 1);
+    if (e) return e;
+    if (path == SYS_COMMIT_SYNC || path == SYS_COMMIT_URING) return sim_file_sync(sys, file);
+    struct sim_open_file *open = NULL;
+    uint64_t before = sim->change_next;
+    e = enter(sim, SYS_SIM_SYNC, "write and sync", file, &open);
+    if (e) return e;
+    sim_inode_sync_range(open->inode, offset, size, before);
     sim_took(sim, sim->plan.sync_ns);
     return sim_linger(sim);
 }
@@ -298,6 +320,7 @@ void sim_file_table(struct sys *table) {
     table->file_read = sim_file_read;
     table->file_write = sim_file_write;
     table->file_sync = sim_file_sync;
+    table->file_commit = sim_file_commit;
     table->disk_sync = sim_disk_sync;
     table->file_size = sim_file_size;
     table->file_truncate = sim_file_truncate;

@@ -195,6 +195,33 @@ static enum weir_error sim_tcp_connect(struct sys *sys, const char *host, uint16
     return connect_to(sim, port, false, ret_socket);
 }
 
+/* Nothing in the simulated world shares a file system with its clients. */
+static enum weir_error no_unix(const char *path) {
+    return weir_error_context(WEIR_E_UNSUPPORTED, "the simulated world has no Unix sockets (unix:%.80s)", path);
+}
+
+static enum weir_error sim_unix_listen(
+    struct sys *sys, const char *path, uint32_t mode, uint32_t count, int *ret_sockets, int *ret_lock) {
+    (void)sys, (void)mode, (void)count, (void)ret_sockets, (void)ret_lock;
+    return no_unix(path);
+}
+
+static void sim_unix_unlisten(struct sys *sys, const char *path, int lock) {
+    (void)sys, (void)path;
+    WEIR_ASSERT(lock < 0);
+}
+
+static enum weir_error sim_unix_connect(struct sys *sys, const char *path, int *ret_socket) {
+    (void)sys, (void)ret_socket;
+    return no_unix(path);
+}
+
+static enum weir_error sim_datagram_send(struct sys *sys, const char *path, const void *data, size_t size) {
+    (void)data, (void)size;
+    if (sim_dead(sim_of(sys))) return sim_closed();
+    return weir_error_context(WEIR_E_NOT_FOUND, "nobody listens at %.120s", path);
+}
+
 /* ---- bytes --------------------------------------------------------------------------------------------------- */
 static enum weir_error peer_gone(const struct sim_socket *stream, const char *verb) {
     return weir_error_context(WEIR_E_CLOSED, "cannot %s %s port %u: the peer has closed", verb,
@@ -342,8 +369,12 @@ void sim_net_table(struct sys *table) {
     table->tcp_listen = sim_tcp_listen;
     table->tcp_accept = sim_tcp_accept;
     table->tcp_connect = sim_tcp_connect;
+    table->unix_listen = sim_unix_listen;
+    table->unix_unlisten = sim_unix_unlisten;
+    table->unix_connect = sim_unix_connect;
     table->socket_read = sim_socket_read;
     table->socket_write = sim_socket_write;
     table->socket_shutdown = sim_socket_shutdown;
     table->socket_close = sim_socket_close;
+    table->datagram_send = sim_datagram_send;
 }

@@ -97,6 +97,8 @@ struct sim_open_file {
 void sim_inode_write(struct sim_inode *inode, uint64_t number, uint64_t offset, const void *data, size_t size);
 void sim_inode_resize(struct sim_inode *inode, uint64_t number, enum sim_change_kind kind, uint64_t size);
 void sim_inode_sync(struct sim_inode *inode, uint64_t before); /* changes with a lower number */
+/* Only what stands in that range, and what changed the file's size before. */
+void sim_inode_sync_range(struct sim_inode *inode, uint64_t offset, uint64_t size, uint64_t before);
 void sim_inode_sync_failed(struct sim_inode *inode, uint64_t before);
 void sim_inode_crash(struct sim_inode *inode, const struct sys_sim_plan *plan, struct prng *prng);
 void sim_inode_free(struct sim_inode *inode);

@@ -152,3 +152,24 @@ uint32_t sys_core_count(void) {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (uint32_t)online : 1;
 }
+
+static const char *const commit_path_names[SYS_COMMIT_PATHS] = {
+    [SYS_COMMIT_SYNC] = "sync",
+    [SYS_COMMIT_DSYNC] = "dsync",
+    [SYS_COMMIT_DIRECT] = "direct",
+    [SYS_COMMIT_URING] = "uring",
+    [SYS_COMMIT_URING_DIRECT] = "uring_direct",
+};
+
+const char *sys_commit_path_name(enum sys_commit_path path) {
+    return commit_path_names[path];
+}
+
+bool sys_commit_path_parse(const char *name, enum sys_commit_path *ret_path) {
+    for (int i = 0; i < SYS_COMMIT_PATHS; i++) {
+        if (strcmp(name, commit_path_names[i]) != 0) continue;
+        *ret_path = (enum sys_commit_path)i;
+        return true;
+    }
+    return false;
+}

@@ -132,6 +132,7 @@ struct weir_record_batch {
 struct weir_record_batch_limits {
     uint32_t batch_bytes_max;
     uint32_t records_max;
+    uint32_t record_bytes_max; /* of one record as it stands in the batch; weir_batch_validate() */
 };
 
 static inline enum weir_batch_compression weir_record_batch_compression(const struct weir_record_batch *batch) {

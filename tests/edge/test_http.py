@@ -197,7 +197,7 @@ def ask_again(node):
 
 
 def listening():
-    for address, part in (("0.0.0.0:0", "TLS"), ("nonsense", "HOST:PORT"), ("127.0.0.1:99999", "HOST:PORT")):
+    for address, part in (("0.0.0.0:0", "auth: tokens"), ("nonsense", "HOST:PORT"), ("127.0.0.1:99999", "HOST:PORT")):
         node = Node(listen=address, start=False)
         code, text = node.run_to_exit()
         tap.ok(code not in (0, None) and part in text, "listening on %s is refused with a sentence" % address, text)

@@ -272,6 +272,20 @@ class Node:
         return total
 
 
+def journal_writes(tap, binary, folder):
+    """The ways to write the journal that this machine allows on the disk of that folder, as `weir check disk` finds them; for the others
+    a skip with the reason."""
+    done = subprocess.run([binary, "check", "disk", folder, "--seconds", "1", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=PATIENCE, check=False)
+    if done.returncode not in (0, 20):
+        raise RuntimeError("weir check disk %s: %s" % (folder, done.stderr.decode(errors="replace")))
+    paths = json.loads(done.stdout)["paths"]
+    for path in paths:
+        if not path["allowed"]:
+            tap.skip("journal_write: " + path["journalWrite"], path["reason"])
+    return [path["journalWrite"] for path in paths if path["allowed"]]
+
+
 def read_until_close(sock, timeout=PATIENCE):
     """Everything the peer sends until it closes (or resets)."""
     sock.settimeout(timeout)

@@ -3,7 +3,7 @@
 import os, random, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from ledger import Ledger, rounds
-from node import Node, Tap
+from node import Node, Tap, journal_writes
 
 tap = Tap()
 ROUNDS = rounds(200)
@@ -13,9 +13,11 @@ dice = random.Random(seed)
 config = "journal_bytes: 16MB\ncheckpoint_bytes: 1MB\nsegment_bytes: 1MB\nsnapshot_bytes: 64KB\n"
 with Node(start=False, config=config) as node:
     ledger, problems, back = None, [], []
+    ways = journal_writes(tap, node.binary, node.folder)
+    tap.note("the journal is written by " + ", ".join(ways))
     for i in range(ROUNDS):
         began = time.monotonic()
-        node.start(extra=["--lanes", str(dice.choice([1, 2, 4]))])
+        node.start(extra=["--lanes", str(dice.choice([1, 2, 4])), "--set", "journal_write=" + dice.choice(ways)])
         back.append(time.monotonic() - began)
         if ledger is None:
             ledger = Ledger(node, partitions=3)

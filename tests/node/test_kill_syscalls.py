@@ -10,7 +10,7 @@ by itself: the n-th call is that of whichever thread gets there first. Exact mom
 import collections, contextlib, os, random, re, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from ledger import Ledger
-from node import Node, Tap
+from node import Node, Tap, journal_writes
 
 tap = Tap()
 ROUNDS = os.environ.get("WEIR_ROUNDS", "8")
@@ -26,6 +26,8 @@ SWEEPS = [
     ("error=EIO", False, [kind for kind in KINDS if kind != "sync_file_range"], "an I/O error at a read, write, sync, rename: nothing is lost"),
     ("error=ENOSPC", False, ["pwritev", "fallocate", "fdatasync", "fsync", "rename", "openat", "mkdir"], "no space at a write, sync, open: nothing is lost"),
 ]
+# What makes a frame durable when journal_write is not sync.
+WAYS = {"dsync": "pwritev2", "direct": "pwritev2", "uring": "io_uring_enter", "uring_direct": "io_uring_enter"}
 config = "journal_bytes: 16MB\ncheckpoint_bytes: 1MB\nsegment_bytes: 1MB\nsnapshot_bytes: 64KB\n"
 RELEASE = os.environ.get("WEIR_RELEASE")
 if RELEASE and os.path.exists(RELEASE):
@@ -47,8 +49,8 @@ def why_not():
 class World:
     """A node and what was asked of it; lives under strace."""
 
-    def __init__(self):
-        self.node = Node(start=False, config=config)
+    def __init__(self, way="sync"):
+        self.node = Node(start=False, config=config + "journal_write: %s\n" % way)
         # Twelve partitions: from eight changed ones on a checkpoint calls syncfs.
         self.ledger, self.made = Ledger(self.node, partitions=12, writers=4), False
         self.trace = os.path.join(self.node.folder, "trace")
@@ -142,9 +144,9 @@ def spans(numbers):
     return " ".join("%d" % a if a == b else "%d-%d" % (a, b) for a, b in text)
 
 
-def sweep(fault, kinds, fresh, label):
+def sweep(fault, kinds, fresh, label, way="sync"):
     dice, problems, lives, met = random.Random(SEED), [], 0, 0
-    with World() as world:
+    with World(way) as world:
         if not fresh:
             world.life(kinds)
             problems += world.check()
@@ -172,4 +174,11 @@ if why:
 tap.note("seed %d, WEIR_ROUNDS=%s" % (SEED, ROUNDS))
 for fault, fresh, kinds, label in SWEEPS:
     sweep(fault, kinds, fresh, label)
+with World() as world:
+    allowed = journal_writes(tap, world.node.binary, world.node.folder)
+if ROUNDS != "all":
+    ROUNDS, SAMPLE = str(min(1, int(ROUNDS))), 2
+for way in [way for way in WAYS if way in allowed]:
+    for fault in ("signal=KILL", "error=EIO"):
+        sweep(fault, [WAYS[way]], False, "%s at the call that makes a frame durable: nothing is lost with journal_write: %s" % (fault, way), way)
 tap.done()

@@ -268,9 +268,16 @@ static void control(fuse_req_t req, const char *bytes, size_t size) {
         fuse_reply_err(req, EINVAL);
 }
 
+/* O_DSYNC, of the file or of the one write: the kernel hands it on and does no more, so it is for us to keep. Another
+ * call, as a sync is one: between it and the write the power may go. */
+static int sync_when_asked(struct node *file, const struct fuse_file_info *info) {
+    if (!(info->flags & O_DSYNC)) return 0;
+    int error = disk_begin(&disk);
+    return error ? error : disk_end(&disk, disk_sync_last(&disk, file));
+}
+
 static void on_write(
     fuse_req_t req, fuse_ino_t number, const char *bytes, size_t size, off_t offset, struct fuse_file_info *info) {
-    (void)info;
     if (number == CONTROL_NUMBER) {
         control(req, bytes, size);
         return;
@@ -280,6 +287,7 @@ static void on_write(
     int error = disk_begin(&disk);
     if (!error)
         error = disk_end(&disk, file ? disk_write(&disk, file, (uint64_t)offset, bytes, size, &written) : ENOENT);
+    if (!error && written > 0) error = sync_when_asked(file, info);
     if (error)
         fuse_reply_err(req, error);
     else

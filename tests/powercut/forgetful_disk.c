@@ -261,20 +261,61 @@ static bool sync_fails(struct disk *disk, enum sync_kind kind) {
     return fails;
 }
 
-int disk_sync(struct disk *disk, struct node *node) {
-    enum sync_kind kind = S_ISDIR(node->mode) ? SYNC_FOLDER : SYNC_FILE;
+/* The head of a sync of one file or folder: 0 when it goes on. */
+static int sync_begins(struct disk *disk, struct node *node, enum sync_kind kind) {
     if (sync_fails(disk, kind)) {
         (void)give_up(disk, node);
         return EIO;
     }
-    if (node->error_owed) {
-        node->error_owed = false;
-        disk->tally.errors_told++;
-        return EIO;
-    }
-    if (disk->lie_kinds & kind) return 0;
+    if (!node->error_owed) return 0;
+    node->error_owed = false;
+    disk->tally.errors_told++;
+    return EIO;
+}
+
+int disk_sync(struct disk *disk, struct node *node) {
+    enum sync_kind kind = S_ISDIR(node->mode) ? SYNC_FOLDER : SYNC_FILE;
+    int error = sync_begins(disk, node, kind);
+    if (error || (disk->lie_kinds & kind)) return error;
     settle_file(node);
     settle_folder(node);
+    return 0;
+}
+
+static void wait_on(struct node *file, const uint8_t *bytes, uint64_t offset, uint64_t size) {
+    uint8_t *copy = must(malloc(size));
+    memcpy(copy, bytes, size);
+    file->changes = grown(file->changes, file->change_count, &file->change_capacity, sizeof *file->changes);
+    file->changes[file->change_count++] = (struct change){copy, offset, size};
+}
+
+/* What of a write stands outside from..to goes on waiting, as one change or two. */
+static void wait_outside(struct node *file, const struct change *change, uint64_t from, uint64_t to) {
+    uint64_t end = change->offset + change->size;
+    uint64_t left = end < from ? end : from, right = change->offset > to ? change->offset : to;
+    if (change->offset < left) wait_on(file, change->bytes, change->offset, left - change->offset);
+    if (right < end) wait_on(file, change->bytes + (right - change->offset), right, end - right);
+}
+
+int disk_sync_last(struct disk *disk, struct node *file) {
+    int error = sync_begins(disk, file, SYNC_FILE);
+    if (error || (disk->lie_kinds & SYNC_FILE) || file->change_count == 0) return error;
+    struct change *changes = file->changes;
+    size_t last = file->change_count - 1, sized = 0;
+    for (size_t i = 0; i < last; i++)
+        if (!changes[i].bytes) sized = i + 1;
+    file->changes = NULL;
+    file->change_count = file->change_capacity = 0;
+    for (size_t i = 0; i <= last; i++) {
+        uint64_t from = changes[last].offset, to = from + changes[last].size;
+        if (i < sized || i == last) /* sizes go in order, and what came before them with them */
+            image_apply(&file->durable, &changes[i]);
+        else
+            wait_outside(file, &changes[i], from, to);
+    }
+    for (size_t i = 0; i <= last; i++)
+        free(changes[i].bytes);
+    free(changes);
     return 0;
 }
 

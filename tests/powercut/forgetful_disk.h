@@ -114,7 +114,8 @@ int disk_remove(struct node *folder, const char *name, bool is_folder);
 int disk_rename(struct node *folder, const char *old, const char *name);
 
 /* ---- what makes it durable */
-int disk_sync(struct disk *disk, struct node *node); /* a file's content, or a folder's names */
+int disk_sync(struct disk *disk, struct node *node);      /* a file's content, or a folder's names */
+int disk_sync_last(struct disk *disk, struct node *file); /* the newest write and the size it needs: O_DSYNC */
 int disk_sync_all(struct disk *disk);
 
 /* ---- the power */

@@ -104,6 +104,32 @@ def at_a_call(disk, root):
               "the power goes at the call that was named, before it or after; nothing is answered from then on")
 
 
+def durable_writes(disk, root):
+    """O_DSYNC of one write: its bytes are durable, others of the file still wait, and an older write never comes back over it."""
+    path, found = os.path.join(root, "dsync"), set()
+    before = disk.report()["syncs"]
+    for seed in range(CUTS):
+        put(path, b"o" * 12288, sync=True)
+        sync_folder(root)
+        file = os.open(path, os.O_RDWR)
+        os.pwrite(file, b"w" * 12288, 0)
+        os.pwritev(file, [b"d" * 4096], 4096, os.RWF_DSYNC)
+        cut(disk, seed)
+        after = get(path)
+        found.add((after[4096:8192] == b"d" * 4096, len(after), after[:4096] == b"w" * 4096))
+        os.close(file)
+    tap.equal(found, {(True, 12288, False), (True, 12288, True)}, "a write with O_DSYNC is durable, and it alone")
+    tap.equal(disk.report()["syncs"] - before, CUTS * 3, "it counts as a sync")
+    put(path, b"old", sync=True)
+    disk.tell("fail-sync files 1")
+    file = os.open(path, os.O_RDWR)
+    tap.equal(errno_of(os.pwritev, file, [b"new"], 0, os.RWF_DSYNC), errno.EIO, "its sync can fail")
+    os.fsync(file)
+    os.close(file)
+    cut(disk, 1)
+    tap.equal(get(path)[:3], b"old", "and no later one makes it durable")
+
+
 def failures(disk, root):
     path = os.path.join(root, "failing")
     put(path, b"old", sync=True)
@@ -170,7 +196,7 @@ with tempfile.TemporaryDirectory(prefix="weir-test-") as folder:
         tap.skip("the forgetful file system keeps and forgets as it says", e)
         tap.done()
     try:
-        for part in (power, renames, at_a_call, failures, syncs):
+        for part in (power, renames, at_a_call, durable_writes, failures, syncs):
             root = os.path.join(disk.folder, part.__name__)
             os.mkdir(root)
             sync_folder(disk.folder)

@@ -18,7 +18,7 @@ check 'without a command it says what there is' "$(./x | head -n 1)" 'usage: ./x
 check 'an unknown command fails' $? 1
 check 'an unknown command is named' "$(./x nonsense 2>&1 | tail -n 1)" "x: there is no command 'nonsense'"
 check 'WEIR_DEPS=skip installs nothing' "$(WEIR_DEPS=skip ./x deps test 2>&1)" ''
-for script in x tools/lint tools/meson/*; do
+for script in x tools/lint tools/make-package packaging/docker/make-root tools/meson/*; do
     case $script in *.c) continue ;; esac
     sh -n "$script" || echo "$script"
 done >"${TMPDIR:-/tmp}/x-syntax.$$" 2>&1

@@ -48,6 +48,11 @@ const struct weir_setting_value *weir_session_settings(struct weir_session *s) {
     (void)s;
     return values;
 }
+/* A password that begins with 'x' is wrong. */
+enum weir_error weir_session_login(struct weir_session *s, struct weir_slice secret) {
+    (void)s;
+    return secret.size && secret.data[0] == 'x' ? WEIR_E_FORBIDDEN : WEIR_OK;
+}
 uint32_t weir_session_partition_count(struct weir_session *s) {
     (void)s;
     return PARTITIONS;

@@ -1,10 +1,10 @@
 /* The OUCH order entry gateway: requests of SoupBinTCP sessions into commands, events into responses.
  *
- * The login's user name is the account's number; its session is "P" and the number of a partition, by default account
- * modulo partitions. The engine numbers the events of every session, one for each sequenced message, and the fold marks
- * where in `exchange.events` they stand, so a client that comes back with the sequence number it wants next gets all it
- * missed, also after the node died. What concerns no event (a malformed request, the next UserRefNum) goes as
- * unsequenced data. Owner: the session's lane. Nothing is allocated. */
+ * The login's password is a token's (weir_session_login), its user name the account's number; its session is "P" and
+ * the number of a partition, by default account modulo partitions. The engine numbers the events of every session, one
+ * for each sequenced message, and the fold marks where in `exchange.events` they stand, so a client that comes back
+ * with the sequence number it wants next gets all it missed, also after the node died. What concerns no event (a
+ * malformed request, the next UserRefNum) goes as unsequenced data. Owner: the session's lane. Nothing is allocated. */
 #include "exchange/ouch.h"
 #include "wire/soupbin.h"
 #include <stdio.h>
@@ -19,6 +19,7 @@ enum correlation { ASKED_CONNECT = 1, ASKED_START, ASKED_RESUME, ASKED_NEXT_REF,
 
 struct ouch {
     enum phase phase;
+    bool is_known; /* its password was accepted: a login that waits for room is not checked again */
     uint32_t account, partition;
     uint64_t wanted; /* sequence number asked for at login; 0: what is new */
     uint64_t next;   /* of the sequenced message to send next */
@@ -213,6 +214,12 @@ static enum weir_error take_login(struct weir_session *session, struct weir_slic
         refuse_login(session, WEIR_SOUPBIN_REJECT_NOT_AUTHORIZED, "the login is malformed");
         return WEIR_OK;
     }
+    enum weir_error e = o->is_known ? WEIR_OK : weir_session_login(session, login.password);
+    if (e) {
+        refuse_login(session, WEIR_SOUPBIN_REJECT_NOT_AUTHORIZED, weir_error_text());
+        return WEIR_OK;
+    }
+    o->is_known = true;
     if (!login_read(session, &login)) {
         bool known = o->account != 0;
         refuse_login(session, known ? WEIR_SOUPBIN_REJECT_SESSION : WEIR_SOUPBIN_REJECT_NOT_AUTHORIZED,
@@ -227,7 +234,11 @@ static enum weir_error take_login(struct weir_session *session, struct weir_slic
             .session = o->account,
             .order_id = weir_session_number(session)},
     };
-    enum weir_error e = submit(session, EXCHANGE_RECORD_REQUEST, &named, ASKED_CONNECT);
+    e = submit(session, EXCHANGE_RECORD_REQUEST, &named, ASKED_CONNECT);
+    if (e == WEIR_E_FORBIDDEN) {
+        refuse_login(session, WEIR_SOUPBIN_REJECT_NOT_AUTHORIZED, weir_error_text());
+        return WEIR_OK;
+    }
     if (e) return e;
     o->phase = PHASE_CONNECTING;
     o->connected = true;
