@@ -1,6 +1,7 @@
 #include "cli/show.h"
 #include "base/json.h"
 #include "base/units.h"
+#include "cli/term.h"
 #include <ctype.h>
 #include <stdio.h>
 
@@ -86,13 +87,14 @@ static uint32_t measure(struct json_reader r, const char *hidden, struct column 
 }
 
 static void print_heads(const struct column *columns, uint32_t count) {
+    printf("%s", term_on(stdout, TERM_BOLD));
     for (uint32_t i = 0; i < count; i++) {
         printf("  ");
         for (const char *p = columns[i].name; *p; p++)
             putchar(toupper((unsigned char)*p));
         printf("%*s", i + 1 < count ? columns[i].width - (int)strlen(columns[i].name) : 0, "");
     }
-    putchar('\n');
+    printf("%s\n", term_off(stdout));
 }
 
 /* Of the object that r has just opened. */
@@ -115,7 +117,7 @@ static void show_table(struct json_reader *r, const char *name, const char *hidd
     struct column columns[COLUMNS_MAX];
     uint32_t count = measure(*r, hidden, columns);
     if (count > 0) {
-        printf("\n%s\n", name);
+        printf("%s\n", name);
         print_heads(columns, count);
     }
     while (json_next(r) == JSON_OBJECT_OPEN)
@@ -127,7 +129,7 @@ static void show_table(struct json_reader *r, const char *name, const char *hidd
 
 static void show_members(struct json_reader *r, const char *name) {
     char member[48], cell[CELL_MAX];
-    printf("\n%s\n", name);
+    printf("%s\n", name);
     while (json_next(r) == JSON_KEY) {
         key_name(r, member, sizeof member);
         json_next(r);
@@ -140,9 +142,10 @@ void cli_show(struct weir_slice json, const char *hidden) {
     struct json_reader r = json_reader(json, 0);
     char name[48], cell[CELL_MAX];
     if (json_next(&r) != JSON_OBJECT_OPEN) return;
-    while (json_next(&r) == JSON_KEY) {
+    for (bool first = true; json_next(&r) == JSON_KEY; first = false) {
         key_name(&r, name, sizeof name);
         json_next(&r);
+        if (!first && (r.token == JSON_ARRAY_OPEN || r.token == JSON_OBJECT_OPEN)) putchar('\n');
         if (r.token == JSON_ARRAY_OPEN) {
             show_table(&r, name, hidden);
         } else if (r.token == JSON_OBJECT_OPEN) {

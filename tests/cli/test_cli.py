@@ -152,7 +152,7 @@ with Node() as node:
             (["log", "verify", node.data], 10), (["log", "repair", node.data], 10), (["log", "dump", node.data + "/nothing"], 3),
             (["config", "check", node.data + "/nothing"], 3), (["up", "--data", node.data, "--listen", "127.0.0.1:0"], 10),
             (["up", "--data", node.data + "/other", "--listen", env["WEIR_NODE"]], 4),
-            (["up", "--data", node.data + "/other", "--listen", "0.0.0.0:0"], 19),
+            (["up", "--data", node.data + "/other", "--listen", "0.0.0.0:0"], 25),
             (["topic", "list", "--node", "127.0.0.1:1"], 13), (["completion", "tcsh"], 20)):
         name = next(name for name in (" ".join(args[:2]), args[0]) if name in declared)
         code, out, err = weir(*args, env=env)
@@ -163,8 +163,8 @@ with Node() as node:
     tables = json.loads(weir("help", "--json")[1])
     arguments = {"config print": [], "topic list": [], "topic read": ["kept", "--limit", "3"], "service list": [],
                  "service describe": ["exchange"], "help": []}
-    later = {"log verify", "log repair", "log dump"}  # below, when the node has stopped
-    endless = {"topic tail"}
+    later = {"log verify", "log repair", "log dump", "backup list"}  # below, when the node has stopped
+    endless = {"topic tail", "audit tail"}
     for command in tables["commands"]:
         flags = [flag["name"] for flag in command["flags"]]
         name = command["name"]
@@ -218,6 +218,11 @@ with Node() as node:
         code, out, err = weir("log", verb, subject, "--json")
         tap.ok(code == 0 and all(json.loads(line)["ok"] for line in out.splitlines()) and out,
                "`log %s --json` prints a finding per line" % verb, out[-400:] + err)
+    store = os.path.join(node.folder, "store")
+    code, out, err = weir("backup", "--data", node.data, "--to", store, "--json")
+    made = json.loads(out) if code == 0 else {"id": err}
+    code, out, err = weir("backup", "list", "--from", store, "--json")
+    tap.equal([json.loads(line)["id"] for line in out.splitlines()], [made["id"]], "`backup list --json` prints a backup per line")
     for path in glob.glob(os.path.join(node.data, "topics", "kept", "0", "*.log"))[:1]:
         code, out, err = weir("log", "dump", path, "--deep")
         tap.ok(code == 0 and "line 999" in out, "log dump prints the records of a segment", out[-400:] + err)

@@ -70,7 +70,7 @@ CASES = [
     ("weir topic read --o", ["--offset"], ["--limit"]),
     ("weir service describe exch", ["exchange"], ["counter"]),
     ("weir up --log-level w", ["warn"], ["info"]),
-    ("weir config explain journal", ["journal_bytes"], ["listen"]),
+    ("weir config explain journal_b", ["journal_bytes"], ["listen"]),
     ("weir help exit", ["exit-codes"], []),
     ("weir exchange ma", ["match"], ["load"]),
     ("weir config check f", ["file.yaml"], []),
