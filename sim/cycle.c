@@ -181,11 +181,11 @@ static const struct weir_route right_routes[] = ROUTES("right");
 
 #define SERVICE(name_, version_, replays_, apply_, output_bytes_)                                                      \
     {                                                                                                                  \
-        .abi = WEIR_SERVICE_ABI, .name = #name_, .summary = "Of the simulator.", .version = version_,                  \
-        .version_replays = replays_, .partitions_setting = "partitions", .settings = settings,                         \
-        .topics = name_##_topics, .emits = name_##_emits, .routes = name_##_routes, .metrics = metrics,                \
-        .output_bytes_max = output_bytes_, .emits_max = CYCLE_FAN_MAX, .state_bytes = state_bytes,                     \
-        .open = open_##name_, .apply = apply_, .save = save, .load = load, .digest = digest,                           \
+        .name = #name_, .summary = "Of the simulator.", .version = version_, .version_replays = replays_,              \
+        .partitions_setting = "partitions", .settings = settings, .topics = name_##_topics, .emits = name_##_emits,    \
+        .routes = name_##_routes, .metrics = metrics, .output_bytes_max = output_bytes_, .emits_max = CYCLE_FAN_MAX,   \
+        .state_bytes = state_bytes, .open = open_##name_, .apply = apply_, .save = save, .load = load,                 \
+        .digest = digest,                                                                                              \
     }
 /* Outputs of different sizes, so that a commit is full for one of them and not for the other. */
 #define LEFT(version_, replays_, apply_)  SERVICE(left, version_, replays_, apply_, 12 << 10)

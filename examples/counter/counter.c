@@ -1,8 +1,9 @@
 #include "counter.h"
-#include "base/hash.h"
+
+#include <weir/service.h>
 
 static struct counter *place_of(const struct counters *counters, struct weir_slice name) {
-    uint64_t at = hash_bytes(name.data, name.size, 0) % counters->places;
+    uint64_t at = weir_hash(name, 0) % counters->places;
     while (counters->table[at].name_size &&
            !weir_slice_equal(weir_slice(counters->table[at].name, counters->table[at].name_size), name))
         at = (at + 1) % counters->places;
@@ -14,6 +15,10 @@ struct counter *counters_find(const struct counters *counters, struct weir_slice
     return counter->name_size ? counter : NULL;
 }
 
+static uint64_t hash_of(int64_t value, uint64_t seed) {
+    return weir_hash(weir_slice(&value, sizeof value), seed);
+}
+
 struct counter *counters_add(struct counters *counters, struct weir_slice name, int64_t amount) {
     struct counter *counter = place_of(counters, name);
     if (!counter->name_size) {
@@ -22,9 +27,9 @@ struct counter *counters_add(struct counters *counters, struct weir_slice name, 
         memcpy(counter->name, name.data, name.size);
         counters->count++;
     }
-    uint64_t name_hash = hash_bytes(name.data, name.size, 1);
-    counters->digest -= hash_u64((uint64_t)counter->value, name_hash);
+    uint64_t name_hash = weir_hash(name, 1);
+    counters->digest -= hash_of(counter->value, name_hash);
     counter->value = (int64_t)((uint64_t)counter->value + (uint64_t)amount); /* wraps, the same everywhere */
-    counters->digest += hash_u64((uint64_t)counter->value, name_hash);
+    counters->digest += hash_of(counter->value, name_hash);
     return counter;
 }

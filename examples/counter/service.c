@@ -1,35 +1,12 @@
 /* counter: the smallest whole service, and the pattern for the next one. README.md beside it walks through it. */
-#include "base/bytes.h"
 #include "counter.h"
-#include "schema/counter.pb-c.h"
+#include "counter.pb-c.h"
 
-#include <weir/service.h>
+#include <weir/plugin.h>
 
 enum { RECORD_ADD = 1, RECORD_RESET = 2, RECORD_CHANGED = 1 }; /* of the input; of the output */
 enum { TOPIC_COMMANDS, TOPIC_CHANGES };
-enum { REASON_FULL = 1 };
-
-/* ---- requests: from JSON (unpacked by the host) to a record of the input topic -------------------------------------
- */
-static enum weir_error check_name(const char *name, const struct weir_request *request, struct weir_command *ret) {
-    size_t size = strlen(name);
-    if (size < 1 || size > COUNTER_NAME_MAX)
-        return weir_error_context(WEIR_E_INVALID, "a name has 1 to %u bytes", COUNTER_NAME_MAX);
-    ret->key = weir_slice(name, size);
-    ret->partition = weir_partition_of(ret->key, request->partition_count);
-    return WEIR_OK;
-}
-static enum weir_error encode_add(const struct weir_request *request, struct weir_command *ret) {
-    const Weir__Counter__Add *add = request->message;
-    uint8_t *amount = weir_scratch(request, 8);
-    store_le64(amount, (uint64_t)add->amount);
-    *ret = (struct weir_command){.type = RECORD_ADD, .value = weir_slice(amount, 8)};
-    return check_name(add->name, request, ret);
-}
-static enum weir_error encode_reset(const struct weir_request *request, struct weir_command *ret) {
-    *ret = (struct weir_command){.type = RECORD_RESET};
-    return check_name(((const Weir__Counter__Name *)request->message)->name, request, ret);
-}
+enum { REASON_FULL = 1, REASON_NAME };
 
 /* ---- the fold: state and one record in, state, outputs and a reply out. No clock, no randomness, no I/O. ----------
  */
@@ -41,42 +18,40 @@ static Weir__Counter__Counter message_of(const struct counter *counter, char nam
     message.value = counter->value;
     return message;
 }
-static void apply(void *state, const struct weir_record *record, struct weir_out *out) {
-    if (record->kind != WEIR_RECORD_COMMAND || record->key.size < 1 || record->key.size > COUNTER_NAME_MAX) return;
-    int64_t amount = record->value.size == 8 ? (int64_t)load_le64(record->value.data) : 0;
-    struct counter *counter = counters_find(state, record->key);
-    if (record->type == RECORD_RESET) amount = counter ? (int64_t)(0 - (uint64_t)counter->value) : 0;
-    counter = counters_add(state, record->key, amount);
-    if (!counter) {
-        store_le16(weir_reply(out, 507, 2), REASON_FULL);
+static void change(struct counters *counters, const char *text, bool reset, int64_t amount, struct weir_out *out) {
+    struct weir_slice name = weir_slice_text(text);
+    if (name.size < 1 || name.size > COUNTER_NAME_MAX) {
+        weir_refuse(out, REASON_NAME);
         return;
     }
-    char name[COUNTER_NAME_MAX + 1];
-    Weir__Counter__Counter message = message_of(counter, name);
+    struct counter *counter = counters_find(counters, name);
+    if (reset) amount = counter ? (int64_t)(0 - (uint64_t)counter->value) : 0;
+    counter = counters_add(counters, name, amount);
+    if (!counter) {
+        weir_refuse(out, REASON_FULL);
+        return;
+    }
+    char room[COUNTER_NAME_MAX + 1];
+    Weir__Counter__Counter message = message_of(counter, room);
     size_t size = weir__counter__counter__get_packed_size(&message);
-    uint64_t key =
-        load_le64((const uint8_t[8]){(uint8_t)counter->name[0]}); /* subscribers may filter by first letter */
+    uint64_t key = (uint8_t)counter->name[0]; /* subscribers may filter by first letter */
     weir__counter__counter__pack(&message, weir_output(out, TOPIC_CHANGES, RECORD_CHANGED, key, size, NULL));
     weir__counter__counter__pack(&message, weir_reply(out, 200, size));
     weir_metric_add(out, 0, 1);
 }
+static void apply(void *state, const struct weir_record *record, struct weir_out *out) {
+    if (record->kind != WEIR_RECORD_COMMAND) return;
+    if (record->type == RECORD_ADD) {
+        const Weir__Counter__Add *add = weir_message(out, &weir__counter__add__descriptor, record->value);
+        if (add) change(state, add->name, false, add->amount, out);
+    } else if (record->type == RECORD_RESET) {
+        const Weir__Counter__Name *name = weir_message(out, &weir__counter__name__descriptor, record->value);
+        if (name) change(state, name->name, true, 0, out);
+    }
+}
 
-/* ---- replies and queries
- * ---------------------------------------------------------------------------------------------- */
-static enum weir_error decode(uint16_t status, struct weir_slice value, struct weir_answer *answer) {
-    if (status != 200) return weir_error_context(WEIR_E_NO_SPACE, "no room for another name: raise counter.names_max");
-    void *room = weir_answer_room(answer, value.size);
-    if (!room) return WEIR_E_TOO_LARGE;
-    memcpy(room, value.data, value.size);
-    weir_answer_commit(answer, value.size);
-    return WEIR_OK;
-}
-static enum weir_error partition(const struct weir_request *request, uint32_t *ret_partition) {
-    struct weir_command command;
-    enum weir_error e = check_name(((const Weir__Counter__Name *)request->message)->name, request, &command);
-    if (e == WEIR_OK) *ret_partition = command.partition;
-    return e;
-}
+/* ---- queries -------------------------------------------------------------------------------------------------------
+ */
 static enum weir_error query_get(const void *state, const struct weir_request *request, struct weir_answer *answer) {
     const Weir__Counter__Name *wanted = request->message;
     const struct counter *counter = counters_find(state, weir_slice_text(wanted->name));
@@ -131,8 +106,8 @@ static const struct weir_setting settings[] = {
     {0},
 };
 static const struct weir_record_type commands[] = {
-    {RECORD_ADD, "add", "Key: the name. Value: 8 bytes, the amount, little-endian."},
-    {RECORD_RESET, "reset", "Key: the name."},
+    {RECORD_ADD, "add", "Adds to a counter.", &weir__counter__add__descriptor},
+    {RECORD_RESET, "reset", "Sets a counter to zero.", &weir__counter__name__descriptor},
     {0},
 };
 static const struct weir_record_type changes[] = {
@@ -146,26 +121,25 @@ static const struct weir_topic topics[] = {
 };
 static const struct weir_route routes[] = {
     {WEIR_ROUTE_COMMAND, "POST", "/v1/counter/{name}/add", "Adds to a counter.",
-        .request = &weir__counter__add__descriptor, .response = &weir__counter__counter__descriptor,
-        .encode = encode_add, .decode = decode},
+        .request = &weir__counter__add__descriptor, .response = &weir__counter__counter__descriptor, .type = RECORD_ADD,
+        .partition_by = "name"},
     {WEIR_ROUTE_COMMAND, "POST", "/v1/counter/{name}/reset", "Sets a counter to zero.",
         .request = &weir__counter__name__descriptor, .response = &weir__counter__counter__descriptor,
-        .encode = encode_reset, .decode = decode},
+        .type = RECORD_RESET, .partition_by = "name"},
     {WEIR_ROUTE_QUERY, "GET", "/v1/counter/{name}", "A counter's value.", .request = &weir__counter__name__descriptor,
-        .response = &weir__counter__counter__descriptor, .partition = partition, .query = query_get},
+        .response = &weir__counter__counter__descriptor, .query = query_get, .partition_by = "name"},
     {0},
 };
 static const struct weir_metric metrics[] = {{"changes_total", WEIR_METRIC_COUNTER, "Counters changed."}, {0}};
 static const struct weir_reason reasons[] = {
-    {REASON_FULL, "NAMES_FULL", "There is no room for another name.", 507}, {0}};
+    {REASON_FULL, "NAMES_FULL", "There is no room for another name: raise counter.names_max.", 507},
+    {REASON_NAME, "NAME_LENGTH", "A name has 1 to 56 bytes.", 400}, {0}};
 
-extern const struct weir_service weir_service_counter;
-const struct weir_service weir_service_counter = {
-    .abi = WEIR_SERVICE_ABI,
+WEIR_SERVICE(counter) = {
     .name = "counter",
     .summary = "Named counters: the example service.",
-    .version = 1,
-    .version_replays = 1,
+    .version = 2, /* 1 had 8 bytes for an amount where a message is now */
+    .version_replays = 2,
     .partitions_setting = "partitions",
     .settings = settings,
     .topics = topics,

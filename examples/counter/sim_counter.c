@@ -2,7 +2,7 @@
  * Each add counts once, however often it was asked; an answered reading is never undone, whatever crashes. */
 #include "sim/workload.h"
 
-#include "base/bytes.h"
+#include "counter.pb-c.h"
 #include "host/batch.h"
 #include "host/envelope.h"
 
@@ -249,6 +249,13 @@ static bool counting_settled(void *state) {
 }
 
 /* ---- checking: the log is the truth ------------------------------------------------------------------------------ */
+static int64_t amount_of(struct weir_slice value) {
+    Weir__Counter__Add *add = weir__counter__add__unpack(NULL, value.size, value.data);
+    int64_t amount = add ? add->amount : -1;
+    if (add) weir__counter__add__free_unpacked(add, NULL);
+    return amount;
+}
+
 static bool look_at(void *ctx, const struct batch_record *record) {
     struct counting *c = ctx;
     struct envelope envelope;
@@ -268,7 +275,7 @@ static bool look_at(void *ctx, const struct batch_record *record) {
         return false;
     }
     struct op *op = &c->ops[n];
-    if (record->record.value.size != 8 || load_le64(record->record.value.data) != op->amount)
+    if (amount_of(record->record.value) != (int64_t)op->amount)
         sim_fail(c->sim, "counter.commands holds op %llu with another amount", n);
     if (op->offset != NOWHERE)
         sim_fail(c->sim, "counter: op %llu is in the log twice, at offsets %llu and %llu", n,

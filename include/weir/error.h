@@ -47,6 +47,7 @@ enum weir_error {
 };
 #define WEIR_OK WEIR_E_OK
 
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -69,4 +70,5 @@ void weir_error_clear(void);
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 #endif

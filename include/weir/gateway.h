@@ -12,6 +12,7 @@
 #define WEIR_GATEWAY_H
 #include <weir/service.h>
 
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -98,4 +99,5 @@ void weir_session_unsubscribe(struct weir_session *session, uint32_t id);
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 #endif

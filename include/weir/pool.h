@@ -34,6 +34,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -138,4 +139,5 @@ bool weir_group_is_canceled(const struct weir_group *group);
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 #endif

@@ -6,18 +6,17 @@
  * its own instance of state, on one lane (thread); no two calls on one instance overlap.
  *
  * Everything here is constant data with static life. Functions named in rows live beside the noun they work on.
- * Compatibility: WEIR_SERVICE_ABI changes when a struct here does; fields are only added at the end.
+ * Compatibility: see weir/plugin.h. Structs of the declaration grow at their ends only; the others stay as they are.
  */
 #ifndef WEIR_SERVICE_H
 #define WEIR_SERVICE_H
 #include <weir/error.h>
 #include <weir/slice.h>
 
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define WEIR_SERVICE_ABI 2u
 
 /* ---- records ---- */
 enum weir_record_kind {
@@ -97,6 +96,15 @@ void *weir_output(struct weir_out *out, uint32_t topic, uint16_t type, uint64_t 
  * route's decode expects. Room of `size` bytes to be filled. At most one per record; kept in the idempotency table when
  * the command had a key. */
 void *weir_reply(struct weir_out *out, uint16_t status, size_t size);
+/* The answer "no": the row of .reasons with that code gives status, name and sentence. Counts as the reply. Routes
+ * without .decode answer it as problem JSON; to decode and to a session's on_reply its value is 0x00 (which begins no
+ * Protobuf message) and the code, 2 bytes, little-endian. */
+void weir_refuse(struct weir_out *out, uint16_t code);
+/* A record's value unpacked by a const ProtobufCMessageDescriptor *, for the rest of this apply. NULL: the bytes are
+ * not such a message, or it takes more than WEIR_MESSAGE_BYTES_MAX unpacked. One at a time: the next call reuses the
+ * memory. */
+#define WEIR_MESSAGE_BYTES_MAX (4u << 20)
+const void *weir_message(struct weir_out *out, const void *descriptor, struct weir_slice value);
 /* A record into another service's input: emit row `emit` (index in .emits), partition chosen by hash of key. Delivered
  * exactly once. */
 void *weir_emit(struct weir_out *out, uint32_t emit, uint16_t type, uint64_t key, size_t size);
@@ -165,13 +173,13 @@ struct weir_route {
     const char *summary, *description;
     const void *request;  /* const ProtobufCMessageDescriptor *; path and query parameters are fields of it */
     const void *response; /* const ProtobufCMessageDescriptor * */
-    /* COMMAND. NULL: value = packed request, type = .type, partition = hash of the field named .partition_by (or 0).
-     * Errors are answered as problem JSON with the context line. */
+    /* COMMAND. NULL: value = packed request (apply reads it by weir_message), type = .type, partition = hash of the
+     * field named .partition_by (or 0). Errors are answered as problem JSON with the context line. */
     WEIR_MUST enum weir_error (*encode)(const struct weir_request *request, struct weir_command *ret_command);
     /* COMMAND and QUERY: turns the reply's bytes into the packed response in `answer`. NULL: they are the packed
      * response. */
     WEIR_MUST enum weir_error (*decode)(uint16_t status, struct weir_slice value, struct weir_answer *answer);
-    /* QUERY: which partition, then read state. NULL partition: 0. */
+    /* QUERY: which partition, then read state. NULL partition: by .partition_by, else 0. */
     WEIR_MUST enum weir_error (*partition)(const struct weir_request *request, uint32_t *ret_partition);
     WEIR_MUST enum weir_error (*query)(
         const void *state, const struct weir_request *request, struct weir_answer *answer);
@@ -194,8 +202,8 @@ struct weir_reason {
     uint16_t status; /* HTTP */
 };
 
-/* A command of the service's own on the command line: `weir <service> <tool> ...`: clients, offline tools. Runs outside
- * any node. */
+/* A command of the service's own on the command line: clients, offline tools. Runs outside any node: `weir <service>
+ * <tool> ...` for a service of the binary, `weir service run FILE <tool> ...` for one in a shared object. */
 struct weir_tool {
     const char *name, *usage, *summary;
     int (*run)(int argc, char **argv); /* argv[0] is the tool's name; returns the exit code */
@@ -207,6 +215,8 @@ struct weir_source;
 WEIR_MUST enum weir_error weir_sink_put(struct weir_sink *sink, const void *data, size_t size);
 /* exactly size, else CORRUPT */
 WEIR_MUST enum weir_error weir_source_get(struct weir_source *source, void *data, size_t size);
+/* The fold's .version that saved it: an upgrade's load reads what older ones wrote. */
+uint32_t weir_source_version(const struct weir_source *source);
 
 /* ---- memory: all of a service's state, given at open ---- */
 struct weir_open {
@@ -220,7 +230,6 @@ struct weir_open {
 };
 
 struct weir_service {
-    uint32_t abi; /* WEIR_SERVICE_ABI */
     const char *name, *summary;
     uint32_t version;         /* of the fold: raised whenever the same records would give other outputs or state */
     uint32_t version_replays; /* the oldest version whose records (a tail) this fold replays identically */
@@ -243,12 +252,20 @@ struct weir_service {
     /* The state as JSON for `weir service replay --dump`; NULL: the snapshot bytes are dumped in hex. */
     WEIR_MUST enum weir_error (*dump)(const void *state, struct weir_sink *text);
     const struct weir_tool *tools;
+    /* Ends what open made outside of the memory it was given (objects with destructors). NULL: there is nothing. */
+    void (*close)(void *state);
+    /* Not 0: the state is a struct of that many bytes without pointers or padding, at first all zero, kept in snapshots
+     * as it lies in memory. Then .state_bytes, .open, .save and .load may be NULL; those that are there are called. */
+    size_t flat_bytes;
 };
 
 /* Stable hash for partitioning: the same on every machine and in every version. */
 uint32_t weir_partition_of(struct weir_slice key, uint32_t partition_count);
+/* The same kind of hash, for tables and digests of state: fast, not for keys that an attacker chooses. */
+uint64_t weir_hash(struct weir_slice bytes, uint64_t seed);
 
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 #endif

@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -51,6 +52,7 @@ void *weir_vec_fit(
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 
 #define WEIR_VEC_UNUSED __attribute__((unused, warn_unused_result))
 

@@ -17,7 +17,7 @@ struct restore_job {
     const struct manifest *manifest;
     const char *folder;
     const struct until *until;                  /* NULL: as of the backup's cut */
-    const struct weir_service *const *services; /* with until: those of this binary, NULL-terminated */
+    const struct weir_service *const *services; /* with until: all that may be in it, NULL-terminated */
 };
 struct restore_result {
     char node[MANIFEST_NODE_SIZE]; /* the folder's new identity */

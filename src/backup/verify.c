@@ -46,8 +46,9 @@ static enum weir_error check_known(const struct manifest *m, const struct weir_s
             known = strlen((*s)->name) == size && memcmp((*s)->name, path + head, size) == 0;
         if (!known)
             return weir_error_context(WEIR_E_UNSUPPORTED,
-                "this binary has no service %.*s and can't replay it; verify with the binary that ran it", (int)size,
-                path + head);
+                "this binary has no service %.*s and can't replay it; verify with the binary that ran it, or name its "
+                "file by --service",
+                (int)size, path + head);
     }
     return WEIR_OK;
 }

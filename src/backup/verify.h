@@ -4,7 +4,7 @@
  * The backup is restored into a folder of its own and removed again. Then, of every partition of a service: the state
  * is loaded from the older one of its snapshots (or begun empty), the restored input is applied up to where the newest
  * one was taken, and state digest and hash of everything emitted must be those which the node wrote into that snapshot;
- * and from there everything up to the end is applied. A service that this binary does not know can't be replayed, which
+ * and from there everything up to the end is applied. A service that is not among `services` can't be replayed, which
  * is said and counts as a failure. What was verified is recorded in the store: verified/NODE/ID.json
  *   {"backup":ID,"unix_ms":N,"weir":"0.1.0","partitions":N,"records":N}
  */

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/units.h"
 #include "cli/client.h"
-#include "services/registry.h"
+#include "cli/services.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +18,7 @@ struct backup_values {
     const char *url, *endpoint, *region;
     const char *data, *id, *until;
     struct client_options client;
+    struct cli_list services;
     uint64_t keep;
     bool json, full, verify;
 };
@@ -262,7 +263,7 @@ static int verify_command(const struct cli_command *command, int argc, char **ar
 static enum weir_error try_restore(const struct restore_job *job) {
     struct restore_result restored;
     struct verify_result r;
-    enum weir_error e = backup_verify(job, weir_services, &restored, &r);
+    enum weir_error e = backup_verify(job, job->services, &restored, &r);
     if (e) return e;
     printf("backup %s can be restored: %llu bytes in %.1f s; %llu partitions of services replayed, %llu records, %llu "
            "compared with the node's snapshots\n",
@@ -307,33 +308,48 @@ static enum weir_error choose(struct object_store *store, const struct backup_va
     return e;
 }
 
-static enum weir_error restore(struct sys *sys, struct object_store *store, const struct backup_values *given) {
-    struct manifest m = {0};
-    struct restore_result result;
-    struct until until = {0};
-    char topic[LOG_TOPIC_NAME_MAX + 1];
+static void print_restored(const struct restore_job *job, const struct restore_result *r, const char *until) {
+    const struct manifest *m = job->manifest;
     char time[CIVIL_TEXT_SIZE];
-    char trial[BACKUP_PATH_MAX];
-    snprintf(trial, sizeof trial, "%s.verify", given->data);
-    enum weir_error e = given->until ? parse_until(given->until, topic, &until) : WEIR_OK;
-    if (!e) e = choose(store, given, &until, &m);
-    const struct restore_job job = {.sys = sys,
-        .store = store,
-        .manifest = &m,
-        .folder = given->verify ? trial : given->data,
-        .until = given->until ? &until : NULL,
-        .services = weir_services};
-    if (!e) e = given->verify ? try_restore(&job) : backup_restore(&job, &result);
-    print_time(m.cut_ms, time);
-    if (!e && !given->verify && !given->until)
-        printf("%s is backup %s, as of %s: %llu bytes, verified; start with: weir up --data %s\n", given->data, m.id,
-            time, (unsigned long long)result.bytes, given->data);
-    if (!e && !given->verify && given->until)
+    print_time(m->cut_ms, time);
+    if (until)
         printf(
             "%s is backup %s, as of %s: %llu records behind that were left out, verified; start with: weir up --data "
             "%s\n",
-            given->data, m.id, given->until, (unsigned long long)result.records_dropped, given->data);
+            job->folder, m->id, until, (unsigned long long)r->records_dropped, job->folder);
+    else
+        printf("%s is backup %s, as of %s: %llu bytes, verified; start with: weir up --data %s\n", job->folder, m->id,
+            time, (unsigned long long)r->bytes, job->folder);
+}
+
+static enum weir_error restore_with(
+    struct restore_job *job, const struct backup_values *given, const struct until *until) {
+    struct manifest m = {0};
+    struct restore_result result;
+    enum weir_error e = choose(job->store, given, until, &m);
+    job->manifest = &m;
+    if (!e) e = given->verify ? try_restore(job) : backup_restore(job, &result);
+    if (!e && !given->verify) print_restored(job, &result, given->until);
     manifest_done(&m);
+    return e;
+}
+
+static enum weir_error restore(struct sys *sys, struct object_store *store, const struct backup_values *given) {
+    struct until until = {0};
+    struct cli_services services;
+    char topic[LOG_TOPIC_NAME_MAX + 1];
+    char trial[BACKUP_PATH_MAX];
+    snprintf(trial, sizeof trial, "%s.verify", given->data);
+    enum weir_error e = cli_services_init(&services);
+    if (!e) e = cli_services_load(&services, sys, NULL, (struct weir_slice){0}, &given->services);
+    if (!e && given->until) e = parse_until(given->until, topic, &until);
+    struct restore_job job = {.sys = sys,
+        .store = store,
+        .folder = given->verify ? trial : given->data,
+        .until = given->until ? &until : NULL,
+        .services = services.all};
+    if (!e) e = restore_with(&job, given, &until);
+    cli_services_done(&services);
     return e;
 }
 
@@ -411,7 +427,7 @@ const struct cli_command cli_backup_commands[] = {
         .flags = CLI_FLAGS(BACKUP_FROM, BACKUP_STORE_FLAGS,
             {"data", CLI_TEXT, offsetof(struct backup_values, data), "DIR",
                 "the folder to make; must not exist or be empty (default ./data)", CLI_FOLDER},
-            BACKUP_ID,
+            BACKUP_ID, CLI_SERVICE_FLAG(struct backup_values),
             {"until", CLI_TEXT, offsetof(struct backup_values, until), "MOMENT",
                 "as of a time (2026-01-02T03:04:05Z), or in front of a record (TOPIC:PARTITION:OFFSET)"},
             {"verify", CLI_SWITCH, offsetof(struct backup_values, verify), NULL,

@@ -82,10 +82,8 @@ const struct cli_command *cli_next(size_t *i);
 const struct cli_command *cli_find(int argc, char **argv, int *ret_words);
 /* `there is no command`, with the nearest one, or the commands of a noun without its verb. */
 int cli_no_command(int argc, char **argv);
-/* NOT_FOUND: `there is no service NAME; did you mean exchange?` */
-enum weir_error cli_no_service(const char *name);
 struct weir_service;
-const struct weir_service *cli_service(const char *name); /* NULL: none */
+const struct weir_service *cli_service(const char *name); /* of the binary; NULL: none */
 
 /* ---- parsing ---- */
 /* Flags of every command, in its name's place or before it: --help, --color WHEN. */
@@ -114,6 +112,7 @@ extern const struct cli_command cli_health_commands[];
 extern const struct cli_command cli_config_commands[];
 extern const struct cli_command cli_topic_commands[];
 extern const struct cli_command cli_service_commands[];
+extern const struct cli_command cli_service_check_commands[];
 extern const struct cli_command cli_log_commands[];
 extern const struct cli_command cli_load_commands[];
 extern const struct cli_command cli_backup_commands[];

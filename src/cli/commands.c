@@ -14,6 +14,7 @@ const struct cli_command *const cli_tables[] = {
     cli_config_commands,
     cli_topic_commands,
     cli_service_commands,
+    cli_service_check_commands,
     cli_log_commands,
     cli_load_commands,
     cli_backup_commands,
@@ -105,13 +106,4 @@ const struct weir_service *cli_service(const char *name) {
     for (size_t i = 0; i < weir_services_count; i++)
         if (strcmp(weir_services[i]->name, name) == 0) return weir_services[i];
     return NULL;
-}
-
-enum weir_error cli_no_service(const char *name) {
-    struct names names = {.count = 0};
-    for (size_t i = 0; i < weir_services_count && names.count < NAMES_MAX; i++)
-        names.items[names.count++] = weir_services[i]->name;
-    int nearest = text_nearest(weir_slice_text(name), names.items, names.count);
-    return weir_error_context(WEIR_E_NOT_FOUND, "there is no service %s%s%s%s", name,
-        nearest >= 0 ? "; did you mean " : "", nearest >= 0 ? names.items[nearest] : "", nearest >= 0 ? "?" : "");
 }

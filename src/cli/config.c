@@ -5,15 +5,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static enum weir_error load(const char *path, struct mistakes *mistakes, struct settings **ret_settings) {
+struct config_values {
+    struct client_options client;
+    struct cli_list services;
+    bool json;
+};
+
+/* The settings of the file, checked against the tables of all services that it and the flags name. */
+struct loaded {
+    struct cli_services services;
+    struct settings *settings;
+};
+
+static void unload(struct loaded *loaded) {
+    settings_free(loaded->settings);
+    cli_services_done(&loaded->services);
+}
+
+static enum weir_error load(
+    const char *path, const struct config_values *given, struct mistakes *mistakes, struct loaded *loaded) {
     struct sys *sys = NULL;
-    const struct configuration configuration = {.file = path};
+    const struct configuration configuration = {.file = path, .services = given->services};
+    *loaded = (struct loaded){.settings = NULL};
     enum weir_error e = sys_linux_new(&sys);
     if (e != WEIR_OK) {
         mistakes_add(mistakes, weir_error_text());
         return e;
     }
-    e = configuration_load(sys, &configuration, mistakes, ret_settings);
+    e = configuration_load(sys, &configuration, &loaded->services, mistakes, &loaded->settings);
+    if (e != WEIR_OK) cli_services_done(&loaded->services);
     sys_linux_free(sys);
     return e;
 }
@@ -24,15 +44,16 @@ static int fail(const struct mistakes *mistakes, enum weir_error error) {
 }
 
 static int check(const struct cli_command *command, int argc, char **argv) {
+    struct config_values given = {0};
     int count = 0;
-    int code = cli_parse(command, argc, argv, NULL, &count);
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
-    struct settings *settings = NULL;
+    struct loaded loaded;
     struct mistakes mistakes = {0};
-    enum weir_error e = load(argv[0], &mistakes, &settings);
+    enum weir_error e = load(argv[0], &given, &mistakes, &loaded);
     if (e != WEIR_OK) return fail(&mistakes, e);
     printf("%s: correct\n", argv[0]);
-    settings_free(settings);
+    unload(&loaded);
     return 0;
 }
 
@@ -44,11 +65,6 @@ static const char *setting_kind_name(enum weir_setting_kind kind) {
         [WEIR_SETTING_TEXT] = "text"};
     return names[kind];
 }
-
-struct config_values {
-    struct client_options client;
-    bool json;
-};
 
 static void put_row(struct json_writer *w, const struct settings_group *group, uint32_t i) {
     const struct weir_setting *row = &group->rows[i];
@@ -105,32 +121,33 @@ static int print(const struct cli_command *command, int argc, char **argv) {
     int count = 0;
     int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
-    struct settings *settings = NULL;
+    struct loaded loaded;
     struct mistakes mistakes = {0};
-    enum weir_error e = load(count > 0 ? argv[0] : NULL, &mistakes, &settings);
+    enum weir_error e = load(count > 0 ? argv[0] : NULL, &given, &mistakes, &loaded);
     if (e != WEIR_OK) return fail(&mistakes, e);
     if (given.json)
-        print_settings_json(settings);
+        print_settings_json(loaded.settings);
     else
-        e = print_settings(settings);
-    settings_free(settings);
+        e = print_settings(loaded.settings);
+    unload(&loaded);
     return e == WEIR_OK ? 0 : cli_fail(e);
 }
 
 static int explain(const struct cli_command *command, int argc, char **argv) {
+    struct config_values given = {0};
     int count = 0;
-    int code = cli_parse(command, argc, argv, NULL, &count);
+    int code = cli_parse(command, argc, argv, &given, &count);
     if (code >= 0) return code;
-    struct settings *settings = NULL;
+    struct loaded loaded;
     struct mistakes mistakes = {0};
-    enum weir_error e = load(count > 1 ? argv[1] : NULL, &mistakes, &settings);
+    enum weir_error e = load(count > 1 ? argv[1] : NULL, &given, &mistakes, &loaded);
     if (e != WEIR_OK) return fail(&mistakes, e);
     char text[2048];
-    if (settings_explain(settings, argv[0], text, sizeof text) == 0)
-        e = settings_set(settings, argv[0], "", "");
+    if (settings_explain(loaded.settings, argv[0], text, sizeof text) == 0)
+        e = settings_set(loaded.settings, argv[0], "", "");
     else
         fputs(text, stdout);
-    settings_free(settings);
+    unload(&loaded);
     return e == WEIR_OK ? 0 : cli_fail(e);
 }
 
@@ -183,6 +200,7 @@ const struct cli_command cli_config_commands[] = {
         .name = "config check",
         .summary = "check a configuration file against the tables",
         .positionals = CLI_POSITIONALS({"FILE", CLI_FILE, false, "a YAML file, as for `weir up --config`"}),
+        .flags = CLI_FLAGS(CLI_SERVICE_FLAG(struct config_values)),
         .exits = CLI_EXITS(CONFIG_WRONG, {WEIR_E_NOT_FOUND, "there is no such file"}),
         .examples = CLI_EXAMPLES({"weir config check weir.yaml", "before a restart with a changed file"}),
         .run = check,
@@ -192,7 +210,8 @@ const struct cli_command cli_config_commands[] = {
         .summary = "print every key with its value and where it came from",
         .description = "What it prints is a configuration file: `weir config print > weir.yaml` is one to start from.",
         .positionals = CLI_POSITIONALS({"FILE", CLI_FILE, true, "a YAML file; without it the initial values"}),
-        .flags = CLI_FLAGS(CLI_JSON_FLAG(struct config_values, "print them as JSON: bytes, and nanoseconds for times")),
+        .flags = CLI_FLAGS(CLI_SERVICE_FLAG(struct config_values),
+            CLI_JSON_FLAG(struct config_values, "print them as JSON: bytes, and nanoseconds for times")),
         .exits = CLI_EXITS(CONFIG_WRONG),
         .examples = CLI_EXAMPLES({"weir config print", "all keys and their initial values"}),
         .lists = true,
@@ -203,6 +222,7 @@ const struct cli_command cli_config_commands[] = {
         .summary = "say what a key means, its bounds and its value",
         .positionals = CLI_POSITIONALS({"KEY", CLI_SETTING, false, "a key, as in exchange.partitions"},
             {"FILE", CLI_FILE, true, "a YAML file whose value is told"}),
+        .flags = CLI_FLAGS(CLI_SERVICE_FLAG(struct config_values)),
         .exits = CLI_EXITS(CONFIG_WRONG),
         .examples = CLI_EXAMPLES({"weir config explain journal_bytes", "what bounds the journal"}),
         .run = explain,

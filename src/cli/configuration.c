@@ -1,7 +1,6 @@
 #include "cli/configuration.h"
 #include "cli/tls.h"
 #include "edge/edge.h"
-#include "services/registry.h"
 
 #define FILE_BYTES_MAX (1u << 20)
 
@@ -26,19 +25,6 @@ void mistakes_print(const struct mistakes *m, FILE *to) {
         at += n + (at[n] == '\n');
     }
     if (m->left_out) fprintf(to, "weir: and %u more mistakes\n", m->left_out);
-}
-
-static enum weir_error load_file(
-    struct sys *sys, const char *file, struct mistakes *mistakes, struct settings *settings) {
-    struct weir_slice text = {0};
-    enum weir_error e = sys_read_all(sys, file, FILE_BYTES_MAX, &text);
-    if (e != WEIR_OK) {
-        mistakes_add(mistakes, weir_error_text());
-        return e;
-    }
-    e = settings_load_yaml_all(settings, file, text, mistakes_add, mistakes);
-    sys_bytes_free(text);
-    return e;
 }
 
 static void set(struct settings *settings, const char *key, const char *value, const char *origin, struct mistakes *m) {
@@ -83,21 +69,39 @@ static void self_sign(struct sys *sys, struct settings *settings, struct mistake
     if (e != WEIR_OK) mistakes_add(m, weir_error_text());
 }
 
-enum weir_error configuration_load(
-    struct sys *sys, const struct configuration *c, struct mistakes *mistakes, struct settings **ret_settings) {
+static enum weir_error load_services(
+    struct sys *sys, const struct configuration *c, struct weir_slice text, struct cli_services *services) {
+    if (services->count > 0) return WEIR_OK;
+    enum weir_error e = cli_services_init(services);
+    return e == WEIR_OK ? cli_services_load(services, sys, c->file, text, &c->services) : e;
+}
+
+/* What nothing can be checked without: the file's text, the services and their tables. */
+static enum weir_error begin(struct sys *sys, const struct configuration *c, struct cli_services *services,
+    struct weir_slice *ret_text, struct settings **ret_settings) {
+    enum weir_error e = c->file ? sys_read_all(sys, c->file, FILE_BYTES_MAX, ret_text) : WEIR_OK;
+    if (e == WEIR_OK) e = load_services(sys, c, *ret_text, services);
+    return e == WEIR_OK ? settings_new(services->all, ret_settings) : e;
+}
+
+enum weir_error configuration_load(struct sys *sys, const struct configuration *c, struct cli_services *services,
+    struct mistakes *mistakes, struct settings **ret_settings) {
     struct settings *settings = NULL;
+    struct weir_slice text = {0};
     *mistakes = (struct mistakes){.count = 0};
-    enum weir_error e = settings_new(weir_services, &settings);
+    enum weir_error e = begin(sys, c, services, &text, &settings);
     if (e != WEIR_OK) {
         mistakes_add(mistakes, weir_error_text());
+        sys_bytes_free(text);
         return e;
     }
-    if (c->file) e = load_file(sys, c->file, mistakes, settings);
+    if (c->file) e = settings_load_yaml_all(settings, c->file, text, mistakes_add, mistakes);
+    sys_bytes_free(text);
     set_flags(c, settings, mistakes);
     if (c->self_signed && mistakes->count == 0) self_sign(sys, settings, mistakes);
     enum sys_commit_path path;
     if (settings_journal_write(settings, &path) != WEIR_OK) mistakes_add(mistakes, weir_error_text());
-    edge_check(sys, settings, weir_services, c->at_start, mistakes_add, mistakes);
+    edge_check(sys, settings, services->all, c->at_start, mistakes_add, mistakes);
     if (mistakes->count == 0) {
         *ret_settings = settings;
         return WEIR_OK;

@@ -3,7 +3,7 @@
 #ifndef WEIR_CLI_CONFIGURATION_H
 #define WEIR_CLI_CONFIGURATION_H
 #include "base/text.h"
-#include "cli/command.h"
+#include "cli/services.h"
 #include "host/settings.h"
 #include <stdio.h>
 
@@ -12,6 +12,7 @@ struct configuration {
     const char *file;                       /* NULL: none */
     const char *values[NODE_SETTING_COUNT]; /* by --NAME */
     struct cli_list set;                    /* by --set KEY=VALUE */
+    struct cli_list services;               /* by --service FILE */
     bool self_signed;
     bool at_start; /* an expired certificate will do */
 };
@@ -24,8 +25,11 @@ struct mistakes {
 void mistakes_add(void *mistakes, const char *sentence); /* a settings_mistake_fn */
 void mistakes_print(const struct mistakes *mistakes, FILE *to);
 
-/* Loads and checks all of it. CONFIG: something is wrong, and `mistakes` says what; no settings then. */
+/* Loads and checks all of it. services: all zero, and those of the binary and those that the file and the flags name
+ * are loaded into it; or what an earlier call left there, which stays as it is: what `services` says now waits for a
+ * restart. The settings look at its tables; the caller ends it after them. CONFIG: something is wrong, and `mistakes`
+ * says what; no settings then. */
 WEIR_MUST enum weir_error configuration_load(struct sys *sys, const struct configuration *configuration,
-    struct mistakes *mistakes, struct settings **ret_settings);
+    struct cli_services *services, struct mistakes *mistakes, struct settings **ret_settings);
 
 #endif

@@ -84,7 +84,7 @@ static enum weir_error run(struct reload *r, struct text_builder *t) {
     if (r->current && (!host_reload_taken(r->host) || !edge_reload_taken(r->edge)))
         return weir_error_context(WEIR_E_CONFLICT, "lanes have not taken the previous reload yet; try again");
     struct settings *next = NULL;
-    enum weir_error e = configuration_load(r->sys, r->configuration, &r->mistakes, &next);
+    enum weir_error e = configuration_load(r->sys, r->configuration, r->services, &r->mistakes, &next);
     if (e == WEIR_OK) e = put_in_force(r, next, t);
     if (e == WEIR_OK) return WEIR_OK;
     if (next) settings_free(next);

@@ -14,6 +14,7 @@
 struct reload {
     struct sys *sys;
     const struct configuration *configuration;
+    struct cli_services *services; /* of the start */
     const struct settings *started;
     struct edge *edge;
     struct host *host;

@@ -2,20 +2,17 @@
 #include "backup/agent.h"
 #include "base/metric.h"
 #include "base/text.h"
-#include "cli/command.h"
 #include "cli/configuration.h"
 #include "cli/notify.h"
 #include "cli/reload.h"
 #include "edge/edge.h"
 #include "edge/logline.h"
-#include "services/registry.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#define SERVICES_MAX 64
 #define DRAIN_MS_MAX 5000
 #define LOOK_MS      1000 /* between two looks at the certificates' files */
 
@@ -27,7 +24,8 @@ struct node {
     struct edge *edge;
     struct backup_agent *backup;
     struct metric_registry *metrics;
-    const struct weir_service *services[SERVICES_MAX + 1];
+    struct cli_services known;
+    const struct weir_service *services[CLI_SERVICES_MAX + 1]; /* those that run */
     uint32_t lanes;
     sigset_t signals;
     struct notify notify;
@@ -38,34 +36,20 @@ struct node {
 /* ---- services -------------------------------------------------------------------------------------------------------
  */
 
-static enum weir_error unknown_service(struct weir_slice name) {
-    const char *names[SERVICES_MAX];
-    size_t count = 0;
-    for (; count < weir_services_count && count < SERVICES_MAX; count++)
-        names[count] = weir_services[count]->name;
-    int nearest = text_nearest(name, names, count);
-    return weir_error_context(WEIR_E_CONFIG, "only: there is no service %.*s%s%s%s", (int)name.size, name.data,
-        nearest >= 0 ? "; did you mean " : "", nearest >= 0 ? names[nearest] : "", nearest >= 0 ? "?" : "");
-}
-
 /* Chooses those named in `only`, all when it is empty. */
 static enum weir_error choose_services(struct node *node) {
     const char *only = settings_node(node->settings)[NODE_ONLY].text;
     size_t count = 0;
-    if (weir_services_count > SERVICES_MAX)
-        return weir_error_context(WEIR_E_CONFIG, "this binary has more than %d services", SERVICES_MAX);
-    for (size_t i = 0; only[0] == 0 && i < weir_services_count; i++)
-        node->services[count++] = weir_services[i];
+    for (size_t i = 0; only[0] == 0 && i < node->known.count; i++)
+        node->services[count++] = node->known.all[i];
     while (only[0]) {
         size_t n = strcspn(only, ",");
         struct weir_slice name = text_trim(weir_slice(only, n));
-        const struct weir_service *found = NULL;
-        for (size_t i = 0; i < weir_services_count; i++)
-            if (weir_slice_equal(name, weir_slice_text(weir_services[i]->name))) found = weir_services[i];
+        const struct weir_service *found = cli_services_find(&node->known, name);
+        if (!found) return weir_error_wrap(WEIR_E_CONFIG, "only");
         for (size_t i = 0; i < count; i++)
             if (node->services[i] == found)
                 return weir_error_context(WEIR_E_CONFIG, "only: %s is named twice", found->name);
-        if (!found) return unknown_service(name);
         node->services[count++] = found;
         only += n + (only[n] == ',');
     }
@@ -176,6 +160,7 @@ static enum weir_error open_node(struct node *node) {
     e = host_open(node->sys, node->log, &host_options, &node->host);
     node->reload.sys = node->sys;
     node->reload.configuration = &node->configuration;
+    node->reload.services = &node->known;
     node->reload.started = node->settings;
     node->reload.edge = node->edge;
     node->reload.host = node->host;
@@ -192,6 +177,7 @@ static void close_node(struct node *node) {
     if (node->edge) edge_close(node->edge);
     reload_done(&node->reload);
     settings_free(node->settings);
+    cli_services_done(&node->known);
     free(node->metrics);
     sys_linux_free(node->sys);
 }
@@ -290,7 +276,7 @@ static int up(const struct cli_command *command, int argc, char **argv) {
     given->at_start = true;
     if (e == WEIR_OK) {
         notify_init(&node.notify, node.sys);
-        e = configuration_load(node.sys, given, mistakes, &node.settings);
+        e = configuration_load(node.sys, given, &node.known, mistakes, &node.settings);
     }
     given->at_start = false;
     if (e == WEIR_OK) e = choose_services(&node);
@@ -325,7 +311,8 @@ const struct cli_command cli_up_commands[] = {
                                "YAML file; every flag here is a key there too", CLI_FILE},
             UP_FLAG("data", NODE_DATA, "DIR", CLI_FOLDER, NULL),
             UP_FLAG("listen", NODE_LISTEN, "ADDRESSES", CLI_ANY, NULL),
-            UP_FLAG("only", NODE_ONLY, "LIST", CLI_SERVICE, NULL), UP_FLAG("lanes", NODE_LANES, "N", CLI_ANY, NULL),
+            UP_FLAG("only", NODE_ONLY, "LIST", CLI_SERVICE, NULL), CLI_SERVICE_FLAG(struct configuration),
+            UP_FLAG("lanes", NODE_LANES, "N", CLI_ANY, NULL),
             UP_FLAG("log-format", NODE_LOG_FORMAT, "FORM", CLI_CHOICE, "logfmt json"),
             UP_FLAG("log-level", NODE_LOG_LEVEL, "LEVEL", CLI_CHOICE, "debug info warn error"),
             {"tls-self-signed", CLI_SWITCH, offsetof(struct configuration, self_signed), NULL,
@@ -339,6 +326,7 @@ const struct cli_command cli_up_commands[] = {
                 {WEIR_E_EXISTS, "an address is taken"}, {WEIR_E_IO, "the disk failed"}),
         .examples = CLI_EXAMPLES({"weir up", "every service, data in ./data, on 127.0.0.1:7070"},
             {"weir up --only exchange --set exchange.partitions=4", "one service, with four partitions"},
+            {"weir up --service ./counter.so", "a service in a shared object beside those of the binary"},
             {"weir up --config /etc/weir/weir.yaml", "settings from a file"}),
         .run = up,
     },

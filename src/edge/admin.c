@@ -1,4 +1,5 @@
-/* The node's own API. One table of routes; the handlers of topics and of the page live in their own files. */
+/* The node's own API. One table of routes; the handlers of topics, services, tokens and the page live in their own
+ * files. */
 #include "edge/admin.h"
 
 #include "backup/agent.h"
@@ -6,6 +7,7 @@
 #include "edge/backups.h"
 #include "edge/desk.h"
 #include "edge/openapi.h"
+#include "edge/services.h"
 #include "edge/token_routes.h"
 #include "edge/topics.h"
 
@@ -67,46 +69,6 @@ static void errors(struct http_call *call) {
 
 /* ---- the node ---- */
 
-static void put_partition(struct json_writer *w, const struct host_partition_facts *f) {
-    json_write_object_open(w);
-    json_put_text(w, "service", f->service);
-    json_put_text(w, "topic", f->topic);
-    json_put_u64(w, "partition", f->partition);
-    json_put_u64(w, "lane", f->lane);
-    json_put_u64(w, "version", f->version);
-    json_put_u64(w, "applied", f->applied);
-    json_put_u64(w, "durable", f->durable);
-    json_put_u64(w, "high", f->high);
-    json_put_u64(w, "snapshot", f->snapshot);
-    json_put_u64(w, "lag", f->durable > f->applied ? f->durable - f->applied : 0);
-    json_put_u64(w, "stateBytes", f->state_bytes);
-    char hash[20];
-    struct text_builder t = TEXT_BUILDER(hash);
-    text_printf(&t, "%016llx", (unsigned long long)f->emission_hash);
-    json_put_text(w, "emissionHash", hash);
-    text_clear(&t);
-    text_printf(&t, "%016llx", (unsigned long long)f->digest);
-    json_put_text(w, "digest", hash);
-    json_put_bool(w, "replaying", f->replaying);
-    json_put_bool(w, "parked", f->parked);
-    if (f->parked) {
-        json_put_u64(w, "parkedOffset", f->parked_offset);
-        json_put_text(w, "parkedReason", f->parked_text);
-    }
-    json_write_object_close(w);
-}
-
-static void put_partitions(struct json_writer *w, const struct host *host, const char *service) {
-    json_write_key(w, "partitions");
-    json_write_array_open(w);
-    for (uint32_t i = 0; i < host_partition_count(host); i++) {
-        struct host_partition_facts facts;
-        host_partition_facts(host, i, &facts);
-        if (!service || strcmp(service, facts.service) == 0) put_partition(w, &facts);
-    }
-    json_write_array_close(w);
-}
-
 static void put_recovery(struct json_writer *w, const struct log_recovery *r) {
     json_write_key(w, "recovery");
     json_write_object_open(w);
@@ -159,12 +121,6 @@ static void put_lanes(struct json_writer *w, const struct edge *edge) {
     json_write_array_close(w);
 }
 
-static void put_service(struct json_writer *w, const struct weir_service *service) {
-    json_put_text(w, "name", service->name);
-    json_put_text(w, "summary", service->summary);
-    json_put_u64(w, "version", service->version);
-}
-
 static void put_listeners(struct json_writer *w, const struct edge *edge) {
     json_write_key(w, "listeners");
     json_write_array_open(w);
@@ -199,182 +155,17 @@ static void node_get(struct http_call *call) {
     json_write_array_open(w);
     for (uint32_t i = 0; i < edge->service_count; i++) {
         json_write_object_open(w);
-        put_service(w, edge_service(edge, i));
+        services_put_head(w, edge_service(edge, i));
         json_put_u64(w, "partitions", host_service_partitions(edge->host, i));
         json_write_object_close(w);
     }
     json_write_array_close(w);
-    put_partitions(w, edge->host, NULL);
+    services_put_partitions(w, edge, NULL);
     put_disk(w, edge);
     put_recovery(w, log_recovered(host_log(edge->host)));
     backups_put(w, edge);
     json_write_object_close(w);
     http_json_answer(call->conn, call->turn, &json, 200);
-}
-
-/* ---- services ---- */
-
-static const struct weir_service *find_service(struct http_call *call, uint32_t *ret_index) {
-    const struct edge *edge = call->lane->edge;
-    const char *names[256];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < edge->service_count; i++) {
-        const struct weir_service *service = edge_service(edge, i);
-        if (weir_slice_equal(weir_slice_text(service->name), call->params[0])) {
-            *ret_index = i;
-            return service;
-        }
-        if (count < WEIR_ARRAY_COUNT(names)) names[count++] = service->name;
-    }
-    int nearest = text_nearest(call->params[0], names, count);
-    char detail[256], shown[100];
-    struct text_builder t = TEXT_BUILDER(detail), s = TEXT_BUILDER(shown);
-    text_add_quoted(&s, call->params[0], 64);
-    text_printf(&t, "no service %s runs here", shown);
-    if (nearest >= 0) text_printf(&t, "; did you mean %s?", names[nearest]);
-    http_fail(call->conn, call->turn, WEIR_E_NOT_FOUND, detail);
-    return NULL;
-}
-
-static void put_settings(
-    struct json_writer *w, const struct weir_service *service, const struct weir_setting_value *values) {
-    json_write_key(w, "settings");
-    json_write_object_open(w);
-    for (uint32_t i = 0; service->settings && values && service->settings[i].name; i++) {
-        char shown[64];
-        struct text_builder t = TEXT_BUILDER(shown);
-        json_write_key(w, service->settings[i].name);
-        switch (service->settings[i].kind) {
-        case WEIR_SETTING_UINT:
-            json_write_u64(w, values[i].number);
-            break;
-        case WEIR_SETTING_BOOL:
-            json_write_bool(w, values[i].number);
-            break;
-        case WEIR_SETTING_BYTES:
-            text_add_bytes(&t, values[i].number);
-            json_write_text(w, shown);
-            break;
-        case WEIR_SETTING_DURATION:
-            text_add_duration(&t, values[i].number);
-            json_write_text(w, shown);
-            break;
-        case WEIR_SETTING_TEXT:
-            json_write_text(w, values[i].text);
-            break;
-        }
-    }
-    json_write_object_close(w);
-}
-
-static void put_rows(struct json_writer *w, const struct weir_service *service) {
-    json_write_key(w, "topics");
-    json_write_array_open(w);
-    for (const struct weir_topic *t = service->topics; t && t->name; t++) {
-        json_write_object_open(w);
-        json_put_text(w, "name", t->name);
-        json_put_text(w, "role", t->role == WEIR_TOPIC_INPUT ? "input" : "output");
-        json_put_text(w, "summary", t->summary);
-        json_write_object_close(w);
-    }
-    json_write_array_close(w);
-    json_write_key(w, "reasons");
-    json_write_array_open(w);
-    for (const struct weir_reason *r = service->reasons; r && r->name; r++) {
-        json_write_object_open(w);
-        json_put_u64(w, "code", r->code);
-        json_put_text(w, "name", r->name);
-        json_put_text(w, "sentence", r->sentence);
-        json_put_u64(w, "status", r->status);
-        json_write_object_close(w);
-    }
-    json_write_array_close(w);
-}
-
-static void service_get(struct http_call *call) {
-    uint32_t index;
-    const struct weir_service *service = find_service(call, &index);
-    if (!service) return;
-    struct http_json json;
-    http_json_begin(call->lane, &json);
-    json_write_object_open(&json.w);
-    put_service(&json.w, service);
-    put_settings(&json.w, service, host_service_settings(call->lane->edge->host, index));
-    put_rows(&json.w, service);
-    put_partitions(&json.w, call->lane->edge->host, service->name);
-    json_write_object_close(&json.w);
-    http_json_answer(call->conn, call->turn, &json, 200);
-}
-
-struct service_work {
-    char name[64];
-    uint32_t partition;
-    uint64_t offset;
-};
-
-static enum weir_error snapshot_work(struct host *host, void *arg, char *text, size_t text_size) {
-    const struct service_work *work = arg;
-    enum weir_error e = host_service_snapshot(host, work->name);
-    struct text_builder t = text_builder(text, text_size);
-    if (!e) text_printf(&t, "{\"service\":\"%s\",\"snapshot\":true}", work->name);
-    return e;
-}
-
-static enum weir_error skip_work(struct host *host, void *arg, char *text, size_t text_size) {
-    const struct service_work *work = arg;
-    enum weir_error e = host_service_skip(host, work->name, work->partition, work->offset);
-    struct text_builder t = text_builder(text, text_size);
-    if (!e)
-        text_printf(&t, "{\"service\":\"%s\",\"partition\":%u,\"skipped\":%llu}", work->name, work->partition,
-            (unsigned long long)work->offset);
-    return e;
-}
-
-static void work_done(struct conn *conn, struct http_turn *turn, const struct host_delivery *d) {
-    if (d->error)
-        http_fail(conn, turn, d->error, d->text && *d->text ? d->text : weir_error_sentence(d->error));
-    else
-        http_answer(conn, turn,
-            &(struct http_answer){
-                .body = d->value.size ? d->value : weir_slice_text(d->text && *d->text ? d->text : "{}")});
-}
-
-static void start_work(struct http_call *call, const char *action, host_work_fn fn, const struct service_work *work) {
-    desk_begin(call, &(struct desk_order){.action = action,
-                         .target = weir_slice_text(work->name),
-                         .fn = fn,
-                         .arg = work,
-                         .arg_size = sizeof *work,
-                         .deliver = work_done});
-}
-
-static void service_snapshot(struct http_call *call) {
-    uint32_t index;
-    struct service_work work = {0};
-    const struct weir_service *service = find_service(call, &index);
-    if (!service) return;
-    struct text_builder t = TEXT_BUILDER(work.name);
-    text_add(&t, service->name);
-    start_work(call, "service.snapshot", snapshot_work, &work);
-}
-
-static void service_skip(struct http_call *call) {
-    uint32_t index;
-    uint64_t partition;
-    struct service_work work = {0};
-    const struct weir_service *service = find_service(call, &index);
-    if (!service || !http_query_u64(call, "partition", 0, &partition) ||
-        !http_query_u64(call, "offset", UINT64_MAX, &work.offset))
-        return;
-    if (work.offset == UINT64_MAX || partition >= host_service_partitions(call->lane->edge->host, index)) {
-        http_fail(call->conn, call->turn, WEIR_E_INVALID,
-            "say which record to pass over: ?partition=P&offset=N of a partition of this service");
-        return;
-    }
-    work.partition = (uint32_t)partition;
-    struct text_builder t = TEXT_BUILDER(work.name);
-    text_add(&t, service->name);
-    start_work(call, "service.skip", skip_work, &work);
 }
 
 /* ---- configuration ---- */
@@ -414,8 +205,10 @@ static void reload_done(struct conn *conn, struct http_turn *turn, const struct 
                 .detail = d->text,
                 .fields = put_mistakes,
                 .ctx = &lines});
+    else if (d->error)
+        http_fail(conn, turn, d->error, d->text && *d->text ? d->text : weir_error_sentence(d->error));
     else
-        work_done(conn, turn, d);
+        http_answer(conn, turn, &(struct http_answer){.body = d->value});
 }
 
 static void config_reload(struct http_call *call) {
@@ -450,10 +243,12 @@ const struct route_built_in admin_routes[] = {
         backups_get},
     {"POST", "/v1/backup", ROUTE_NODE_ADMIN, "node", "Begins a backup; it has ended when GET says finished >= number",
         backups_post},
+    {"GET", "/v1/services", ROUTE_NODE_READ, "services", "The services that run here, with what stands in them",
+        services_list},
     {"GET", "/v1/services/{name}", ROUTE_SERVICE_READ, "services",
-        "One service: settings in force, topics, reasons, partitions", service_get},
-    {"POST", "/v1/services/{name}/snapshot", ROUTE_SERVICE_ADMIN, "services", "Takes a snapshot of every partition now",
-        service_snapshot},
+        "One service: settings in force, topics, routes, listeners, metrics, reasons, partitions", service_get},
+    {"POST", "/v1/services/{name}/snapshot", ROUTE_SERVICE_ADMIN, "services",
+        "Takes a snapshot of every partition now; answered when they count, with their offsets", service_snapshot},
     {"POST", "/v1/services/{name}/skip", ROUTE_SERVICE_ADMIN, "services",
         "Passes over a poison record that parked a partition", service_skip, .query = "partition offset"},
     {"GET", "/v1/tokens", ROUTE_NODE_ADMIN, "tokens", "All tokens, without their secrets", tokens_list_get},

@@ -69,13 +69,8 @@ static const struct weir_route routes[] = {{.kind = WEIR_ROUTE_COMMAND,
                                                .response = &weir__edge__test__item_reply__descriptor},
     {0}};
 static const struct weir_listener listeners[] = {{"fixed", "fixed messages", "fixed", &fixed}, {0}};
-static const struct weir_service service = {.abi = WEIR_SERVICE_ABI,
-    .name = "bench",
-    .summary = "",
-    .settings = settings,
-    .topics = topics,
-    .routes = routes,
-    .listeners = listeners};
+static const struct weir_service service = {
+    .name = "bench", .summary = "", .settings = settings, .topics = topics, .routes = routes, .listeners = listeners};
 static const struct weir_service *const services[] = {&service, NULL};
 
 /* ---- the host: every command is taken and answered in the next cycle ---- */

@@ -119,11 +119,27 @@ static void answer_refusal(
             .ctx = &refusal});
 }
 
+/* weir_refuse() */
+static void answer_reason(struct conn *conn, struct http_turn *turn, uint16_t status, uint16_t code) {
+    const struct weir_reason *row = edge_service(conn->lane->edge, turn->route->service)->reasons;
+    while (row && row->name && row->code != code)
+        row++;
+    http_problem(conn, turn,
+        &(struct http_problem){.status = status,
+            .code = row && row->name ? row->name : "REFUSED",
+            .title = row && row->name ? row->sentence : NULL});
+}
+
 static void answer_packed(
     struct conn *conn, struct http_turn *turn, uint16_t status, struct weir_slice packed, bool replayed) {
     struct arena *arena = &conn->lane->arena;
     const ProtobufCMessageDescriptor *type = row_of(turn)->response;
+    uint16_t reason;
     if (status < 100 || status > 599) status = 200;
+    if (status >= 400 && host_refusal(packed, &reason)) {
+        answer_reason(conn, turn, status, reason);
+        return;
+    }
     if (!type) {
         if (status >= 400)
             http_fail_status(conn, turn, WEIR_E_INVALID, status, "the service refused it");

@@ -148,8 +148,7 @@ static const struct weir_route routes[] = {{.kind = WEIR_ROUTE_COMMAND,
     {.kind = WEIR_ROUTE_SOCKET, .method = "GET", .path = "/v1/fake/chat", .summary = "talks", .protocol = &chat}, {0}};
 static const struct weir_listener listeners[] = {{"lines", "a line protocol", "lines", &lines}, {0}};
 static const struct weir_reason reasons[] = {{1, "no_stock", "there is nothing left", 409}, {0}};
-static const struct weir_service service = {.abi = WEIR_SERVICE_ABI,
-    .name = "fake",
+static const struct weir_service service = {.name = "fake",
     .summary = "a service for tests",
     .version = 1,
     .settings = settings,

@@ -76,6 +76,8 @@ void host_partition_facts(const struct host *host, uint32_t i, struct host_parti
         .durable = atomic_load_explicit(&p->log->high, memory_order_relaxed),
         .high = atomic_load_explicit(&p->log->high, memory_order_relaxed),
         .snapshot = atomic_load_explicit(&f->snapshot, memory_order_relaxed),
+        .snapshot_bytes = atomic_load_explicit(&f->snapshot_bytes, memory_order_relaxed),
+        .snapshot_time_ns = atomic_load_explicit(&f->snapshot_time_ns, memory_order_relaxed),
         .state_bytes = p->fold.memory_size,
         .digest = atomic_load_explicit(&f->digest, memory_order_relaxed),
         .emission_hash = atomic_load_explicit(&f->emission, memory_order_relaxed),

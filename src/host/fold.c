@@ -1,6 +1,7 @@
 #include "host/fold.h"
 #include "base/assert.h"
 #include "host/out.h"
+#include "host/stream.h"
 
 static enum weir_error count_rows(struct fold *fold) {
     const struct weir_service *s = fold->service;
@@ -14,6 +15,33 @@ static enum weir_error count_rows(struct fold *fold) {
         return weir_error_context(WEIR_E_CONFIG, "service %s has more than %u topics or %u emit rows", s->name,
             FOLD_TOPICS_MAX, FOLD_EMITS_MAX);
     return WEIR_OK;
+}
+
+/* ---- the state: the service's own, or flat ---- */
+static size_t state_bytes(const struct weir_service *s, const struct weir_setting_value *settings) {
+    return s->state_bytes ? s->state_bytes(settings) : s->flat_bytes;
+}
+
+static enum weir_error open_state(struct fold *fold, const struct weir_open *open) {
+    if (fold->service->open) return fold->service->open(open, &fold->state);
+    fold->state = fold->memory;
+    return WEIR_OK;
+}
+
+enum weir_error fold_save(const struct fold *fold, struct weir_sink *sink) {
+    const struct weir_service *s = fold->service;
+    return s->save ? s->save(fold->state, sink) : weir_sink_put(sink, fold->state, s->flat_bytes);
+}
+
+enum weir_error fold_load(struct fold *fold, struct weir_source *source) {
+    const struct weir_service *s = fold->service;
+    if (s->load) return s->load(fold->state, source);
+    size_t saved = byte_reader_left(&source->reader);
+    if (saved != s->flat_bytes)
+        return weir_error_context(WEIR_E_VERSION,
+            "its state has %zu bytes (version %u) and this version's has %zu; a .load reads what older versions saved",
+            saved, source->version, s->flat_bytes);
+    return weir_source_get(source, fold->state, s->flat_bytes);
 }
 
 enum weir_error fold_open(struct fold *fold, const struct fold_options *options, const struct in_force *in_force) {
@@ -30,7 +58,7 @@ enum weir_error fold_open(struct fold *fold, const struct fold_options *options,
     /* A settings record further on may raise a capacity: room for both. */
     struct weir_setting_value capacity[IN_FORCE_ROWS_MAX];
     in_force_capacity(s, merged, options->values, capacity);
-    fold->memory_size = s->state_bytes(capacity);
+    fold->memory_size = state_bytes(s, capacity);
     if (fold->memory_size == 0) fold->memory_size = 1;
     e = sys_memory_map(fold->memory_size, &fold->memory);
     if (e != WEIR_OK) {
@@ -45,7 +73,7 @@ enum weir_error fold_open(struct fold *fold, const struct fold_options *options,
         .memory = fold->memory,
         .memory_bytes = fold->memory_size,
         .capacity = capacity};
-    e = s->open(&open, &fold->state);
+    e = open_state(fold, &open);
     if (e != WEIR_OK) {
         fold_done(fold);
         return weir_error_wrap(e, "service %s", s->name);
@@ -54,6 +82,7 @@ enum weir_error fold_open(struct fold *fold, const struct fold_options *options,
 }
 
 void fold_done(struct fold *fold) {
+    if (fold->state && fold->service->close) fold->service->close(fold->state);
     if (fold->memory) sys_memory_unmap(fold->memory, fold->memory_size);
     timers_done(&fold->timers);
     sources_done(&fold->sources);
@@ -63,11 +92,16 @@ void fold_done(struct fold *fold) {
 
 enum weir_error fold_check_version(const struct weir_service *service, uint32_t version) {
     if (version >= service->version_replays && version <= service->version) return WEIR_OK;
+    if (version > service->version)
+        return weir_error_context(WEIR_E_VERSION,
+            "service %s: its records and snapshots are of version %u, and this one is version %u, which replays "
+            "versions "
+            "%u to %u: there is no way back; start the newer one again",
+            service->name, version, service->version, service->version_replays, service->version);
     return weir_error_context(WEIR_E_VERSION,
-        "service %s: records that no snapshot covers were written by its version %u, and this binary replays versions "
-        "%u "
-        "to %u; start the binary that wrote them, stop it cleanly, then start this one",
-        service->name, version, service->version_replays, service->version);
+        "service %s: records that no snapshot covers were written by its version %u, and this one is version %u, which "
+        "replays versions %u to %u; start the one that wrote them, stop it cleanly, then start this one",
+        service->name, version, service->version, service->version_replays, service->version);
 }
 
 static bool is_skipped(const struct fold *fold, uint64_t offset) {
@@ -100,7 +134,7 @@ static enum weir_error take_settings(struct fold *fold, struct weir_slice value)
     struct weir_setting_value merged[IN_FORCE_ROWS_MAX];
     in_force_merge(&in_force, fold->service, fold->options.values, merged);
     /* Raised, and lowered again, since the last snapshot: what was done in between needs the room it had. */
-    if (fold->service->state_bytes(merged) > fold->memory_size)
+    if (state_bytes(fold->service, merged) > fold->memory_size)
         return weir_error_context(WEIR_E_CONFIG,
             "this record puts larger capacities in force than the settings have now; start with the larger ones once "
             "and stop cleanly, then lower them");

@@ -60,6 +60,9 @@ WEIR_MUST enum weir_error fold_apply(
     struct fold *fold, const struct batch_record *record, struct weir_out *out, struct fold_applied *ret_applied);
 /* OK when this binary's fold replays records of `version`; else VERSION and the sentence. */
 WEIR_MUST enum weir_error fold_check_version(const struct weir_service *service, uint32_t version);
+/* The service's own functions, or what .flat_bytes means where it has none. */
+WEIR_MUST enum weir_error fold_save(const struct fold *fold, struct weir_sink *sink);
+WEIR_MUST enum weir_error fold_load(struct fold *fold, struct weir_source *source);
 static inline uint64_t fold_digest(const struct fold *fold) {
     return fold->service->digest ? fold->service->digest(fold->state) : 0;
 }

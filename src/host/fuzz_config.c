@@ -18,7 +18,7 @@ static const struct weir_setting rows[] = {
     {"name", WEIR_SETTING_TEXT, "", 0, 0, "A text."},
     {0},
 };
-static const struct weir_service service = {.abi = WEIR_SERVICE_ABI, .name = "svc", .settings = rows};
+static const struct weir_service service = {.name = "svc", .settings = rows};
 static const struct weir_service *const services[] = {&service, NULL};
 
 static struct settings *fresh(void) {
@@ -106,7 +106,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > 0 && data[0] == '=') {
         set_lines(settings, weir_slice(data + 1, size - 1));
     } else {
-        enum weir_error e = settings_load_yaml(settings, "fuzz", weir_slice(data, size));
+        enum weir_error e = settings_peek_yaml(settings, "only", "fuzz", weir_slice(data, size));
+        WEIR_ASSERT(e == WEIR_OK || e == WEIR_E_CONFIG || e == WEIR_E_NO_MEMORY);
+        e = settings_load_yaml(settings, "fuzz", weir_slice(data, size));
         WEIR_ASSERT(e == WEIR_OK || e == WEIR_E_CONFIG || e == WEIR_E_NO_MEMORY);
         check_mistakes(settings, weir_slice(data, size), e == WEIR_OK);
     }

@@ -81,7 +81,7 @@ static void apply_step(struct fold *fold, struct weir_out *out, const uint8_t st
 }
 
 static void fold_any(const uint8_t *data, size_t size) {
-    static uint8_t scratch[256 << 10];
+    static uint8_t scratch[(256 << 10) + WEIR_MESSAGE_BYTES_MAX];
     struct in_force in_force = {.version = 0};
     struct fold fold;
     struct weir_sink sink = {0};

@@ -1,15 +1,15 @@
 /* The life of a node: open, start, stop. host.h is the contract; node.h the struct. */
 #include "base/assert.h"
+#include "host/declaration.h"
 #include "host/node.h"
 #include "host/snapshot.h"
 #include "host/tap.h"
 
 #include <stdio.h>
 
-#define ARENA_BYTES      (256u << 20) /* address space, touched as used */
-#define PARTITIONS_MAX   8192u
-#define OUTPUT_BYTES_MAX (4u << 20)
-#define STOP_NS_MAX      (120 * SYS_NANOS_PER_S) /* for the last snapshots; a supervisor's patience ends about then */
+#define ARENA_BYTES    (256u << 20) /* address space, touched as used */
+#define PARTITIONS_MAX 8192u
+#define STOP_NS_MAX    (120 * SYS_NANOS_PER_S) /* for the last snapshots; a supervisor's patience ends about then */
 
 struct host_service *host_service_find(const struct host *host, const char *name) {
     for (uint32_t i = 0; i < host->service_count; i++)
@@ -67,12 +67,11 @@ static enum weir_error open_service(struct host *host, struct host_service *s) {
     const struct weir_service *service = s->service;
     s->values = settings_of(host->settings, service->name);
     s->initial = settings_of(host->initial, service->name);
-    if (service->abi != WEIR_SERVICE_ABI || !s->values || !s->initial)
+    if (!s->values || !s->initial)
+        return weir_error_context(WEIR_E_CONFIG, "service %s has no settings here", service->name);
+    if (service->output_bytes_max > DECLARATION_OUTPUT_BYTES_MAX)
         return weir_error_context(
-            WEIR_E_CONFIG, "service %s is not built for this host or has no settings", service->name);
-    if (service->output_bytes_max > OUTPUT_BYTES_MAX)
-        return weir_error_context(
-            WEIR_E_CONFIG, "service %s: output_bytes_max is above %u", service->name, OUTPUT_BYTES_MAX);
+            WEIR_E_CONFIG, "service %s: output_bytes_max is above %u", service->name, DECLARATION_OUTPUT_BYTES_MAX);
     enum weir_error e = count_partitions(s);
     uint32_t inputs = 0;
     for (uint32_t row = 0; e == WEIR_OK && service->topics && service->topics[row].name; row++) {

@@ -117,6 +117,15 @@ struct host_command {
     bool wants_reply;
     bool in_order; /* of a session: on its way to another lane it waits for room rather than let others pass it */
 };
+/* The value of a reply by weir_refuse(): the mark, with which no Protobuf message begins as there is no field 0, and
+ * the code, little-endian. */
+#define HOST_REFUSAL_MARK  0u
+#define HOST_REFUSAL_BYTES 3u
+static inline bool host_refusal(struct weir_slice value, uint16_t *ret_code) {
+    if (value.size != HOST_REFUSAL_BYTES || value.data[0] != HOST_REFUSAL_MARK) return false;
+    *ret_code = (uint16_t)(value.data[1] | value.data[2] << 8);
+    return true;
+}
 /* OK: taken, a HOST_REPLY comes (now or later, even for a duplicate). FULL, PARKED, TOO_LARGE, CLOSED (stopping,
  * replaying): not taken. */
 WEIR_MUST enum weir_error host_submit(struct host_lane *lane, const struct host_command *command);
@@ -201,6 +210,7 @@ struct host_partition_facts {
     uint32_t partition, lane, version;
     uint64_t applied, durable, high,
         snapshot; /* offsets: next to apply, next to be durable, high watermark, last good snapshot */
+    uint64_t snapshot_bytes, snapshot_time_ns; /* its file; the time of its last record. 0: there is none */
     uint64_t state_bytes, digest, emission_hash;
     bool replaying, parked;
     uint64_t parked_offset;
@@ -238,5 +248,9 @@ struct host_check {
  * compares, then applies the rest. MISMATCH, CORRUPT, VERSION; NOT_FOUND: the log has no such partition. */
 WEIR_MUST enum weir_error host_replay_check(struct sys *sys, const char *folder, const struct weir_service *service,
     uint32_t partition, struct host_check *ret_check);
+/* Where the service's partitions stand in a folder, and which snapshots they have: one JSON object. What no checkpoint
+ * covers yet is not seen. NOT_FOUND: the folder has no input of it. */
+WEIR_MUST enum weir_error host_inspect(struct sys *sys, const char *folder, const struct weir_service *service,
+    enum weir_error (*put)(void *ctx, const void *data, size_t size), void *ctx);
 
 #endif

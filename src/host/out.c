@@ -1,11 +1,15 @@
 #include "host/out.h"
 #include "base/bytes.h"
+#include "host/host.h"
+
+#include <protobuf-c/protobuf-c.h>
 
 #define REPLY_BYTES_MAX (1u << 20)
 
 size_t out_scratch_size(const struct weir_service *service) {
     /* Outputs and the reply, each rounded up; emits of a shadow. The factor leaves room for many small outputs. */
-    return 4 * service->output_bytes_max + (64u << 10) + service->emits_max * (size_t)(EMIT_BYTES_MAX + 16);
+    return 4 * service->output_bytes_max + (64u << 10) + service->emits_max * (size_t)(EMIT_BYTES_MAX + 16) +
+           WEIR_MESSAGE_BYTES_MAX; /* at its end: weir_message() */
 }
 
 static void settle(struct weir_out *out) {
@@ -30,7 +34,8 @@ static void await(
 
 static uint8_t *scratch(struct weir_out *out, size_t size) {
     size_t at = (out->scratch_used + 15) & ~(size_t)15;
-    WEIR_ASSERT(size <= out->scratch_size && at <= out->scratch_size - size); /* more than .output_bytes_max */
+    size_t room = out->scratch_size - WEIR_MESSAGE_BYTES_MAX;
+    WEIR_ASSERT(size <= room && at <= room - size); /* more than .output_bytes_max */
     out->scratch_used = at + size;
     return out->scratch + at;
 }
@@ -83,6 +88,40 @@ void *weir_reply(struct weir_out *out, uint16_t status, size_t size) {
     return out->reply;
 }
 
+void weir_refuse(struct weir_out *out, uint16_t code) {
+    const struct weir_reason *row = out->fold->service->reasons;
+    while (row && row->name && row->code != code)
+        row++;
+    WEIR_ASSERT(row && row->name); /* a row of .reasons has it */
+    uint8_t *value = weir_reply(out, row->status, HOST_REFUSAL_BYTES);
+    value[0] = HOST_REFUSAL_MARK;
+    store_le16(value + 1, code);
+}
+
+/* ---- what the fold reads ---- */
+static void *message_alloc(void *at, size_t size) {
+    struct weir_slice *room = at;
+    size = (size + 15) & ~(size_t)15;
+    if (size > room->size) return NULL;
+    void *memory = (void *)(uintptr_t)room->data;
+    *room = weir_slice(room->data + size, room->size - size);
+    return memory;
+}
+
+static void message_free(void *at, void *memory) {
+    (void)at;
+    (void)memory;
+}
+
+const void *weir_message(struct weir_out *out, const void *descriptor, struct weir_slice value) {
+    uintptr_t end = (uintptr_t)(out->scratch + out->scratch_size);
+    /* Of the same size everywhere: what fits on one machine fits on all. */
+    size_t size = WEIR_MESSAGE_BYTES_MAX - 16;
+    struct weir_slice room = weir_slice(out->scratch + out->scratch_size - size - end % 16, size);
+    ProtobufCAllocator allocator = {message_alloc, message_free, &room};
+    return protobuf_c_message_unpack(descriptor, &allocator, value.size, value.data);
+}
+
 void *weir_emit(struct weir_out *out, uint32_t emit, uint16_t type, uint64_t key, size_t size) {
     settle(out);
     struct fold *fold = out->fold;
@@ -131,6 +170,10 @@ void weir_metric_add(struct weir_out *out, uint32_t row, uint64_t n) {
 void weir_metric_set(struct weir_out *out, uint32_t row, uint64_t n) {
     WEIR_ASSERT(row < out->fold->metric_count);
     if (out->sink) metric_set(&out->sink->metrics[row], n);
+}
+
+uint64_t weir_hash(struct weir_slice bytes, uint64_t seed) {
+    return hash_bytes(bytes.data, bytes.size, seed);
 }
 
 uint32_t weir_partition_of(struct weir_slice key, uint32_t partition_count) {

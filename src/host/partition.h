@@ -19,6 +19,7 @@ struct host_service;
 /* Written by the lane (poison facts: before start), read by anybody. */
 struct partition_facts {
     _Atomic uint64_t applied, durable, emits_acked, digest, emission, bytes_applied, snapshot;
+    _Atomic uint64_t snapshot_bytes, snapshot_time_ns; /* of the newest good one; the time of its last record */
     _Atomic uint64_t parked_offset;
     _Atomic uint32_t version;
     _Atomic bool replaying, parked;

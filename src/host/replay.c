@@ -127,7 +127,7 @@ static enum weir_error apply(struct replay *r, uint64_t until) {
 static enum weir_error put_hex(struct replay *r, struct weir_sink *out) {
     struct weir_sink state = {0};
     char text[2048];
-    enum weir_error e = r->service->save(r->fold.state, &state);
+    enum weir_error e = fold_save(&r->fold, &state);
     if (e == WEIR_OK) e = weir_sink_put(out, "\"", 1);
     for (size_t at = 0; e == WEIR_OK && at < state.size; at += sizeof text / 2) {
         size_t size = state.size - at < sizeof text / 2 ? state.size - at : sizeof text / 2;

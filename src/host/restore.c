@@ -190,6 +190,7 @@ static enum weir_error try_one(struct host_partition *p, const struct fold_optio
     e = snapshot_check(bytes, options, &head, &rest);
     if (e == WEIR_OK) e = counts(p, options, &head);
     if (e == WEIR_OK) e = snapshot_load(&p->fold, options, bytes);
+    atomic_store(&p->facts.snapshot_bytes, bytes.size);
     sys_bytes_free(bytes);
     return e == WEIR_OK ? e : weir_error_wrap(e, "snapshot %s", path);
 }
@@ -238,6 +239,8 @@ enum weir_error host_snapshot_restore(struct host_partition *p) {
     if (e == WEIR_OK && !loaded) e = snapshot_open_empty(&p->fold, &options, p->host->log, p->log);
     if (e != WEIR_OK) return e;
     atomic_store(&p->log->hold, hold);
+    if (!loaded) atomic_store(&p->facts.snapshot_bytes, 0);
+    atomic_store(&p->facts.snapshot_time_ns, loaded ? p->fold.time_ns : 0);
     atomic_store(&p->facts.snapshot, loaded ? p->fold.applied : 0);
     return WEIR_OK;
 }

@@ -13,6 +13,8 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
                    "overrides that TLS is spoken on TCP "
                    "once tls.cert is set."},
     [NODE_ONLY] = {"only", WEIR_SETTING_TEXT, "", .summary = "Services to run, separated by commas; empty runs all."},
+    [NODE_SERVICES] = {"services", WEIR_SETTING_TEXT, "",
+        .summary = "Services in shared objects of their own: files, or names in the plugin folder, as a list."},
     [NODE_LANES] = {"lanes", WEIR_SETTING_UINT, "0", 0, 64,
         "Threads that own sockets, partitions and services; 0 means the number of cores minus one, at least one."},
     [NODE_LOG_FORMAT] = {"log_format", WEIR_SETTING_TEXT, "logfmt",

@@ -1,10 +1,11 @@
 /* host/settings.h: the node's configuration: one tree of values, checked against the tables of the node and of every
  * service.
  *
- * File: YAML, at most two levels: `listen: 127.0.0.1:7070`, `exchange: {partitions: 4}`. Flags of `weir up` are the
- * same keys. Every value keeps where it came from (file:line, flag, initial) for `weir config print|explain` and for
- * error texts. Unknown keys are errors that name the nearest known one. Loaded once by one thread; read-only
- * afterwards: a reload loads another one.
+ * File: YAML, at most two levels: `listen: 127.0.0.1:7070`, `exchange: {partitions: 4}`. A list of texts is the same as
+ * one text with commas between them: `services: [./a.so, ./b.so]`. Flags of `weir up` are the same keys. Every value
+ * keeps where it came from (file:line, flag, initial) for `weir config print|explain` and for error texts. Unknown keys
+ * are errors that name the nearest known one. Loaded once by one thread; read-only afterwards: a reload loads another
+ * one.
  */
 #ifndef WEIR_HOST_SETTINGS_H
 #define WEIR_HOST_SETTINGS_H
@@ -16,6 +17,7 @@ enum node_setting {
     NODE_DATA,          /* folder */
     NODE_LISTEN,        /* HOST:PORT of HTTP and console */
     NODE_ONLY,          /* comma-separated services; "" = all */
+    NODE_SERVICES,      /* comma-separated plugins */
     NODE_LANES,         /* 0 = cores - 1, at least 1 */
     NODE_LOG_FORMAT,    /* logfmt | json */
     NODE_LOG_LEVEL,     /* debug | info | warn | error */
@@ -84,6 +86,10 @@ WEIR_MUST enum weir_error settings_load_yaml(struct settings *settings, const ch
 typedef void (*settings_mistake_fn)(void *ctx, const char *sentence);
 WEIR_MUST enum weir_error settings_load_yaml_all(
     struct settings *settings, const char *name, struct weir_slice text, settings_mistake_fn mistake, void *ctx);
+/* Takes one key of the node from the text and passes over everything else, known or not: `services` says which tables
+ * there are to check the rest against. */
+WEIR_MUST enum weir_error settings_peek_yaml(
+    struct settings *settings, const char *key, const char *name, struct weir_slice text);
 /* key: "listen" or "exchange.partitions". origin is copied. */
 WEIR_MUST enum weir_error settings_set(
     struct settings *settings, const char *key, const char *value, const char *origin);

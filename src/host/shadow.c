@@ -225,9 +225,12 @@ static uint32_t save(struct shadow *s) {
     uint64_t hold = 0;
     enum weir_error e = snapshot_store(&s->fold, &sink);
     if (e == WEIR_OK) e = snapshot_write(s->host->sys, s->host->folder, &s->fold, &sink, &hold);
+    uint64_t bytes = sink.size;
     sink_done(&sink);
     if (e != WEIR_OK) return finish(s, e);
     atomic_store_explicit(&s->partition->log->hold, hold, memory_order_release);
+    atomic_store_explicit(&s->partition->facts.snapshot_bytes, bytes, memory_order_relaxed);
+    atomic_store_explicit(&s->partition->facts.snapshot_time_ns, s->fold.time_ns, memory_order_relaxed);
     atomic_store_explicit(&s->partition->facts.snapshot, s->fold.applied, memory_order_release);
     metric_add(&s->made, 1);
     return finish(s, WEIR_OK);

@@ -105,7 +105,7 @@ enum weir_error snapshot_store(const struct fold *fold, struct weir_sink *sink) 
     if (e == WEIR_OK) e = put_idempotency(fold, sink);
     size_t state_at = sink->size;
     if (e == WEIR_OK) e = put_u64(sink, 0);
-    if (e == WEIR_OK) e = fold->service->save(fold->state, sink);
+    if (e == WEIR_OK) e = fold_save(fold, sink);
     if (e != WEIR_OK) return weir_error_wrap(e, "service %s cannot save its state", fold->service->name);
     store_le64(sink->data + state_at, sink->size - state_at - 8);
     store_le64(sink->data + 16, sink->size);
@@ -212,9 +212,10 @@ enum weir_error snapshot_load(struct fold *fold, const struct fold_options *opti
     get_sources(fold, &r);
     get_idempotency(fold, &r);
     uint64_t state_size = byte_get_le64(&r);
-    struct weir_source source = {.reader = byte_reader(byte_get_slice(&r, (size_t)state_size))};
+    struct weir_source source = {
+        .reader = byte_reader(byte_get_slice(&r, (size_t)state_size)), .version = head.version};
     if (r.failed) e = weir_error_context(WEIR_E_CORRUPT, "its parts do not fit together");
-    if (e == WEIR_OK) e = fold->service->load(fold->state, &source);
+    if (e == WEIR_OK) e = fold_load(fold, &source);
     /* Another version may keep its digest in another way. */
     if (e == WEIR_OK && head.version == fold->service->version && fold_digest(fold) != head.digest)
         e = weir_error_context(WEIR_E_MISMATCH, "the loaded state's digest differs from the saved one's");

@@ -39,3 +39,7 @@ enum weir_error weir_source_get(struct weir_source *source, void *data, size_t s
     if (size) memcpy(data, bytes, size);
     return WEIR_OK;
 }
+
+uint32_t weir_source_version(const struct weir_source *source) {
+    return source->version;
+}

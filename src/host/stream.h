@@ -17,6 +17,7 @@ struct weir_sink {
 };
 struct weir_source {
     struct byte_reader reader;
+    uint32_t version;
 };
 void sink_done(struct weir_sink *sink);
 #endif

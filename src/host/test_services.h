@@ -136,10 +136,10 @@ static const struct weir_emit_row right_emits[] = {{"left", "Hops."}, {0}};
 
 #define TEST_SERVICE(name_, topics_, emits_)                                                                           \
     {                                                                                                                  \
-        .abi = WEIR_SERVICE_ABI, .name = name_, .summary = "Tests.", .version = 1, .version_replays = 1,               \
-        .partitions_setting = "partitions", .settings = test_settings, .topics = topics_, .emits = emits_,             \
-        .output_bytes_max = 4096, .emits_max = 1, .state_bytes = test_state_bytes, .open = test_open,                  \
-        .apply = test_apply, .save = test_save, .load = test_load, .digest = test_digest,                              \
+        .name = name_, .summary = "Tests.", .version = 1, .version_replays = 1, .partitions_setting = "partitions",    \
+        .settings = test_settings, .topics = topics_, .emits = emits_, .output_bytes_max = 4096, .emits_max = 1,       \
+        .state_bytes = test_state_bytes, .open = test_open, .apply = test_apply, .save = test_save, .load = test_load, \
+        .digest = test_digest,                                                                                         \
     }
 static struct weir_service left_service = TEST_SERVICE("left", left_topics, left_emits);
 static struct weir_service right_service = TEST_SERVICE("right", right_topics, right_emits);

@@ -14,7 +14,7 @@ static const struct weir_setting shop_settings[] = {
     {"strict", WEIR_SETTING_BOOL, "true", 0, 0, "How exact."},
     {0},
 };
-static const struct weir_service shop = {.abi = WEIR_SERVICE_ABI, .name = "shop", .settings = shop_settings};
+static const struct weir_service shop = {.name = "shop", .settings = shop_settings};
 static const struct weir_service *const services[] = {&shop, NULL};
 
 static int open_settings(void **state) {

@@ -224,4 +224,15 @@ uint64_t sys_descriptors_raise(uint64_t want);
 /* Waits of the calling thread end as exactly as the kernel can, instead of up to 50 us late. */
 void sys_timers_precise(void);
 
+/* ---- code that is not in the binary (sys_library.c): shared objects, loaded once at start, never unloaded ---- */
+/* Loads the object at path with what it needs; its symbols stay its own, its undefined ones are looked up in the binary
+ * first. Before that the file's head is looked at. NOT_FOUND: there is no such file. UNSUPPORTED: not a shared object,
+ * of another machine, or cut short. Else CONFIG, with the loader's words. Functions that nobody has are not missed
+ * before they are called, unless the object was linked to be bound at once: sys_library_imports tells. */
+WEIR_MUST enum weir_error sys_library_open(struct sys *sys, const char *path, void **ret_library);
+/* NULL: it has none of that name. */
+void *sys_library_symbol(void *library, const char *name);
+/* One call for each name that the object must get from elsewhere, several for some; is_there: somebody has it. */
+void sys_library_imports(void *library, void (*fn)(void *ctx, const char *name, bool is_there), void *ctx);
+
 #endif

@@ -86,7 +86,6 @@ static const struct weir_reason reasons[] = {
 
 extern const struct weir_tool exchange_tools[];
 const struct weir_service weir_service_exchange = {
-    .abi = WEIR_SERVICE_ABI,
     .name = "exchange",
     .summary =
         "price-time-priority matching engine: order books per symbol, OUCH-style and HTTP order entry, market data",
