@@ -322,19 +322,16 @@ static void print_restored(const struct restore_job *job, const struct restore_r
             time, (unsigned long long)r->bytes, job->folder);
 }
 
-static enum weir_error restore_with(
-    struct restore_job *job, const struct backup_values *given, const struct until *until) {
-    struct manifest m = {0};
+static enum weir_error restore_or_try(const struct restore_job *job, const struct backup_values *given) {
     struct restore_result result;
-    enum weir_error e = choose(job->store, given, until, &m);
-    job->manifest = &m;
-    if (!e) e = given->verify ? try_restore(job) : backup_restore(job, &result);
-    if (!e && !given->verify) print_restored(job, &result, given->until);
-    manifest_done(&m);
+    if (given->verify) return try_restore(job);
+    enum weir_error e = backup_restore(job, &result);
+    if (!e) print_restored(job, &result, given->until);
     return e;
 }
 
 static enum weir_error restore(struct sys *sys, struct object_store *store, const struct backup_values *given) {
+    struct manifest m = {0};
     struct until until = {0};
     struct cli_services services;
     char topic[LOG_TOPIC_NAME_MAX + 1];
@@ -343,12 +340,15 @@ static enum weir_error restore(struct sys *sys, struct object_store *store, cons
     enum weir_error e = cli_services_init(&services);
     if (!e) e = cli_services_load(&services, sys, NULL, (struct weir_slice){0}, &given->services);
     if (!e && given->until) e = parse_until(given->until, topic, &until);
-    struct restore_job job = {.sys = sys,
+    if (!e) e = choose(store, given, &until, &m);
+    const struct restore_job job = {.sys = sys,
         .store = store,
+        .manifest = &m,
         .folder = given->verify ? trial : given->data,
         .until = given->until ? &until : NULL,
         .services = services.all};
-    if (!e) e = restore_with(&job, given, &until);
+    if (!e) e = restore_or_try(&job, given);
+    manifest_done(&m);
     cli_services_done(&services);
     return e;
 }
