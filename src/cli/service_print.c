@@ -1,13 +1,8 @@
 #include "cli/service_print.h"
 #include "cli/print.h"
 #include "cli/term.h"
+#include "edge/services.h"
 #include <stdio.h>
-
-static void put_service(struct json_writer *w, const struct weir_service *s) {
-    json_put_text(w, "name", s->name);
-    json_put_u64(w, "version", s->version);
-    json_put_text(w, "summary", s->summary);
-}
 
 static const char *origin_of(const struct cli_services *services, uint32_t i) {
     return services->paths[i] ? services->paths[i] : "built in";
@@ -21,7 +16,7 @@ static void print_list_json(const struct cli_services *services) {
     json_write_array_open(w);
     for (uint32_t i = 0; i < services->count; i++) {
         json_write_object_open(w);
-        put_service(w, services->all[i]);
+        services_put_head(w, services->all[i]);
         json_put_text(w, "from", origin_of(services, i));
         json_write_object_close(w);
     }
@@ -64,46 +59,12 @@ static void print_text_of(const struct weir_service *s) {
         printf("  %4u %-24s HTTP %u  %s\n", r->code, r->name, r->status, r->sentence);
 }
 
-static void describe_routes_json(struct json_writer *w, const struct weir_service *s) {
-    json_write_key(w, "routes");
-    json_write_array_open(w);
-    for (const struct weir_route *r = s->routes; r && r->path; r++) {
-        json_write_object_open(w);
-        json_put_text(w, "method", r->method ? r->method : "GET");
-        json_put_text(w, "path", r->path);
-        json_put_text(w, "summary", r->summary);
-        json_write_object_close(w);
-    }
-    json_write_array_close(w);
-    json_write_key(w, "reasons");
-    json_write_array_open(w);
-    for (const struct weir_reason *r = s->reasons; r && r->name; r++) {
-        json_write_object_open(w);
-        json_put_u64(w, "code", r->code);
-        json_put_text(w, "name", r->name);
-        json_put_u64(w, "status", r->status);
-        json_put_text(w, "sentence", r->sentence);
-        json_write_object_close(w);
-    }
-    json_write_array_close(w);
-}
-
 static void print_json_of(const struct weir_service *s) {
     struct print_json p;
     struct json_writer *w = print_json_open(&p);
     json_write_object_open(w);
-    put_service(w, s);
+    services_put_head(w, s);
     json_put_u64(w, "versionReplays", s->version_replays);
-    json_write_key(w, "topics");
-    json_write_array_open(w);
-    for (const struct weir_topic *t = s->topics; t && t->name; t++) {
-        json_write_object_open(w);
-        json_put_text(w, "name", t->name);
-        json_put_text(w, "role", t->role == WEIR_TOPIC_INPUT ? "input" : "output");
-        json_put_text(w, "summary", t->summary);
-        json_write_object_close(w);
-    }
-    json_write_array_close(w);
     json_write_key(w, "settings");
     json_write_array_open(w);
     for (const struct weir_setting *r = s->settings; r && r->name; r++) {
@@ -114,7 +75,7 @@ static void print_json_of(const struct weir_service *s) {
         json_write_object_close(w);
     }
     json_write_array_close(w);
-    describe_routes_json(w, s);
+    services_put_declaration(w, s);
     json_write_object_close(w);
     print_json_close(&p);
 }

@@ -177,6 +177,12 @@ static void put_metrics(struct json_writer *w, const struct weir_service *servic
     json_write_array_close(w);
 }
 
+void services_put_declaration(struct json_writer *w, const struct weir_service *service) {
+    put_rows(w, service);
+    put_ways_in(w, service);
+    put_metrics(w, service);
+}
+
 /* Each with what stands in it, summed over partitions. */
 void services_list(struct http_call *call) {
     const struct edge *edge = call->lane->edge;
@@ -223,9 +229,7 @@ void service_get(struct http_call *call) {
     services_put_head(&json.w, service);
     json_put_u64(&json.w, "versionReplays", service->version_replays);
     put_settings(&json.w, service, host_service_settings(call->lane->edge->host, index));
-    put_rows(&json.w, service);
-    put_ways_in(&json.w, service);
-    put_metrics(&json.w, service);
+    services_put_declaration(&json.w, service);
     services_put_partitions(&json.w, call->lane->edge, service->name);
     json_write_object_close(&json.w);
     http_json_answer(call->conn, call->turn, &json, 200);

@@ -10,6 +10,8 @@ void service_skip(struct http_call *call);
 
 /* Members of an object: name, summary, version. */
 void services_put_head(struct json_writer *w, const struct weir_service *service);
+/* Members of an object: what its author declared: topics, reasons, routes, listeners, metrics. */
+void services_put_declaration(struct json_writer *w, const struct weir_service *service);
 /* The member "partitions"; service NULL: of all. */
 void services_put_partitions(struct json_writer *w, const struct edge *edge, const char *service);
 #endif
