@@ -141,6 +141,15 @@ static void fail(struct edge_lane *lane, struct desk_row *row, enum weir_error e
     answer(lane, row);
 }
 
+/* The outcome stays what it was. One that was done must not sound like a refusal (NO_SPACE), after which a client takes
+ * the world for unchanged. */
+static void answer_unrecorded(struct edge_lane *lane, struct desk_row *row) {
+    if (row->error)
+        answer(lane, row);
+    else
+        fail(lane, row, WEIR_E_IO, "it was done, and could not be recorded");
+}
+
 static void record_outcome(struct edge_lane *lane, struct desk_row *row) {
     bool was_recording = row->phase == DESK_RECORDING;
     weir_error_clear();
@@ -149,7 +158,7 @@ static void record_outcome(struct edge_lane *lane, struct desk_row *row) {
     row->phase = is_full ? DESK_RECORDING : DESK_DONE;
     if (is_full && !was_recording) lane->desk->recording++;
     if (!is_full && was_recording) lane->desk->recording--;
-    if (e && !is_full) fail(lane, row, e, row->error ? row->text : "it was done, and could not be recorded");
+    if (e && !is_full) answer_unrecorded(lane, row);
 }
 
 static void begin_work(struct edge_lane *lane, struct desk_row *row) {
@@ -181,7 +190,7 @@ void desk_deliver(struct edge_lane *lane, const struct host_delivery *d) {
             lane->desk->recording++;
         } else if (d->error) {
             (void)weir_error_context(d->error, "%s", d->text ? d->text : "");
-            fail(lane, row, d->error, row->error ? row->text : "it was done, and could not be recorded");
+            answer_unrecorded(lane, row);
         } else {
             answer(lane, row);
         }

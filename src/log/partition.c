@@ -148,7 +148,7 @@ static enum weir_error file_bytes(struct partition *p, uint64_t base, uint64_t *
     return e;
 }
 
-static enum weir_error cut_file(struct partition *p, uint64_t base, uint64_t size) {
+enum weir_error log_partition_cut_file(struct partition *p, uint64_t base, uint64_t size, bool synced) {
     struct sys *sys = p->log->sys;
     struct log_path path;
     int file = -1;
@@ -157,6 +157,7 @@ static enum weir_error cut_file(struct partition *p, uint64_t base, uint64_t siz
     enum weir_error e = sys->file_open(sys, path.text, SYS_OPEN_READ | SYS_OPEN_WRITE, &file);
     if (e) return e;
     e = sys->file_truncate(sys, file, size);
+    if (!e && synced) e = sys->file_sync(sys, file);
     sys->file_close(sys, file);
     return e;
 }
@@ -268,7 +269,7 @@ enum weir_error log_partition_cut(struct partition *p, uint64_t *discarded) {
         e = file_bytes(p, base, &size);
         if (e || (size <= keep && keep > 0)) continue;
         if (base >= p->row.segment_base) *discarded += size - keep;
-        e = cut_file(p, base, keep);
+        e = log_partition_cut_file(p, base, keep, false);
         removed = removed || keep == 0;
     }
     free(bases);

@@ -124,4 +124,7 @@ struct segment *log_partition_segment(struct partition *p, uint32_t i);
 /* Keeper: takes segments that end at or before `offset` out of the table, at most one per call; the caller drops it. */
 struct segment *log_partition_take_oldest(struct partition *p);
 
+/* A segment's file ends at `size`; 0: there is none. synced: also after a power cut from now on. IO. */
+WEIR_MUST enum weir_error log_partition_cut_file(struct partition *p, uint64_t base, uint64_t size, bool synced);
+
 #endif

@@ -70,7 +70,10 @@ enum weir_error log_partition_salvage(struct partition *p, uint64_t *records) {
         if (!last && bases[i] != p->row.end) break;
         uint64_t from = last ? p->row.segment_size : 0, size = p->row.segment_size;
         e = take_file(p, bases[i], from, records, &whole);
-        whole = whole || (last && p->row.segment_size == size); /* nothing behind the checkpoint in this one */
+        if (e || whole || !last || p->row.segment_size != size) continue;
+        /* Nothing behind the checkpoint in this one; the next may stand, and then nobody cuts this one any more. */
+        e = log_partition_cut_file(p, bases[i], size, true);
+        whole = true;
     }
     free(bases);
     return e || p->row.end == before ? e : sync_names(p);
