@@ -197,9 +197,14 @@ void desk_deliver(struct edge_lane *lane, const struct host_delivery *d) {
     }
 }
 
-void desk_cycle(struct edge_lane *lane) {
-    for (uint32_t i = 0; lane->desk->recording && i < DESK_ACTIONS; i++)
-        if (lane->desk->rows[i].phase == DESK_RECORDING) record_outcome(lane, &lane->desk->rows[i]);
+uint64_t desk_cycle(struct edge_lane *lane) {
+    struct desk *desk = lane->desk;
+    if (desk->recording && lane->now_ns >= desk->retry_at_ns) {
+        desk->retry_at_ns = lane->now_ns + EDGE_RETRY_NS;
+        for (uint32_t i = 0; desk->recording && i < DESK_ACTIONS; i++)
+            if (desk->rows[i].phase == DESK_RECORDING) record_outcome(lane, &desk->rows[i]);
+    }
+    return desk->recording ? desk->retry_at_ns : DEADLINE_NEVER;
 }
 
 /* ---- an order ---- */

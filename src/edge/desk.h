@@ -41,6 +41,7 @@ struct desk_row {
 };
 struct desk {
     uint32_t busy, recording;
+    uint64_t retry_at_ns; /* of those recording: a refusal wakes this lane, and must not be answered at once */
     struct desk_row rows[DESK_ACTIONS];
 };
 
@@ -60,6 +61,7 @@ void desk_begin(struct http_call *call, const struct desk_order *order);
 void desk_note(
     struct conn *conn, const char *action, const struct token *token, const struct http_turn *turn, const char *detail);
 void desk_deliver(struct edge_lane *lane, const struct host_delivery *delivery);
-void desk_cycle(struct edge_lane *lane); /* outcomes that had no room are tried again */
+/* Outcomes that had no room are tried again, after a pause. Returns when to come again. */
+uint64_t desk_cycle(struct edge_lane *lane);
 
 #endif

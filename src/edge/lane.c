@@ -292,7 +292,7 @@ uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns) {
         if (watch_listeners(lane)) lane->accept_again_ns = now_ns + ACCEPT_PAUSE_NS;
     }
     uint64_t auth_next = auth_cycle(lane);
-    if (lane->desk->recording) desk_cycle(lane);
+    uint64_t desk_next = desk_cycle(lane);
     if (lane->stalled_head != EDGE_SLOT_NONE) retry_stalled(lane);
     run_timers(lane);
     flush_dirty(lane);
@@ -304,8 +304,8 @@ uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns) {
     uint64_t next = deadlines_next(&lane->deadlines);
     if (auth_next < next) next = auth_next;
     if (lane->dirty_head != EDGE_SLOT_NONE) next = now_ns;
-    if ((lane->stalled_head != EDGE_SLOT_NONE || lane->desk->recording) && next > now_ns + EDGE_RETRY_NS)
-        next = now_ns + EDGE_RETRY_NS;
+    if (desk_next < next) next = desk_next;
+    if (lane->stalled_head != EDGE_SLOT_NONE && next > now_ns + EDGE_RETRY_NS) next = now_ns + EDGE_RETRY_NS;
     if (lane->accept_again_ns < next) next = lane->accept_again_ns;
     if (draining && lane->conn_pool.count && next > now_ns + DRAIN_LOOK_NS) next = now_ns + DRAIN_LOOK_NS;
     return next;

@@ -51,6 +51,7 @@ enum sys_sim_call {
 /* Faults that a process meets at rates. The disk's own errors (IO, NO_SPACE) are told to the caller and leave what a
  * real disk would; those marked (*) are not told: they damage what is read or kept, and sys_sim_damages() counts them.
  */
+#define SYS_SIM_SLOW_NS_MAX (5 * SYS_NANOS_PER_S)
 enum sys_sim_fault {
     SYS_SIM_FAULT_DIE,         /* the process dies in a call on files or names */
     SYS_SIM_FAULT_READ,        /* IO on a read */

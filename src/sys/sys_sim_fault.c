@@ -7,7 +7,6 @@
 
 #define MILLION     1000000u
 #define SLOW_NS_MIN SYS_NANOS_PER_MS
-#define SLOW_NS_MAX (5 * SYS_NANOS_PER_S)
 
 static const char *const fault_names[SYS_SIM_FAULT_COUNT] = {
     [SYS_SIM_FAULT_DIE] = "die at a call",
@@ -79,7 +78,7 @@ static enum weir_error failure_of(struct sys_sim *sim, enum sys_sim_call call) {
 
 static uint64_t duration_of(struct sys_sim *sim, enum sys_sim_call call) {
     if (sim_chance(sim, SYS_SIM_FAULT_SLOW))
-        return prng_between(&sim->prng_faults[SYS_SIM_FAULT_SLOW], SLOW_NS_MIN, SLOW_NS_MAX);
+        return prng_between(&sim->prng_faults[SYS_SIM_FAULT_SLOW], SLOW_NS_MIN, SYS_SIM_SLOW_NS_MAX);
     bool syncs = call == SYS_SIM_SYNC || call == SYS_SIM_DIR_SYNC;
     uint64_t usual = syncs ? sim->plan.sync_ns : sim->plan.write_ns;
     return prng_between(&sim->prng_time, usual / 4, usual / 4 * 7);
