@@ -109,8 +109,8 @@ static void fuzz_make(void) {
 /* The images on a new simulated disk. */
 static struct sys *fuzz_restore(void) {
     struct sys *sys = fuzz_sim();
-    static const char *const folders[] = {
-        "data", "data/journal", "data/topics", "data/topics/in", "data/topics/in/0", "data/topics/in/1"};
+    static const char *const folders[] = {"data", "data/journal", "data/topics", "data/topics/in", "data/topics/in/0",
+        "data/topics/in/1", "data/topics/lazy", "data/topics/lazy/0"};
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(folders); i++)
         fuzz_must(sys->dir_make(sys, folders[i]));
     for (size_t i = 0; i < fuzz_file_count; i++) {
