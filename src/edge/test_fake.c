@@ -391,7 +391,9 @@ void fake_close(void) {
     sys_linux_free(host.sys);
 }
 
-/* The reply repeats the request: id and text; its status field becomes the status, and 409 gets reason 1. */
+/* The reply repeats the request: id and text; its status field becomes the status, 409 gets reason 1, and 410 is a
+ * refusal for it.
+ */
 void fake_finish(uint32_t i, enum weir_error error, uint16_t status, bool repeated) {
     struct fake_command *c = &fake.commands[i];
     uint8_t packed[512];
@@ -407,6 +409,7 @@ void fake_finish(uint32_t i, enum weir_error error, uint16_t status, bool repeat
     reply.offset = i;
     reply.reason = status == 409;
     size_t size = weir__edge__test__item_reply__pack(&reply, packed);
+    static const uint8_t refusal[HOST_REFUSAL_BYTES] = {HOST_REFUSAL_MARK, 1, 0};
     struct host_delivery d = {.kind = c->is_query ? HOST_ANSWER : HOST_REPLY,
         .origin = c->origin,
         .error = error,
@@ -414,7 +417,7 @@ void fake_finish(uint32_t i, enum weir_error error, uint16_t status, bool repeat
         .text = error ? "said the host" : "",
         .offset = i,
         .repeated = repeated,
-        .value = weir_slice(packed, size)};
+        .value = status == 410 ? weir_slice(refusal, sizeof refusal) : weir_slice(packed, size)};
     const struct host_edge *side = edge_side(fake.edge);
     side->on_delivery(side->ctx, &lane, &d);
     if (request) weir__edge__test__item_request__free_unpacked(request, NULL);
