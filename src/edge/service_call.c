@@ -135,7 +135,7 @@ static void answer_packed(
     struct arena *arena = &conn->lane->arena;
     const ProtobufCMessageDescriptor *type = row_of(turn)->response;
     uint16_t reason;
-    if (status < 100 || status > 599) status = 200;
+    if (status < 200 || status > 599) status = 200; /* below it is no answer yet, and the client waits on */
     if (status >= 400 && host_refusal(packed, &reason)) {
         answer_reason(conn, turn, status, reason);
         return;
