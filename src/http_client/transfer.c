@@ -96,6 +96,7 @@ static size_t on_head(char *data, size_t one, size_t count, void *ctx) {
         line.size--;
     if (text_starts_with(line, "HTTP/")) { /* the next answer of a chain: 100, a redirect, the one that counts */
         forget_head(t->reply);
+        t->sockets_made = t->sockets_refused = 0; /* what comes next is another server, perhaps */
         return size;
     }
     const uint8_t *colon = memchr(line.data, ':', line.size);
