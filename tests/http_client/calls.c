@@ -1,5 +1,5 @@
-/* calls: makes HTTP calls through src/http_client as lines of the standard input say, and prints a line of JSON for each
- * that ended. What tests/http_client drives, as a lane would.
+/* calls: makes HTTP calls through src/http_client as lines of the standard input say, and prints a line of JSON for
+ * each that ended. What tests/http_client drives, as a lane would.
  *
  *   calls [--blocking] [--public] [--allow NETWORK]... [--ca FILE] [--calls N] [--connections N] [--host-connections N]
  *         [--body N]
