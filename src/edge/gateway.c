@@ -117,6 +117,10 @@ void gateway_deliver(struct conn *conn, const struct host_delivery *d) {
     const struct weir_protocol *p = s->protocol;
     if (!s->opened || conn->closing) return;
     conn_touch(conn);
+    if (s->deliver) {
+        s->deliver(s, d);
+        return;
+    }
     switch (d->kind) {
     case HOST_REPLY:
         if (p->on_reply)

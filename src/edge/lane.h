@@ -44,6 +44,8 @@ struct weir_session {
     struct buffer state;      /* session_bytes, zeroed */
     struct weir_ws_stream ws; /* message mode */
     bool is_message, opened, was_full, met_full, close_sent;
+    /* Of a protocol of the edge's own: takes deliveries as they are, instead of the protocol's callbacks. */
+    void (*deliver)(struct weir_session *session, const struct host_delivery *delivery);
     uint64_t args[4]; /* the tail's */
 };
 

@@ -2,6 +2,7 @@
 #include "edge/listeners.h"
 
 #include "base/units.h"
+#include "edge/kafka.h"
 #include "edge/lane.h"
 
 #include <stdio.h>
@@ -192,6 +193,10 @@ static bool may_take_any_port(const struct edge *edge, const struct weir_service
     return false;
 }
 
+static bool is_off(const char *address) {
+    return !*address || strcmp(address, "off") == 0;
+}
+
 static enum weir_error add_service_listeners(struct edge *edge, uint32_t index) {
     const struct weir_service *service = edge_service(edge, index);
     for (const struct weir_listener *row = service->listeners; row && row->name; row++) {
@@ -201,16 +206,27 @@ static enum weir_error add_service_listeners(struct edge *edge, uint32_t index) 
         if (!address)
             return weir_error_context(
                 WEIR_E_CONFIG, "%s: the setting %s.%s does not exist", model.name, service->name, row->setting);
-        if (!*address || strcmp(address, "off") == 0) continue;
+        if (is_off(address)) continue;
         enum weir_error e = add_listeners(edge, &model, address, may_take_any_port(edge, service, row->setting));
         if (e) return weir_error_wrap(e, "%s.%s", service->name, row->setting);
     }
     return WEIR_OK;
 }
 
+static enum weir_error may_speak_kafka(const struct weir_setting_value *node) {
+    if (is_off(node[NODE_KAFKA_LISTEN].text) || !auth_is_on(node)) return WEIR_OK;
+    return weir_error_context(WEIR_E_CONFIG,
+        "kafka.listen is '%s' and auth is on, but Kafka clients cannot show a token yet: set kafka.listen to off",
+        node[NODE_KAFKA_LISTEN].text);
+}
+
 enum weir_error listeners_open(struct edge *edge) {
     const struct listener http = {.name = "http", .service = EDGE_NO_SERVICE};
+    const struct listener kafka = {.name = "kafka", .service = EDGE_NO_SERVICE, .protocol = &kafka_protocol};
     enum weir_error e = add_listeners(edge, &http, edge->node[NODE_LISTEN].text, false);
+    if (!e) e = may_speak_kafka(edge->node);
+    if (!e && !is_off(edge->node[NODE_KAFKA_LISTEN].text))
+        e = add_listeners(edge, &kafka, edge->node[NODE_KAFKA_LISTEN].text, false);
     for (uint32_t i = 0; !e && i < edge->service_count; i++)
         e = add_service_listeners(edge, i);
     return e;
@@ -223,12 +239,16 @@ void listeners_check(const struct settings *settings, const struct weir_service 
     uint32_t mode;
     if (parse_mode(node[NODE_UNIX_MODE].text, &mode)) mistake(ctx, weir_error_text());
     if (each_address(node, &http, node[NODE_LISTEN].text, NULL, NULL)) mistake(ctx, weir_error_text());
+    const struct listener kafka = {.name = "kafka.listen", .protocol = &kafka_protocol};
+    if (may_speak_kafka(node)) mistake(ctx, weir_error_text());
+    if (!is_off(node[NODE_KAFKA_LISTEN].text) && each_address(node, &kafka, node[NODE_KAFKA_LISTEN].text, NULL, NULL))
+        mistake(ctx, weir_error_text());
     for (uint32_t i = 0; services[i]; i++)
         for (const struct weir_listener *row = services[i]->listeners; row && row->name; row++) {
             struct listener model = {.protocol = row->protocol};
             const char *address = setting_text(settings, services[i], row->setting);
             snprintf(model.name, sizeof model.name, "%s.%s", services[i]->name, row->setting);
-            if (!address || !*address || strcmp(address, "off") == 0) continue;
+            if (!address || is_off(address)) continue;
             if (each_address(node, &model, address, NULL, NULL)) mistake(ctx, weir_error_text());
         }
 }

@@ -75,6 +75,13 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
         .summary = "Answer /metrics without a token, for a scraper that has none."},
     [NODE_TENANT_RATE] = {"tenant_rate", WEIR_SETTING_UINT, "0", 0, 1000000,
         "Requests and session commands per second of a tenant that has no limit of its own; 0 means no limit."},
+    [NODE_KAFKA_LISTEN] = {"kafka.listen", WEIR_SETTING_TEXT, "off",
+        .summary = "Addresses of the Kafka protocol, such as 127.0.0.1:9092, separated by commas; off: it is not "
+                   "served."},
+    [NODE_KAFKA_PARTITIONS] = {"kafka.partitions", WEIR_SETTING_UINT, "4", 1, 10000,
+        "Partitions of a topic that a Kafka client makes without saying how many."},
+    [NODE_KAFKA_AUTO_CREATE] = {"kafka.auto_create", WEIR_SETTING_BOOL, "true",
+        .summary = "A topic that a Kafka client asks for is made if it is not there."},
     [NODE_SETTING_COUNT] = {0},
 };
 

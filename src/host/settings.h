@@ -46,6 +46,9 @@ enum node_setting {
     NODE_INSECURE,           /* an address others can reach may be without TLS */
     NODE_METRICS_OPEN,       /* /metrics without a token */
     NODE_TENANT_RATE,        /* requests per second of a tenant without a limit of its own; 0: none */
+    NODE_KAFKA_LISTEN,       /* HOST:PORT of the Kafka protocol; off: none */
+    NODE_KAFKA_PARTITIONS,   /* of topics made without a number */
+    NODE_KAFKA_AUTO_CREATE,  /* topics that are asked for are made */
     NODE_SETTING_COUNT
 };
 extern const struct weir_setting node_settings[NODE_SETTING_COUNT + 1];
