@@ -108,12 +108,12 @@ def short(event):
     return "%s %r... (%d bytes)" % (kind, what[:40], len(what))
 
 
-with Echo() as echo:
+with Echo() as main:
     for one in autobahn.cases():
-        wrong = run(echo.node, one, "/v1/echo")
+        wrong = run(main, one, "/v1/echo")
         tap.ok(wrong is None, "case " + one.name, wrong or "")
-    tap.ok(echo.node.alive(), "the node is still there after all of them")
-    echo.node.wait_for(lambda: echo.node.metric("weir_edge_sessions") == 0, what="the end of the last session")
-    tap.ok(echo.node.metric("weir_edge_buffer_bytes") <= 1 << 20, "and holds none of their memory")
-    tap.equal(echo.node.stop(), 0, "and it stops as it should")
+    tap.ok(main.alive(), "the node is still there after all of them")
+    main.wait_for(lambda: main.metric("weir_edge_sessions") == 0, what="the end of the last session")
+    tap.ok(main.metric("weir_edge_buffer_bytes") <= 1 << 20, "and holds none of their memory")
+    tap.equal(main.stop(), 0, "and it stops as it should")
 tap.done()

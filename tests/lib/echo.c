@@ -1,5 +1,5 @@
 /* A service for tests alone: a WebSocket route that says back what it hears, so that suites which expect an echo (the
- * public Autobahn cases) talk to the node's own code. Built by the test, against the public headers. */
+ * public Autobahn cases) talk to the node's own code. */
 #include <weir/gateway.h>
 #include <weir/plugin.h>
 
