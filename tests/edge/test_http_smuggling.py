@@ -51,6 +51,8 @@ def answers(node, data, cut):
             reply = raw.reply(method)
             if reply is None:
                 break
+            if reply.status == 100:
+                continue  # whether the body is asked for depends on whether it is there already
             found.append((reply.status, reply.header("x-request-id") == "behind", reply.header("connection")))
             method = "GET"
     return found
