@@ -6,7 +6,9 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from node import Node, Tap
@@ -265,6 +267,35 @@ def conditions(node, path, whole, tag):
         tap.ok(good, "9110 %s: %s of %s with %s is %d" % (section, method, path, headers.replace("\r\n", ", ").replace(tag, "ITS TAG"), status), reply)
 
 
+# ---- RFC 9112 7.1, the other way: the node sends no chunks, but its command line reads those of a proxy in between
+
+def chunked_answers(node):
+    body = node.get("/v1/topics").body
+    want = subprocess.run([node.binary, "topic", "list", "--node", "%s:%d" % node.addresses["http"]], stdout=subprocess.PIPE, check=True).stdout
+    answers = [
+        ("a chunk a byte", chunks(*[body[i:i + 1] for i in range(len(body))]), 0),
+        ("extensions and trailers", b"5;a=b\r\n" + body[:5] + b"\r\n" + chunks(body[5:], last=b"0\r\nX-Sum: 1\r\n\r\n"), 0),
+        ("without its end", chunks(body, last=b""), None),
+        ("with a size that is none", b"zz\r\n" + body, None),
+    ]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def serve():
+            for _, data, _ in answers:
+                with server.accept()[0] as sock:
+                    asked = b""
+                    while b"\r\n\r\n" not in asked:
+                        asked += sock.recv(4096)
+                    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" + data)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        for name, _, code in answers:
+            done = subprocess.run([node.binary, "topic", "list", "--node", "127.0.0.1:%d" % server.getsockname()[1]],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+            good = (done.returncode, done.stdout) == (0, want) if code == 0 else done.returncode > 0 and b"answer is not HTTP" in done.stderr
+            tap.ok(good, "9112 7.1: the command line and an answer in chunks, " + name, (done.returncode, done.stdout, done.stderr))
+        thread.join()
+
+
 # ---- RFC 9112 9: connections; 3: the request line and Host
 
 def connections(node):
@@ -337,7 +368,7 @@ def request_lines(node):
 
 with Node(config=CONFIG) as main:
     main.post("/v1/topics", {"name": "t"})
-    for part in (pipelining, bodies, expectations, methods, files, connections, request_lines):
+    for part in (pipelining, bodies, chunked_answers, expectations, methods, files, connections, request_lines):
         part(main)
     tap.ok(main.alive(), "the node is still there after all that")
     tap.equal(main.stop(), 0, "and it stops as it should")
