@@ -54,7 +54,7 @@ static void metrics(struct http_call *call) {
 }
 
 static void openapi(struct http_call *call) {
-    http_answer(call->conn, call->turn, &(struct http_answer){.body = call->lane->edge->openapi});
+    file_answer(call, &call->lane->edge->openapi);
 }
 
 static void errors(struct http_call *call) {

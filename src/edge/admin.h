@@ -7,6 +7,7 @@
 extern const struct route_built_in admin_routes[]; /* ends with path NULL */
 
 /* page.c */
+void page_init(struct file *page);
 void page_get(struct http_call *call);
 
 #endif

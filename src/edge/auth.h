@@ -77,6 +77,8 @@ const struct tokens *auth_tokens(const struct edge_lane *lane); /* in force on t
 /* ---- on a lane ---- */
 /* False: it was answered (401, 403, 429). Sets call->token, NULL with auth: off. */
 WEIR_MUST bool auth_admit(struct http_call *call);
+/* Would it be refused with 401 or 403? Nothing is answered, counted or remembered. */
+bool auth_would_admit(const struct http_call *call);
 /* May this request do that too? False: 403 was answered. */
 WEIR_MUST bool auth_allow_topic(struct http_call *call, struct weir_slice topic, enum role_verb verb);
 bool auth_may_see_topic(const struct http_call *call, const char *topic);

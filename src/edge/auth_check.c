@@ -215,22 +215,39 @@ static bool within_limits(struct http_call *call) {
 
 /* ---- requests ---- */
 
-bool auth_admit(struct http_call *call) {
+static bool needs_token(const struct http_call *call) {
     const struct auth *auth = &call->lane->edge->auth;
+    return auth->on && call->route->access != ROUTE_OPEN && !(auth->metrics_open && call->route->is_metrics);
+}
+
+/* False: the handler asks, or any token will do. */
+static bool needs_permission(const struct http_call *call) {
     enum route_access access = call->route->access;
+    return access != ROUTE_ANY_TOKEN && (access != ROUTE_TOPIC_ADMIN || call->param_count);
+}
+
+bool auth_admit(struct http_call *call) {
     call->token = NULL;
-    if (!auth->on || access == ROUTE_OPEN) return true;
-    if (auth->metrics_open && call->route->is_metrics) return true;
+    if (!needs_token(call)) return true;
     call->token = authenticate(call);
     if (!call->token || !within_limits(call)) return false; /* also what is forbidden counts */
-    if (access != ROUTE_ANY_TOKEN && (access != ROUTE_TOPIC_ADMIN || call->param_count)) {
-        struct permission p = permission_of(call);
-        if (!token_allows(call->token, &p)) {
-            refuse_forbidden(call, &p);
-            return false;
-        }
-    }
-    return true;
+    if (!needs_permission(call)) return true;
+    struct permission p = permission_of(call);
+    if (token_allows(call->token, &p)) return true;
+    refuse_forbidden(call, &p);
+    return false;
+}
+
+bool auth_would_admit(const struct http_call *call) {
+    struct weir_slice header, secret;
+    struct token_proof proof;
+    if (!needs_token(call)) return true;
+    if (!weir_http_request_header(call->request, weir_slice_text("Authorization"), &header)) return false;
+    if (secret_bearer(header, &secret)) return false;
+    const struct token *token = tokens_by_secret(auth_tokens(call->lane), secret, wall_ms(call->lane), &proof);
+    if (!token || !needs_permission(call)) return token != NULL;
+    struct permission p = permission_of(call);
+    return token_allows(token, &p);
 }
 
 bool auth_allow_topic(struct http_call *call, struct weir_slice topic, enum role_verb verb) {

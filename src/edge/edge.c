@@ -189,13 +189,16 @@ void edge_check(struct sys *sys, const struct settings *settings, const struct w
 static enum weir_error open_all(struct edge *edge) {
     const struct weir_setting_value *s = edge->node;
     struct live live = {0};
+    struct weir_slice openapi = weir_slice("", 0);
     enum weir_error e = logline_init(&edge->log, edge->sys, s[NODE_LOG_LEVEL].text, s[NODE_LOG_FORMAT].text);
     if (!e) e = live_read(edge->sys, edge->options.settings, true, &live);
     if (!e) reload_say_certificates(edge, &live);
     if (!e) e = auth_open(edge);
     if (!e) e = listeners_open(edge);
     if (!e) e = add_routes(edge);
-    if (!e) e = openapi_build(edge, &edge->arena, &edge->openapi);
+    if (!e) e = openapi_build(edge, &edge->arena, &openapi);
+    file_init(&edge->openapi, openapi, "application/json");
+    page_init(&edge->page);
     if (!e) e = open_lanes(edge, &live);
     reload_begin(edge, &live);
     return e;

@@ -35,6 +35,12 @@ static void write_head(
     if (a->location) weir_http_writer_header(w, text("Location"), text(a->location));
     if (a->retry_after_s) weir_http_writer_header_u64(w, text("Retry-After"), a->retry_after_s);
     if (a->www_authenticate) weir_http_writer_header(w, text("WWW-Authenticate"), text(a->www_authenticate));
+    if (a->content_range) weir_http_writer_header(w, text("Content-Range"), text(a->content_range));
+    if (a->etag) {
+        weir_http_writer_header(w, text("ETag"), text(a->etag));
+        weir_http_writer_header(w, text("Accept-Ranges"), text("bytes"));
+        weir_http_writer_header(w, text("Cache-Control"), text("no-cache"));
+    }
     if (turn->limit.burst) put_limit(&turn->limit, w);
     if (a->replayed) weir_http_writer_header(w, text("Idempotency-Replayed"), text("true"));
     if (!turn->keep_alive)
@@ -160,6 +166,7 @@ void http_problem(struct conn *conn, struct http_turn *turn, const struct http_p
             .body = text_slice(&json.text),
             .allow = p->allow,
             .www_authenticate = p->www_authenticate,
+            .content_range = p->content_range,
             .retry_after_s = p->retry_after_s});
     arena_restore(&lane->arena, mark);
 }

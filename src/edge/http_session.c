@@ -139,19 +139,16 @@ bool http_query_u64(struct http_call *call, const char *name, uint64_t initial, 
     return false;
 }
 
-static bool decode_params(struct http_call *call, const struct route_match *match) {
+static enum weir_error decode_params(struct http_call *call, const struct route_match *match) {
     call->param_count = match->param_count;
     for (uint32_t i = 0; i < match->param_count; i++) {
         struct weir_slice raw = match->params[i];
         uint8_t *room = arena_alloc(&call->lane->arena, raw.size + 1);
         enum weir_error e = room ? weir_http_percent_decode(raw, false, room, raw.size, &call->params[i])
                                  : weir_error_context(WEIR_E_NO_MEMORY, "no memory for the path");
-        if (e) {
-            http_fail(call->conn, call->turn, e, NULL);
-            return false;
-        }
+        if (e) return e;
     }
-    return true;
+    return WEIR_OK;
 }
 
 /* ---- routing ---- */
@@ -235,11 +232,22 @@ static bool is_own_name(struct weir_slice host) {
     return true;
 }
 
-static bool is_welcome(struct conn *conn, struct http_turn *turn, const struct weir_http_request *request) {
+/* A page that gave us a name of its own has no certificate for it, and with tokens it gains nothing by naming us: it
+ * has none, and a browser sends none by itself. */
+static bool is_for_us(const struct conn *conn, const struct weir_http_request *request) {
+    return conn->tls.ssl || conn->lane->edge->auth.on || is_own_name(request->host);
+}
+
+static bool is_from_elsewhere(const struct weir_http_request *request) {
     struct weir_slice origin;
-    /* A page that gave us a name of its own has no certificate for it, and with tokens it gains nothing by naming us:
-     * it has none, and a browser sends none by itself. */
-    if (!conn->tls.ssl && !conn->lane->edge->auth.on && !is_own_name(request->host)) {
+    if (!weir_http_request_header(request, weir_slice_text("Origin"), &origin)) return false;
+    if (!changes_state(request) && !request->has_upgrade) return false;
+    size_t scheme = text_starts_with(origin, "http://") ? 7 : text_starts_with(origin, "https://") ? 8 : 0;
+    return !scheme || !text_equal_nocase(weir_slice(origin.data + scheme, origin.size - scheme), request->host);
+}
+
+static bool is_welcome(struct conn *conn, struct http_turn *turn, const struct weir_http_request *request) {
+    if (!is_for_us(conn, request)) {
         http_problem(conn, turn,
             &(struct http_problem){.status = 421,
                 .code = "MISDIRECTED",
@@ -248,10 +256,7 @@ static bool is_welcome(struct conn *conn, struct http_turn *turn, const struct w
                     "has to set the Host header to the address it connects to"});
         return false;
     }
-    if (!weir_http_request_header(request, weir_slice_text("Origin"), &origin)) return true;
-    if (!changes_state(request) && !request->has_upgrade) return true;
-    size_t scheme = text_starts_with(origin, "http://") ? 7 : text_starts_with(origin, "https://") ? 8 : 0;
-    if (scheme && text_equal_nocase(weir_slice(origin.data + scheme, origin.size - scheme), request->host)) return true;
+    if (!is_from_elsewhere(request)) return true;
     http_fail(conn, turn, WEIR_E_FORBIDDEN, "a web page of another origin may not send commands to this node");
     return false;
 }
@@ -279,7 +284,10 @@ static void route_request(struct conn *conn, uint64_t sequence, struct http_turn
     struct http_call call = {
         .lane = lane, .conn = conn, .turn = turn, .sequence = sequence, .request = request, .route = match.route};
     struct arena_mark mark = arena_save(&lane->arena);
-    if (!decode_params(&call, &match) || !auth_admit(&call))
+    enum weir_error e = decode_params(&call, &match);
+    if (e)
+        http_fail(conn, turn, e, NULL);
+    else if (!auth_admit(&call))
         ;
     else if (match.route->protocol)
         upgrade(&call);
@@ -296,21 +304,37 @@ static void refuse_rest(struct conn *conn, int status, const char *reason) {
                        : status == 501                                 ? "UNSUPPORTED"
                        : status == 408                                 ? "TIMEOUT"
                        : status == 505                                 ? "VERSION"
+                       : status == 417                                 ? "EXPECTATION_FAILED"
                                                                        : "INVALID";
     http_problem(conn, turn, &(struct http_problem){.status = status, .code = code, .detail = reason});
+}
+
+/* Will the request be refused whatever its body is? */
+static bool is_refused_by_head(struct conn *conn, const struct weir_http_request *request) {
+    struct edge_lane *lane = conn->lane;
+    struct route_match match;
+    if (!is_for_us(conn, request) || is_from_elsewhere(request)) return true;
+    if (routes_match(&lane->edge->routes, request->method, request->path, &match) != ROUTE_FOUND) return true;
+    struct http_call call = {.lane = lane, .conn = conn, .request = request, .route = match.route};
+    struct arena_mark mark = arena_save(&lane->arena);
+    bool refused = decode_params(&call, &match) != WEIR_OK || !auth_would_admit(&call);
+    arena_restore(&lane->arena, mark);
+    return refused;
 }
 
 /* The head is there and the client waits for a word before it sends the body. */
 static void answer_expect(struct conn *conn) {
     static const char words[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct http_session *s = conn->http;
-    if (!s->parser.has_head || !s->parser.request.expect_continue || s->continued || s->count) return;
+    const struct weir_http_request *request = &s->parser.request;
+    if (!s->parser.has_head || !request->expect_continue || s->continued || s->count) return;
     s->continued = true;
-    struct route_match match;
-    if (routes_match(&conn->lane->edge->routes, s->parser.request.method, s->parser.request.path, &match) !=
-        ROUTE_FOUND) {
-        struct http_turn *turn = take_turn(conn, NULL);
-        no_route(conn, turn, &s->parser.request);
+    if (is_refused_by_head(conn, request)) {
+        uint64_t sequence = s->first_sequence + s->count;
+        struct http_turn *turn = take_turn(conn, request);
+        turn->keep_alive = false; /* the body may come all the same: what follows here is no request */
+        s->last = true;
+        route_request(conn, sequence, turn);
         return;
     }
     if (!conn_send(conn, weir_slice(words, sizeof words - 1), HTTP_OUT_MAX)) conn_kill(conn);

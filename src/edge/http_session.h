@@ -63,6 +63,7 @@ struct http_answer {
     const char *content_type; /* NULL: application/json */
     struct weir_slice body;
     const char *allow, *location, *www_authenticate; /* headers; NULL: none */
+    const char *etag, *content_range;                /* of a file (file.h) */
     uint32_t retry_after_s;                          /* 0: none */
     bool replayed;                                   /* Idempotency-Replayed: true */
 };
@@ -74,7 +75,7 @@ struct http_problem {
     int status;
     const char *code; /* "NOT_FOUND"; type is urn:weir:error:not_found */
     const char *title, *detail;
-    const char *allow, *www_authenticate;
+    const char *allow, *www_authenticate, *content_range;
     uint32_t retry_after_s;
     void (*fields)(void *ctx, struct json_writer *w);
     void *ctx;

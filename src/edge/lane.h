@@ -16,6 +16,7 @@
 #include "edge/buffer.h"
 #include "edge/deadlines.h"
 #include "edge/edge.h"
+#include "edge/file.h"
 #include "edge/listeners.h"
 #include "edge/live.h"
 #include "edge/logline.h"
@@ -153,7 +154,7 @@ struct edge {
     struct edge_lane *lanes; /* options.lanes of them */
     size_t lanes_size;
     struct arena arena; /* what is made once at open: the OpenAPI text */
-    struct weir_slice openapi;
+    struct file page, openapi;
     _Atomic bool draining;
     struct reload_state reload;
 };

@@ -4,8 +4,10 @@
 extern const uint8_t page_html[];
 extern const size_t page_html_size;
 
+void page_init(struct file *page) {
+    file_init(page, weir_slice(page_html, page_html_size), "text/html; charset=utf-8");
+}
+
 void page_get(struct http_call *call) {
-    http_answer(call->conn, call->turn,
-        &(struct http_answer){
-            .content_type = "text/html; charset=utf-8", .body = weir_slice(page_html, page_html_size)});
+    file_answer(call, &call->lane->edge->page);
 }

@@ -25,11 +25,12 @@ static const char *const stricter[] = {
     "the first line is empty",
     "a header line must not begin with whitespace",
     "a chunk is longer than its size",
-    /* It does not look at Host, and lets framing fields stand in a trailer. */
+    /* It does not look at Host or Expect, and lets framing fields stand in a trailer. */
     "Host is missing",
     "Host is given twice",
     "Host is not a host with an optional port",
     "a trailer may not be a framing field",
+    "only 100-continue can be expected",
     /* It knows more methods and versions, and HTTP/0.9's request line without a version. */
     "the method is malformed",
     "the method is not supported",

@@ -5,9 +5,9 @@
  * Threads     pure over its arguments; a parser or writer belongs to one thread at a time.
  * Allocation  none. Every slice of a request points into the caller's buffer.
  * Limits      struct weir_http_limits, given at init.
- * Errors      the parsers end with WEIR_HTTP_ERROR, an HTTP status (400, 413, 414, 431, 501, 505; 502 for responses)
- * and a sentence; the connection has to be closed after the answer. The rest return enum weir_error. Source      RFC
- * 9110 (semantics), RFC 9112 (HTTP/1.1), RFC 3986 (percent-encoding).
+ * Errors      the parsers end with WEIR_HTTP_ERROR, an HTTP status (400, 413, 414, 417, 431, 501, 505; 502 for
+ * responses) and a sentence; the connection has to be closed after the answer. The rest return enum weir_error. Source
+ * RFC 9110 (semantics), RFC 9112 (HTTP/1.1), RFC 3986 (percent-encoding).
  *
  * What the grammar refuses, because two parsers that read it differently can be made to smuggle a request: a bare CR or
  * LF, NUL and other control bytes, whitespace before the colon or at the line's start (obs-fold), Content-Length and
@@ -165,6 +165,9 @@ size_t weir_http_limits_buffer_size(const struct weir_http_limits *limits);
 
 /* The first header with that name. False when there is none. */
 bool weir_http_request_header(
+    const struct weir_http_request *request, struct weir_slice name, struct weir_slice *ret_value);
+/* The header with that name, of which there is exactly one. False: there is none, or several, of which none counts. */
+bool weir_http_request_header_once(
     const struct weir_http_request *request, struct weir_slice name, struct weir_slice *ret_value);
 
 /* ---- target: path segments, percent-decoding, query ---- */

@@ -73,7 +73,9 @@ static void field_note(struct http_fields *fields, struct weir_slice name, struc
         fields->host_count++;
         return;
     case 6:
-        if (NAME_IS("expect")) fields->expect = value;
+        if (!NAME_IS("expect")) return;
+        fields->expects_continue = text_equal_nocase(value, weir_slice("100-continue", 12));
+        fields->expects_other |= !fields->expects_continue;
         return;
     case 7:
         if (NAME_IS("upgrade")) fields->upgrade = value;

@@ -52,10 +52,10 @@ struct http_fields {
     bool is_close;
     bool is_keep_alive;
     bool is_upgrade;
+    bool expects_continue, expects_other; /* Expect: 100-continue; anything else */
     struct weir_slice host;
     struct weir_slice length;
     struct weir_slice coding;
-    struct weir_slice expect;
     struct weir_slice upgrade;
 };
 

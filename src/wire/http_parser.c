@@ -150,8 +150,9 @@ static bool connection_decide(
     }
     if (request->host.size == 0) request->host = fields->host;
     request->keep_alive = !fields->is_close && (is_1_1 || fields->is_keep_alive);
-    request->expect_continue = is_1_1 && request->framing != WEIR_HTTP_FRAMING_NONE &&
-                               text_equal_nocase(fields->expect, weir_slice("100-continue", 12));
+    /* RFC 9110 10.1.1; in 1.0 the field means nothing. */
+    if (is_1_1 && fields->expects_other) return http_refuse(refusal, 417, "only 100-continue can be expected");
+    request->expect_continue = is_1_1 && fields->expects_continue && request->framing != WEIR_HTTP_FRAMING_NONE;
     request->has_upgrade = is_1_1 && fields->is_upgrade && fields->upgrade.size > 0;
     request->upgrade = fields->upgrade;
     return true;
@@ -243,4 +244,15 @@ size_t weir_http_limits_buffer_size(const struct weir_http_limits *limits) {
 bool weir_http_request_header(
     const struct weir_http_request *request, struct weir_slice name, struct weir_slice *ret_value) {
     return http_header_find(request->headers, request->header_count, name, ret_value);
+}
+
+bool weir_http_request_header_once(
+    const struct weir_http_request *request, struct weir_slice name, struct weir_slice *ret_value) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < request->header_count; i++) {
+        if (!text_equal_nocase(request->headers[i].name, name)) continue;
+        *ret_value = request->headers[i].value;
+        count++;
+    }
+    return count == 1;
 }

@@ -238,6 +238,45 @@ static void limits_hold_over_fragments(void **state) {
     assert_stream(WEIR_WS_CLIENT, &limits, BYTES("\x01\x00\x00\x00\x00\x00\x00\x00"), "E(1008 )");
 }
 
+static void a_bad_byte_is_told_before_its_frame_is_whole(void **state) {
+    (void)state;
+    /* 200 bytes are announced, three come: the third breaks the text, masked or not; the like in a binary goes on. */
+    assert_stream(WEIR_WS_CLIENT, &limits_default,
+        BYTES("\x81\x7e\x00\xc8"
+              "a\xe2\x28"),
+        "E(1007 )");
+    assert_stream(WEIR_WS_SERVER, &limits_default,
+        BYTES("\x81\xfe\x00\xc8\x01\x02\x04\x08"
+              "`\xe0,"),
+        "E(1007 )");
+    assert_stream(WEIR_WS_CLIENT, &limits_default,
+        BYTES("\x82\x7e\x00\xc8"
+              "a\xe2\x28"),
+        "");
+    /* Also in the second fragment, whose first byte ends a character of the first. */
+    assert_stream(WEIR_WS_CLIENT, &limits_default, BYTES("\x01\x02\xe2\x82\x80\x7e\x00\xc8\xac\xff"), "E(1007 )");
+}
+
+static void a_message_may_have_as_many_fragments_as_carry_something(void **state) {
+    (void)state;
+    struct weir_ws_limits limits = {.message_bytes_max = 8192, .fragments_max = 2};
+    uint8_t input[4096];
+    char expected[4096] = "T(", text[4096];
+    size_t size = 0, said = 2;
+    for (int i = 0; i < 50; i++) {
+        size += weir_ws_frame_header(
+            input + size, i ? WEIR_WS_CONTINUATION : WEIR_WS_TEXT, i == 49, WEIR_WS_FRAGMENT_BYTES_FAIR, NULL);
+        memset(input + size, 'x', WEIR_WS_FRAGMENT_BYTES_FAIR);
+        memset(expected + said, 'x', WEIR_WS_FRAGMENT_BYTES_FAIR);
+        size += WEIR_WS_FRAGMENT_BYTES_FAIR;
+        said += WEIR_WS_FRAGMENT_BYTES_FAIR;
+    }
+    expected[said] = ')';
+    struct text_builder out = TEXT_BUILDER(text);
+    transcript(WEIR_WS_CLIENT, &limits, weir_slice(input, size), size, &out);
+    assert_string_equal(text, expected);
+}
+
 /* ---- writers ---- */
 
 static void mask_is_its_own_inverse_at_every_length_and_offset(void **state) {
@@ -328,6 +367,8 @@ int main(void) {
         cmocka_unit_test(messages_fragments_and_control_frames_mix),
         cmocka_unit_test(every_broken_rule_ends_with_its_code),
         cmocka_unit_test(limits_hold_over_fragments),
+        cmocka_unit_test(a_bad_byte_is_told_before_its_frame_is_whole),
+        cmocka_unit_test(a_message_may_have_as_many_fragments_as_carry_something),
         cmocka_unit_test(mask_is_its_own_inverse_at_every_length_and_offset),
         cmocka_unit_test(frames_of_every_length_form_are_read_back),
         cmocka_unit_test(close_reason_is_cut_at_a_character),

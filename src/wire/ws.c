@@ -42,17 +42,6 @@ bool weir_ws_request_is_upgrade(const struct weir_http_request *request) {
            weir_http_list_has(request->upgrade, TEXT("websocket"));
 }
 
-/* The value of a header that may stand only once. */
-static bool header_once(const struct weir_http_request *request, struct weir_slice name, struct weir_slice *ret_value) {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < request->header_count; i++) {
-        if (!text_equal_nocase(request->headers[i].name, name)) continue;
-        *ret_value = request->headers[i].value;
-        count++;
-    }
-    return count == 1;
-}
-
 enum weir_error weir_ws_handshake_check(const struct weir_http_request *request, char ret_accept[WEIR_WS_ACCEPT_SIZE]) {
     struct weir_slice key, version;
     if (!weir_ws_request_is_upgrade(request)) {
@@ -61,13 +50,13 @@ enum weir_error weir_ws_handshake_check(const struct weir_http_request *request,
     if (request->framing != WEIR_HTTP_FRAMING_NONE && request->body.size) {
         return weir_error_context(WEIR_E_INVALID, "a WebSocket handshake has no body");
     }
-    if (!header_once(request, TEXT("Sec-WebSocket-Version"), &version)) {
+    if (!weir_http_request_header_once(request, TEXT("Sec-WebSocket-Version"), &version)) {
         return weir_error_context(WEIR_E_INVALID, "Sec-WebSocket-Version must be given once");
     }
     if (!weir_slice_equal(version, TEXT(WS_VERSION))) {
         return weir_error_context(WEIR_E_VERSION, "WebSocket version 13 is the only one supported");
     }
-    if (!header_once(request, TEXT("Sec-WebSocket-Key"), &key)) {
+    if (!weir_http_request_header_once(request, TEXT("Sec-WebSocket-Key"), &key)) {
         return weir_error_context(WEIR_E_INVALID, "Sec-WebSocket-Key must be given once");
     }
     return weir_ws_accept(key, ret_accept);

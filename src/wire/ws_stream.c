@@ -89,9 +89,10 @@ static const char *frame_refusal(
         *ret_code = WEIR_WS_CODE_TOO_BIG;
         return "the message is too large";
     }
-    if (stream->fragments >= stream->limits.fragments_max) {
+    /* What is there by now entitles to as many fragments; a stream of nearly empty ones ends soon. */
+    if (stream->fragments >= stream->limits.fragments_max + stream->gathered / WEIR_WS_FRAGMENT_BYTES_FAIR) {
         *ret_code = WEIR_WS_CODE_POLICY;
-        return "the message has too many fragments";
+        return "the message has too many fragments for its size";
     }
     return NULL;
 }
@@ -122,20 +123,29 @@ static enum weir_ws_event control_event(struct weir_ws_stream *stream, enum weir
     return opcode == WEIR_WS_PING ? WEIR_WS_EVENT_PING : WEIR_WS_EVENT_PONG;
 }
 
-/* Adds a data frame's unmasked payload to the message at the buffer's front. MORE: the message goes on. */
-static enum weir_ws_event data_event(struct weir_ws_stream *stream, uint8_t *bytes, const struct weir_ws_frame *frame,
-    struct weir_slice payload, struct weir_ws_message *ret_message) {
-    bool is_whole = !stream->in_message && frame->is_final;
-    if (frame->opcode != WEIR_WS_CONTINUATION) {
+/* What has come of a data frame's payload since the last look: unmasked in place, and text judged at once, so that a
+ * client hears of a bad byte before it has sent the rest (RFC 6455 8.1). False: it is not UTF-8. */
+static bool data_arrived(
+    struct weir_ws_stream *stream, const struct weir_ws_frame *frame, uint8_t *payload, size_t arrived) {
+    WEIR_ASSERT(stream->judged <= arrived && arrived <= frame->payload_size);
+    if (frame->opcode != WEIR_WS_CONTINUATION && stream->judged == 0) {
         stream->opcode = frame->opcode;
         stream->utf8_state = WEIR_WS_UTF8_ACCEPT;
     }
-    if (stream->opcode == WEIR_WS_TEXT) {
-        stream->utf8_state = weir_ws_utf8(stream->utf8_state, payload);
-        bool is_bad =
-            frame->is_final ? stream->utf8_state != WEIR_WS_UTF8_ACCEPT : stream->utf8_state == WEIR_WS_UTF8_REJECT;
-        if (is_bad) return stream_fail(stream, WEIR_WS_CODE_NOT_UTF8, "a text message is not UTF-8", ret_message);
-    }
+    struct weir_slice fresh = weir_slice(payload + stream->judged, arrived - stream->judged);
+    if (frame->is_masked) weir_ws_mask(payload + stream->judged, fresh.size, frame->mask, stream->judged);
+    stream->judged = arrived;
+    if (stream->opcode != WEIR_WS_TEXT) return true;
+    stream->utf8_state = weir_ws_utf8(stream->utf8_state, fresh);
+    bool is_end = frame->is_final && arrived == frame->payload_size;
+    return is_end ? stream->utf8_state == WEIR_WS_UTF8_ACCEPT : stream->utf8_state != WEIR_WS_UTF8_REJECT;
+}
+
+/* Adds a whole data frame's payload to the message at the buffer's front. MORE: the message goes on. */
+static enum weir_ws_event data_event(struct weir_ws_stream *stream, uint8_t *bytes, const struct weir_ws_frame *frame,
+    struct weir_slice payload, struct weir_ws_message *ret_message) {
+    bool is_whole = !stream->in_message && frame->is_final;
+    stream->judged = 0;
     if (!is_whole) {
         if (payload.size) memmove(bytes + stream->gathered, payload.data, payload.size);
         stream->gathered += payload.size;
@@ -163,16 +173,21 @@ static enum weir_ws_event frame_take(struct weir_ws_stream *stream, uint8_t *byt
     if (error == WEIR_E_AGAIN) return WEIR_WS_EVENT_MORE;
     if (!error) reason = frame_refusal(stream, &frame, &code);
     if (reason) return stream_fail(stream, code, reason, ret_message);
-    if (frame.payload_size > rest.size - frame.header_size) return WEIR_WS_EVENT_MORE;
+    uint8_t *payload = bytes + stream->parsed + frame.header_size;
+    size_t arrived = rest.size - frame.header_size;
+    bool is_control = frame.opcode >= WEIR_WS_CLOSE;
+    if (arrived > frame.payload_size) arrived = (size_t)frame.payload_size;
+    if (!is_control && !data_arrived(stream, &frame, payload, arrived)) {
+        return stream_fail(stream, WEIR_WS_CODE_NOT_UTF8, "a text message is not UTF-8", ret_message);
+    }
+    if (arrived < frame.payload_size) return WEIR_WS_EVENT_MORE;
 
     *ret_is_partial = false;
-    uint8_t *payload = bytes + stream->parsed + frame.header_size;
-    size_t payload_size = (size_t)frame.payload_size;
-    if (frame.is_masked) weir_ws_mask(payload, payload_size, frame.mask, 0);
-    stream->parsed += frame.header_size + payload_size;
-    struct weir_slice slice = weir_slice(payload, payload_size);
-    if (frame.opcode >= WEIR_WS_CLOSE) return control_event(stream, frame.opcode, slice, ret_message);
-    return data_event(stream, bytes, &frame, slice, ret_message);
+    stream->parsed += frame.header_size + arrived;
+    struct weir_slice slice = weir_slice(payload, arrived);
+    if (!is_control) return data_event(stream, bytes, &frame, slice, ret_message);
+    if (frame.is_masked) weir_ws_mask(payload, arrived, frame.mask, 0);
+    return control_event(stream, frame.opcode, slice, ret_message);
 }
 
 enum weir_ws_event weir_ws_stream_feed(struct weir_ws_stream *stream, uint8_t *bytes, size_t *size_io,
