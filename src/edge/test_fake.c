@@ -28,6 +28,7 @@ struct host_lane {
     int poller;
     uint64_t mono_ns;
     void *edge;
+    struct trace_lane *trace;
 };
 struct fake fake;
 static struct host host;
@@ -176,6 +177,10 @@ uint64_t host_lane_mono_ns(const struct host_lane *l) {
 void *host_lane_edge(const struct host_lane *l) {
     return l->edge;
 }
+struct trace_lane *host_lane_trace(const struct host_lane *l) {
+    return l->trace;
+}
+
 void host_lane_set_edge(struct host_lane *l, void *edge) {
     l->edge = edge;
 }

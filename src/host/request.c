@@ -42,6 +42,7 @@ static enum weir_error forward_command(
         .partition = c->command.partition,
         .origin = c->origin,
         .body_hash = {c->idempotency.body_hash[0], c->idempotency.body_hash[1]},
+        .trace = c->trace,
         .key_size = (uint32_t)c->command.key.size,
         .value_size = (uint32_t)c->command.value.size,
         .packed_key_size = (uint16_t)packed_key.size,
@@ -86,6 +87,7 @@ bool host_request_command(struct host_lane *lane, struct weir_slice message) {
             .value = weir_slice(at + mail->key_size, mail->value_size)},
         .idempotency = {.body_hash = {mail->body_hash[0], mail->body_hash[1]}},
         .origin = mail->origin,
+        .trace = mail->trace,
         .wants_reply = mail->wants_reply,
     };
     struct weir_slice key = weir_slice(at + mail->key_size + mail->value_size, mail->packed_key_size);
