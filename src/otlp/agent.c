@@ -17,6 +17,12 @@ struct otlp_metrics {
     struct metric_counter exported, refused, rejected, unsent, exports, failures, retries, queue_bytes, up;
     struct metric_histogram export_ns;
 };
+struct parcel { /* a batch as a request */
+    struct weir_slice body;
+    struct http_header headers[PAIRS_MAX];
+    size_t header_count;
+};
+
 struct otlp_agent {
     struct sys *sys;
     struct tracer *tracer;
@@ -31,6 +37,10 @@ struct otlp_agent {
     struct http_caller *caller;
     bool owns_caller;
     struct otlp_batch batch;
+    struct parcel parcel;
+    bool sending; /* the parcel, which is the batch: not taken yet, nor given up */
+    uint32_t attempt;
+    uint64_t next_try_ns;
     struct prng prng;
     uint32_t first_lane; /* of the next round: none is always served last */
     uint64_t lost;       /* since spans were last taken */
@@ -83,12 +93,6 @@ static void gather(struct otlp_agent *a) {
 }
 
 /* ---- sending ---- */
-
-struct parcel {
-    struct weir_slice body;
-    struct http_header headers[PAIRS_MAX];
-    size_t header_count;
-};
 
 /* The lines of the target, split where they are. */
 static void add_headers(struct otlp_agent *a, struct parcel *p) {
@@ -195,37 +199,36 @@ static uint64_t pause_ns(struct otlp_agent *a, uint32_t attempt, uint64_t after_
     return PAUSE_FIRST_NS / 5 + prng_below(&a->prng, most < PAUSE_MAX_NS ? most : PAUSE_MAX_NS);
 }
 
-static void rest(struct otlp_agent *a, uint64_t ns) {
-    struct sys_poll_event event;
-    uint64_t until = now(a) + ns;
-    for (uint64_t at = now(a); at < until && !stopping(a); at = now(a))
-        (void)a->sys->poller_wait(a->sys, a->poller, &event, 1, until - at);
+static void finish(struct otlp_agent *a) {
+    a->sending = false;
+    otlp_batch_reset(&a->batch);
 }
 
-/* Until it is taken, refused or given up. Stopped: the batch stays, for the goodbye. */
+static void begin(struct otlp_agent *a) {
+    a->attempt = 0;
+    a->next_try_ns = now(a);
+    a->sending = make_parcel(a, &a->parcel) == WEIR_OK;
+    if (a->sending) return;
+    lose(a, &a->metrics.unsent, a->batch.count, weir_error_text());
+    finish(a);
+}
+
+/* One try, and what follows from it. A stop keeps the batch for the goodbye. */
 static void send(struct otlp_agent *a) {
-    struct parcel parcel;
-    enum weir_error e = make_parcel(a, &parcel);
-    if (e) lose(a, &a->metrics.unsent, a->batch.count, weir_error_text());
-    for (uint32_t attempt = 0; !e; attempt++) {
-        uint64_t after_ms;
-        struct otlp_answer answer = try(a, &parcel, a->target.timeout_ns, true, &after_ms);
-        if (stopping(a) && answer.verdict != OTLP_TAKEN) return;
-        if (answer.verdict == OTLP_TAKEN) {
-            taken(a, &answer);
-            break;
-        }
-        if (answer.verdict == OTLP_REFUSED || attempt + 1 == OTLP_ATTEMPTS) {
-            bool refused = answer.verdict == OTLP_REFUSED;
-            lose(a, refused ? &a->metrics.refused : &a->metrics.unsent, a->batch.count, answer.text);
-            break;
-        }
+    uint64_t after_ms;
+    struct otlp_answer answer = try(a, &a->parcel, a->target.timeout_ns, true, &after_ms);
+    bool refused = answer.verdict == OTLP_REFUSED;
+    if (answer.verdict == OTLP_TAKEN) {
+        taken(a, &answer);
+        finish(a);
+    } else if (refused || ++a->attempt == OTLP_ATTEMPTS) {
+        lose(a, refused ? &a->metrics.refused : &a->metrics.unsent, a->batch.count, answer.text);
+        finish(a);
+    } else if (!stopping(a)) {
         tell(a, true, answer.text);
         metric_add(&a->metrics.retries, 1);
-        rest(a, pause_ns(a, attempt, after_ms));
-        if (stopping(a)) return;
+        a->next_try_ns = now(a) + pause_ns(a, a->attempt - 1, after_ms);
     }
-    otlp_batch_reset(&a->batch);
 }
 
 /* ---- the agent ---- */
@@ -236,26 +239,39 @@ static void take_target(struct otlp_agent *a) {
     a->target = a->next;
     atomic_store_explicit(&a->has_next, false, memory_order_relaxed);
     unlock(a);
+    if (a->sending) begin(a); /* to the new place, with the new headers */
+}
+
+/* Switched off while they were under way. */
+static void drop(struct otlp_agent *a) {
+    metric_add(&a->metrics.unsent, a->batch.count);
+    finish(a);
+}
+
+/* When there is something to do again. */
+static uint64_t next_ns(const struct otlp_agent *a) {
+    if (a->sending) return a->next_try_ns;
+    uint64_t due_ns = a->batch.count ? a->batch.first_ns + a->target.every_ns : UINT64_MAX;
+    uint64_t look_ns = a->target.sampling.on || a->batch.count ? now(a) + LOOK_NS : UINT64_MAX;
+    return due_ns < look_ns ? due_ns : look_ns;
 }
 
 static uint32_t work(void *self, uint64_t block_ns) {
     struct otlp_agent *a = self;
     struct sys_poll_event event;
     take_target(a);
-    gather(a);
-    uint64_t age_ns = a->batch.count ? now(a) - a->batch.first_ns : 0;
-    bool due = a->batch.count && (otlp_batch_is_full(&a->batch) || age_ns >= a->target.every_ns);
-    if (due && a->target.url[0]) {
+    if (!a->sending) gather(a);
+    bool due = a->batch.count && (otlp_batch_is_full(&a->batch) || now(a) >= a->batch.first_ns + a->target.every_ns);
+    if (a->batch.count && !a->target.url[0])
+        drop(a);
+    else if (!a->sending && due)
+        begin(a);
+    if (a->sending && now(a) >= a->next_try_ns) {
         send(a);
         return 1;
     }
-    if (due) { /* switched off while they were under way */
-        metric_add(&a->metrics.unsent, a->batch.count);
-        otlp_batch_reset(&a->batch);
-    }
-    uint64_t wait_ns = a->target.sampling.on || a->batch.count ? LOOK_NS : block_ns;
-    if (a->batch.count && a->target.every_ns - age_ns < wait_ns) wait_ns = a->target.every_ns - age_ns;
-    (void)a->sys->poller_wait(a->sys, a->poller, &event, 1, wait_ns < block_ns ? wait_ns : block_ns);
+    uint64_t at = now(a), next = next_ns(a), wait = next > at ? next - at : 0;
+    (void)a->sys->poller_wait(a->sys, a->poller, &event, 1, wait < block_ns ? wait : block_ns);
     return 0;
 }
 
@@ -335,16 +351,16 @@ static void say_goodbye(struct otlp_agent *a) {
     uint64_t until = now(a) + OTLP_GOODBYE_NS, after_ms;
     take_target(a);
     for (gather(a); a->batch.count && a->target.url[0]; gather(a)) {
-        struct parcel parcel;
         uint64_t at = now(a), left = until > at ? until - at : 0;
-        enum weir_error e = left ? make_parcel(a, &parcel) : weir_error_context(WEIR_E_TIMEOUT, "the node stops");
-        struct otlp_answer answer = {.verdict = OTLP_REFUSED};
-        if (!e) answer = try(a, &parcel, left < a->target.timeout_ns ? left : a->target.timeout_ns, false, &after_ms);
+        struct otlp_answer answer = {.verdict = OTLP_LATER, .text = "the node stops"};
+        if (!a->sending) begin(a);
+        if (left && a->sending)
+            answer = try(a, &a->parcel, left < a->target.timeout_ns ? left : a->target.timeout_ns, false, &after_ms);
         if (answer.verdict == OTLP_TAKEN)
             taken(a, &answer);
         else
-            lose(a, &a->metrics.unsent, a->batch.count, e ? weir_error_text() : answer.text);
-        otlp_batch_reset(&a->batch);
+            lose(a, &a->metrics.unsent, a->batch.count, answer.text);
+        finish(a);
         if (answer.verdict != OTLP_TAKEN) return;
     }
 }

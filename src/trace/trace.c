@@ -144,7 +144,9 @@ void trace_record(struct trace_lane *lane, const struct trace_record *r) {
 
 struct weir_trace_link trace_record_link(const struct weir_trace_link *cause, uint32_t uid, uint64_t offset) {
     struct weir_trace_link link = *cause;
-    uint64_t place[2] = {uid, offset};
+    uint8_t place[16];
+    store_le64(place, uid);
+    store_le64(place + 8, offset);
     uint64_t hash = hash_bytes(place, sizeof place, hash_bytes(cause, sizeof *cause, 0x7370616eu));
     store_le64(link.span_id, hash ? hash : 1);
     return link;

@@ -48,13 +48,14 @@ static void a_later_version_is_read_as_far_as_the_first_one_goes(void **state) {
 
 static void a_malformed_traceparent_is_none(void **state) {
     (void)state;
-    static const char *const bad[] = {"", "00", "00-" TRACE "-" SPAN, "00-" TRACE "-" SPAN "-", "00-" TRACE "-" SPAN "-1",
-        "00-" TRACE "-" SPAN "-01.", "00-" TRACE "-" SPAN "-01-more", "ff-" TRACE "-" SPAN "-01",
-        ".0-" TRACE "-" SPAN "-01", "0.-" TRACE "-" SPAN "-01", "000-" TRACE "-" SPAN "-01", "0-" TRACE "-" SPAN "-01",
-        "00-00000000000000000000000000000000-" SPAN "-01", "00-" TRACE "-0000000000000000-01",
-        "00-.bf92f3577b34da6a3ce929d0e0e4736-" SPAN "-01", "00-4bf92f3577b34da6a3ce929d0e0e473.-" SPAN "-01",
-        "00-4BF92F3577B34DA6A3CE929D0E0E4736-" SPAN "-01", "00-" TRACE "-00F067AA0BA902B7-01",
-        "00-" TRACE "0-" SPAN "-01", "00-4bf92f3577b34da6a3ce929d0e0e473-" SPAN "-01", "00-" TRACE "-" SPAN "0-01",
+    static const char *const bad[] = {"", "00", "00-" TRACE "-" SPAN, "00-" TRACE "-" SPAN "-",
+        "00-" TRACE "-" SPAN "-1", "00-" TRACE "-" SPAN "-01.", "00-" TRACE "-" SPAN "-01-more",
+        "ff-" TRACE "-" SPAN "-01", ".0-" TRACE "-" SPAN "-01", "0.-" TRACE "-" SPAN "-01", "000-" TRACE "-" SPAN "-01",
+        "0-" TRACE "-" SPAN "-01", "00-00000000000000000000000000000000-" SPAN "-01",
+        "00-" TRACE "-0000000000000000-01", "00-.bf92f3577b34da6a3ce929d0e0e4736-" SPAN "-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e473.-" SPAN "-01", "00-4BF92F3577B34DA6A3CE929D0E0E4736-" SPAN "-01",
+        "00-" TRACE "-00F067AA0BA902B7-01", "00-" TRACE "0-" SPAN "-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e473-" SPAN "-01", "00-" TRACE "-" SPAN "0-01",
         "00-" TRACE "-00f067aa0ba902b-01", "00-" TRACE "-" SPAN "-.0", "00-" TRACE "-" SPAN "-0.",
         "00-" TRACE "-" SPAN "-001", "00_" TRACE "-" SPAN "-01", "00-" TRACE "_" SPAN "-01", "00-" TRACE "-" SPAN "_01",
         " 00-" TRACE "-" SPAN "-01"};
@@ -144,8 +145,8 @@ static void of_a_state_that_is_too_long_large_members_go_first_then_the_last_one
     (void)state;
     char z[200], one[256], two[256], three[256], joined[1024];
     memset(z, 'z', sizeof z);
-    snprintf(one, sizeof one, "a=%.126s", z);   /* 128 bytes: not large */
-    snprintf(two, sizeof two, "b=%.150s", z);   /* large */
+    snprintf(one, sizeof one, "a=%.126s", z); /* 128 bytes: not large */
+    snprintf(two, sizeof two, "b=%.150s", z); /* large */
     snprintf(three, sizeof three, "d=%.126s", z);
     snprintf(joined, sizeof joined, "%s,c=1,%s,e=%.126s", one, three, z);
     ASSERT_STATE(joined, one, two, "c=1", three, joined + strlen(one) + 1 + 4 + strlen(three) + 1);
