@@ -251,7 +251,9 @@ void host_forget(struct host_lane *l, const struct host_origin *origin) {
     (void)l, (void)origin;
     fake.forgotten++;
 }
-enum weir_error host_append(struct host_lane *l, const char *t, uint32_t p, struct weir_slice b, struct host_origin o) {
+enum weir_error host_append(struct host_lane *l, const char *t, uint32_t p, struct weir_slice b, struct host_origin o,
+    const struct weir_trace_link *trace) {
+    (void)trace;
     (void)l, (void)t, (void)p, (void)b, (void)o;
     return WEIR_E_UNSUPPORTED;
 }

@@ -177,8 +177,8 @@ WEIR_MUST enum weir_error host_audit_append(struct host_lane *lane, struct weir_
 /* Plain topics. append: a validated RecordBatch; HOST_REPLY with offset when durable (DUPLICATE is OK with repeated =
  * true). read: batches of any topic, HOST_ANSWER with whole RecordBatches; with wait_ns it waits for data until then
  * (long poll). */
-WEIR_MUST enum weir_error host_append(
-    struct host_lane *lane, const char *topic, uint32_t partition, struct weir_slice batch, struct host_origin origin);
+WEIR_MUST enum weir_error host_append(struct host_lane *lane, const char *topic, uint32_t partition,
+    struct weir_slice batch, struct host_origin origin, const struct weir_trace_link *trace); /* NULL: not traced */
 WEIR_MUST enum weir_error host_read(struct host_lane *lane, const char *topic, uint32_t partition, uint64_t offset,
     uint32_t bytes_max, uint64_t wait_ns, struct host_origin origin);
 

@@ -48,6 +48,7 @@ struct mail_query { /* packed bytes follow */
 struct mail_append { /* the batch follows */
     struct log_partition *partition;
     struct host_origin origin;
+    struct weir_trace_link trace; /* zeros: not traced */
     uint32_t batch_size, unused;
 };
 struct mail_subscribe { /* packed bytes of the snapshot query follow */

@@ -33,6 +33,19 @@ void traced_hold(const struct host_partition *p, struct held *held, uint64_t app
     };
 }
 
+void traced_append(struct host_lane *lane, struct held *held, const struct log_partition *partition, uint64_t offset,
+    const struct weir_trace_link *trace) {
+    if (!weir_trace_link_is_set(trace) || !trace_is_on(lane->trace)) return;
+    struct trace_record *r = held_bytes(held, HELD_TRACED, sizeof *r);
+    WEIR_ASSERT(r); /* append_batch() saw to it that there is room */
+    *r = (struct trace_record){.cause = *trace,
+        .offset = offset,
+        .appended_ns = lane->mono_ns,
+        .topic = partition->topic->name,
+        .uid = partition->uid,
+        .partition = partition->index};
+}
+
 /* What was applied later than its own commit (the partition lagged) leaves with another one, and waited until that. */
 void traced_release(struct host_lane *lane, const struct held *held, const struct held_entry *entry) {
     struct trace_record r = *(const struct trace_record *)(const void *)(entry + 1);

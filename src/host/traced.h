@@ -22,5 +22,8 @@ static inline uint64_t traced_begin(const struct host_partition *p, const struct
 /* Behind it. */
 void traced_hold(const struct host_partition *partition, struct held *held, uint64_t apply_ns, uint64_t offset,
     const struct envelope *envelope);
+/* A batch of a plain topic, which nobody applies; trace of zeros: nothing. */
+void traced_append(struct host_lane *lane, struct held *held, const struct log_partition *partition, uint64_t offset,
+    const struct weir_trace_link *trace);
 void traced_release(struct host_lane *lane, const struct held *held, const struct held_entry *entry);
 #endif

@@ -189,8 +189,8 @@ static bool add_phases(struct otlp_batch *b, const struct trace_record *r, const
         const char *name;
         uint64_t begin_ns, end_ns;
     } phases[PHASES] = {{"wait", r->appended_ns, r->submitted_ns}, {"journal", r->submitted_ns, r->durable_ns},
-        {"apply", r->apply_ns, r->applied_ns}, {"release", settled_ns, r->released_ns}};
-    for (uint32_t i = 0; i < PHASES; i++) {
+        {"release", settled_ns, r->released_ns}, {"apply", r->apply_ns, r->applied_ns}};
+    for (uint32_t i = 0; i < trace_record_spans(r) - 1; i++) { /* a plain topic's has no last one */
         /* As if they were records behind the last one: ids that are functions, as the record's own. */
         struct weir_trace_link own = trace_record_link(link, r->uid, UINT64_MAX - i);
         Otlp__Span *s = new_span(b, &own, link->span_id);
@@ -209,10 +209,10 @@ static bool add_record(struct otlp_batch *b, const struct trace_record *r) {
     struct attributes a = attributes(b, ATTRIBUTES_MAX);
     if (!s || a.failed) return false;
     s->kind = r->is_emit ? OTLP__SPAN__KIND__CONSUMER : OTLP__SPAN__KIND__INTERNAL;
-    s->name = arena_printf(&b->arena, "process %s", r->topic);
+    s->name = arena_printf(&b->arena, "%s %s", r->apply_ns ? "process" : "append", r->topic);
     set_times(b, s, r->appended_ns, r->released_ns);
     put_text(b, &a, "messaging.system", "weir");
-    put_text(b, &a, "messaging.operation.type", "process");
+    put_text(b, &a, "messaging.operation.type", r->apply_ns ? "process" : "send");
     put_text(b, &a, "messaging.destination.name", r->topic);
     put_number(b, &a, "weir.partition", r->partition);
     put_number(b, &a, "weir.offset", r->offset);
@@ -225,16 +225,18 @@ static bool add_record(struct otlp_batch *b, const struct trace_record *r) {
 }
 
 bool otlp_batch_add(struct otlp_batch *b, uint32_t tag, struct weir_slice message, uint32_t *ret_lost) {
-    uint32_t before = b->count;
+    uint32_t before = b->count, spans = 1;
     bool whole;
     if (tag == TRACE_REQUEST) {
         const struct trace_request *r = (const void *)message.data;
         whole = add_request(b, r, message.size - offsetof(struct trace_request, state));
     } else {
-        WEIR_ASSERT(tag == TRACE_RECORD && message.size == sizeof(struct trace_record));
-        whole = add_record(b, (const void *)message.data);
+        const struct trace_record *r = (const void *)message.data;
+        WEIR_ASSERT(tag == TRACE_RECORD && message.size == sizeof *r);
+        spans = trace_record_spans(r);
+        whole = add_record(b, r);
     }
-    *ret_lost = whole ? 0 : (tag == TRACE_RECORD ? TRACE_SPANS_PER_RECORD : 1) - (b->count - before);
+    *ret_lost = spans - (b->count - before);
     return whole;
 }
 

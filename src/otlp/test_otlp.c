@@ -147,7 +147,8 @@ static void trace_one(struct world *w, uint32_t lane_index) {
     r->method = "POST";
     r->route = "/v1/x";
     r->status = 201;
-    const struct trace_record record = {.cause = r->link, .service = "x", .topic = "x.in", .appended_ns = 1};
+    const struct trace_record record = {
+        .cause = r->link, .service = "x", .topic = "x.in", .appended_ns = 1, .apply_ns = 2};
     trace_record(lane, &record);
     trace_end(lane, r, 2000);
 }

@@ -116,7 +116,7 @@ static void what_finds_no_room_is_counted_and_what_follows_goes_on(void **state)
     uint64_t written = metric_get(&w.lane->metrics.spans), lost = metric_get(&w.lane->metrics.dropped_full);
     assert_int_equal(written + lost, TRACE_OPEN_MAX);
     assert_true(written > 0 && lost > 0);
-    trace_record(w.lane, &(struct trace_record){.offset = 1});
+    trace_record(w.lane, &(struct trace_record){.offset = 1, .apply_ns = 1});
     struct weir_slice message;
     uint32_t tag;
     for (uint32_t i = 0; i < 4; i++) {
@@ -124,7 +124,7 @@ static void what_finds_no_room_is_counted_and_what_follows_goes_on(void **state)
         byte_ring_release(&w.lane->ring);
     }
     uint64_t before = metric_get(&w.lane->metrics.spans);
-    trace_record(w.lane, &(struct trace_record){.offset = 1});
+    trace_record(w.lane, &(struct trace_record){.offset = 1, .apply_ns = 1});
     assert_int_equal(metric_get(&w.lane->metrics.spans), before + TRACE_SPANS_PER_RECORD);
     close_world(&w);
 }

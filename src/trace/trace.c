@@ -139,7 +139,11 @@ void trace_end(struct trace_lane *lane, struct trace_request *r, uint64_t now_ns
 }
 
 void trace_record(struct trace_lane *lane, const struct trace_record *r) {
-    send(lane, r, sizeof *r, TRACE_RECORD, TRACE_SPANS_PER_RECORD);
+    send(lane, r, sizeof *r, TRACE_RECORD, trace_record_spans(r));
+}
+
+uint32_t trace_record_spans(const struct trace_record *r) {
+    return r->apply_ns ? TRACE_SPANS_PER_RECORD : TRACE_SPANS_PER_RECORD - 1;
 }
 
 struct weir_trace_link trace_record_link(const struct weir_trace_link *cause, uint32_t uid, uint64_t offset) {

@@ -25,7 +25,7 @@
 #define TRACE_OPEN_MAX         4096u /* traced requests of a lane that may be under way */
 #define TRACE_TEXT_MAX         128u  /* of a path, a peer; longer ones are cut */
 #define TRACE_NAME_MAX         40u   /* of a principal, a tenant, a request id */
-#define TRACE_SPANS_PER_RECORD 5u    /* what one struct trace_record becomes */
+#define TRACE_SPANS_PER_RECORD 5u    /* what one struct trace_record becomes at most */
 
 struct tracer;
 struct trace_lane;
@@ -55,9 +55,9 @@ struct trace_record {
     uint64_t appended_ns;          /* into the open commit */
     uint64_t submitted_ns;         /* that commit, to the journal */
     uint64_t durable_ns;           /* its sync returned */
-    uint64_t apply_ns, applied_ns; /* the fold, which runs while the disk works */
+    uint64_t apply_ns, applied_ns; /* the fold, which runs while the disk works; 0: a plain topic has none */
     uint64_t released_ns;          /* replies and emits left */
-    const char *service, *topic;   /* of static life */
+    const char *service, *topic;   /* of static life, or the node's; service NULL: a plain topic */
     uint32_t uid, partition;
     uint32_t commit_records; /* that shared the sync */
     bool is_emit;            /* of another record, else a command */
@@ -107,6 +107,7 @@ struct trace_headers {
 struct trace_request *trace_begin(struct trace_lane *lane, const struct trace_headers *headers, uint64_t now_ns);
 void trace_end(struct trace_lane *lane, struct trace_request *request, uint64_t now_ns);
 void trace_record(struct trace_lane *lane, const struct trace_record *record);
+uint32_t trace_record_spans(const struct trace_record *record); /* that it becomes */
 /* The span of the record at this place that `cause` led to. */
 struct weir_trace_link trace_record_link(const struct weir_trace_link *cause, uint32_t uid, uint64_t offset);
 
