@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """A collector of traces: an HTTP server that takes OTLP and reads it with the OpenTelemetry project's own messages.
 
     from collector import Collector
@@ -7,6 +8,8 @@
 
 What answers it gives is the test's to say: c.answers is a list of functions (called with the handler, oldest first); when it is
 empty, all is taken. SystemExit after a TAP skip when the packages of build-tools/pip are not there.
+
+As a program, `collector.py PORT` prints the traces it gets until it is interrupted.
 """
 import gzip
 import os
@@ -158,3 +161,38 @@ def partial(rejected, text):
 
 def status(code, headers=()):
     return lambda handler: handler.answer(code, b"", headers)
+
+
+def show(spans):
+    """Each trace as a tree; a span whose parent is not here is one of its roots."""
+    here = {s.id for s in spans}
+
+    def below(parent, depth):
+        for s in sorted((s for s in spans if s.parent == parent.id and s is not parent), key=lambda s: (s.begin, s.end)):
+            line(s, depth)
+            below(s, depth + 1)
+
+    def line(s, depth):
+        said = " ".join("%s=%s" % pair for pair in sorted(s.attributes.items()) if pair[0].startswith(("weir.", "http.response")))
+        print("%-44s %9.3f ms  %s" % ("  " * depth + s.name, (s.end - s.begin) / 1e6, said), flush=True)
+
+    for root in sorted((s for s in spans if s.parent not in here), key=lambda s: s.begin):
+        print("trace %s%s" % (root.trace, ", below %s of its client" % root.parent if root.parent else ""))
+        line(root, 1)
+        below(root, 2)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, PIP)
+    try:
+        import opentelemetry.proto.collector.trace.v1.trace_service_pb2  # noqa: F401
+    except ImportError:
+        sys.exit("opentelemetry-proto is not there; ./x deps test fetches it")
+    with Collector(int(sys.argv[1]) if len(sys.argv) > 1 else 4318) as shown:
+        print("listening at %s" % shown.url, flush=True)
+        try:
+            while True:
+                time.sleep(0.1)
+                show(shown.take_all())
+        except KeyboardInterrupt:
+            pass
