@@ -1,6 +1,9 @@
 #include "cli/configuration.h"
 #include "cli/tls.h"
 #include "edge/edge.h"
+#include "otlp/agent.h"
+
+#include <stdlib.h>
 
 #define FILE_BYTES_MAX (1u << 20)
 
@@ -53,6 +56,36 @@ static void set_flags(const struct configuration *c, struct settings *settings, 
     }
 }
 
+/* OpenTelemetry's variables, which whoever runs many programs sets for all of them: they stand where initial values do,
+ * so that the file and flags overrule them. The signal's own one overrules the general one. */
+static void set_environment(struct settings *settings, struct mistakes *m) {
+    static const struct {
+        const char *name, *key, *behind;
+    } rows[] = {
+        {"OTEL_EXPORTER_OTLP_ENDPOINT", "trace.endpoint", OTLP_PATH},
+        {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "trace.endpoint", ""},
+        {"OTEL_SERVICE_NAME", "trace.service_name", ""},
+        {"OTEL_RESOURCE_ATTRIBUTES", "trace.attributes", ""},
+    };
+    for (size_t i = 0; i < WEIR_ARRAY_COUNT(rows); i++) {
+        char value[2200];
+        const char *given = getenv(rows[i].name);
+        if (!given || !*given) continue;
+        size_t size = strlen(given);
+        while (rows[i].behind[0] && size && given[size - 1] == '/')
+            size--;
+        struct text_builder t = TEXT_BUILDER(value);
+        text_add_slice(&t, weir_slice(given, size));
+        text_add(&t, rows[i].behind);
+        set(settings, rows[i].key, value, rows[i].name, m);
+    }
+}
+
+const char *configuration_trace_headers(void) {
+    const char *own = getenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS");
+    return own ? own : getenv("OTEL_EXPORTER_OTLP_HEADERS");
+}
+
 /* A pair of one's own in DATA/tls, made at the first start and kept. */
 static void self_sign(struct sys *sys, struct settings *settings, struct mistakes *m) {
     struct cli_tls_pair pair = {.names = CLI_TLS_NAMES, .keeps = true, .to = stderr};
@@ -95,6 +128,7 @@ enum weir_error configuration_load(struct sys *sys, const struct configuration *
         sys_bytes_free(text);
         return e;
     }
+    set_environment(settings, mistakes);
     if (c->file) e = settings_load_yaml_all(settings, c->file, text, mistakes_add, mistakes);
     sys_bytes_free(text);
     set_flags(c, settings, mistakes);
@@ -102,6 +136,7 @@ enum weir_error configuration_load(struct sys *sys, const struct configuration *
     enum sys_commit_path path;
     if (settings_journal_write(settings, &path) != WEIR_OK) mistakes_add(mistakes, weir_error_text());
     edge_check(sys, settings, services->all, c->at_start, mistakes_add, mistakes);
+    otlp_check(sys, settings, configuration_trace_headers(), mistakes_add, mistakes);
     if (mistakes->count == 0) {
         *ret_settings = settings;
         return WEIR_OK;

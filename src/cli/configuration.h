@@ -32,4 +32,7 @@ void mistakes_print(const struct mistakes *mistakes, FILE *to);
 WEIR_MUST enum weir_error configuration_load(struct sys *sys, const struct configuration *configuration,
     struct cli_services *services, struct mistakes *mistakes, struct settings **ret_settings);
 
+/* Headers for the collector of traces, which may hold secrets: never among the settings. NULL: none. */
+const char *configuration_trace_headers(void);
+
 #endif

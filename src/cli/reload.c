@@ -65,8 +65,10 @@ static void keep(struct reload *r, struct settings *next) {
 static enum weir_error put_in_force(struct reload *r, struct settings *next, struct text_builder *t) {
     struct settings_rows changed, pending;
     struct live live = {0};
+    struct otlp_target target;
     enum weir_error e = hold_back(r, next, &pending);
     if (e == WEIR_OK) e = host_reload_check(r->host, next);
+    if (e == WEIR_OK) e = otlp_reload_prepare(r->otlp, next, &target);
     if (e == WEIR_OK) e = edge_reload_prepare(r->edge, next, &live);
     if (e != WEIR_OK) {
         mistakes_add(&r->mistakes, weir_error_text());
@@ -74,6 +76,7 @@ static enum weir_error put_in_force(struct reload *r, struct settings *next, str
     }
     settings_compare(in_force(r), next, &changed);
     host_reload(r->host, next);
+    otlp_reload_commit(r->otlp, &target);
     edge_reload_commit(r->edge, &live, next, &pending);
     describe(t, next, &changed, &pending);
     keep(r, next);

@@ -9,6 +9,7 @@
 #define WEIR_CLI_RELOAD_H
 #include "cli/configuration.h"
 #include "edge/edge.h"
+#include "otlp/agent.h"
 #include <stdatomic.h>
 
 struct reload {
@@ -18,6 +19,7 @@ struct reload {
     const struct settings *started;
     struct edge *edge;
     struct host *host;
+    struct otlp_agent *otlp;
     struct settings *current, *previous; /* NULL: `started` is in force */
     struct mistakes mistakes;            /* of the last one */
     _Atomic bool busy;

@@ -7,6 +7,7 @@
 #include "cli/reload.h"
 #include "edge/edge.h"
 #include "edge/logline.h"
+#include "otlp/agent.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct node {
     struct host *host;
     struct edge *edge;
     struct backup_agent *backup;
+    struct otlp_agent *otlp;
     struct metric_registry *metrics;
     struct cli_services known;
     const struct weir_service *services[CLI_SERVICES_MAX + 1]; /* those that run */
@@ -122,6 +124,24 @@ static enum weir_error open_backups(struct node *node) {
     return e;
 }
 
+static void report_traces(void *ctx, bool failed, const char *sentence) {
+    const struct node *node = ctx;
+    const struct logline_field field = LOGLINE_TEXT("text", sentence);
+    logline_fields(
+        edge_log(node->edge), failed ? LOGLINE_WARN : LOGLINE_INFO, failed ? "traces_failed" : "traces", &field, 1);
+}
+
+static enum weir_error open_traces(struct node *node) {
+    const struct otlp_agent_options options = {.sys = node->sys,
+        .settings = node->settings,
+        .lanes = node->lanes,
+        .env_headers = configuration_trace_headers(),
+        .metrics = node->metrics,
+        .report = report_traces,
+        .report_ctx = node};
+    return otlp_agent_open(&options, &node->otlp);
+}
+
 static enum weir_error reload(void *ctx, char *text, size_t size) {
     return reload_run(&((struct node *)ctx)->reload, text, size);
 }
@@ -146,6 +166,7 @@ static enum weir_error open_node(struct node *node) {
     if (e != WEIR_OK) return e;
     log_metrics(node->log, node->metrics);
     e = open_backups(node);
+    if (e == WEIR_OK) e = open_traces(node);
     if (e != WEIR_OK) return e;
     struct host_options host_options = {
         .services = node->services,
@@ -154,6 +175,7 @@ static enum weir_error open_node(struct node *node) {
         .folder = s[NODE_DATA].text,
         .edge = edge_side(node->edge),
         .metrics = node->metrics,
+        .tracer = otlp_agent_tracer(node->otlp),
         .report = report,
         .report_ctx = node,
     };
@@ -164,15 +186,18 @@ static enum weir_error open_node(struct node *node) {
     node->reload.started = node->settings;
     node->reload.edge = node->edge;
     node->reload.host = node->host;
+    node->reload.otlp = node->otlp;
     if (e == WEIR_OK) e = log_start(node->log);
     if (e == WEIR_OK) e = host_start(node->host);
     if (e == WEIR_OK) e = backup_agent_start(node->backup);
+    if (e == WEIR_OK) e = otlp_agent_start(node->otlp);
     return e;
 }
 
 static void close_node(struct node *node) {
     backup_agent_close(node->backup); /* it reads the log */
     if (node->host) host_close(node->host);
+    otlp_agent_close(node->otlp); /* lanes wrote to its tracer */
     if (node->log) log_close(node->log);
     if (node->edge) edge_close(node->edge);
     reload_done(&node->reload);
@@ -245,6 +270,7 @@ static void stop(struct node *node) {
         }
     backup_agent_stop(node->backup);
     host_stop(node->host);
+    otlp_agent_stop(node->otlp);
     log_stop(node->log);
     logline_fields(edge_log(node->edge), LOGLINE_INFO, "stopped", NULL, 0);
 }

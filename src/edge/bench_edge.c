@@ -90,6 +90,10 @@ uint64_t host_lane_mono_ns(const struct host_lane *l) {
 void *host_lane_edge(const struct host_lane *l) {
     return l->edge;
 }
+struct trace_lane *host_lane_trace(const struct host_lane *l) {
+    (void)l;
+    return NULL;
+}
 void host_lane_set_edge(struct host_lane *l, void *e) {
     l->edge = e;
 }
@@ -147,7 +151,9 @@ void host_unsubscribe(struct host_lane *l, const struct host_origin *o) {
 enum weir_error host_audit_append(struct host_lane *l, struct weir_slice b, struct host_origin o) {
     return (void)l, (void)b, (void)o, WEIR_E_UNSUPPORTED;
 }
-enum weir_error host_append(struct host_lane *l, const char *t, uint32_t p, struct weir_slice b, struct host_origin o) {
+enum weir_error host_append(struct host_lane *l, const char *t, uint32_t p, struct weir_slice b, struct host_origin o,
+    const struct weir_trace_link *trace) {
+    (void)trace;
     return (void)l, (void)t, (void)p, (void)b, (void)o, WEIR_E_FULL;
 }
 enum weir_error host_read(

@@ -57,10 +57,11 @@ static void write_head(
     }
 }
 
-static void count_answer(struct conn *conn, const struct http_turn *turn, int status) {
+static void count_answer(struct conn *conn, struct http_turn *turn, int status) {
     struct edge_lane *lane = conn->lane;
     metric_add(&lane->metrics.responses[status / 100 % 6], 1);
     metric_record(&lane->metrics.request_ns, lane->now_ns > turn->started_ns ? lane->now_ns - turn->started_ns : 0);
+    if (turn->trace) http_trace_end(conn, turn, status);
     if (!logline_wants(&lane->edge->log, LOGLINE_DEBUG)) return;
     char id[HTTP_ID_SIZE + 1];
     memcpy(id, turn->id, turn->id_size);

@@ -16,8 +16,11 @@ void http_session_open(struct conn *conn) {
 
 void http_session_close(struct conn *conn) {
     struct http_session *s = conn->http;
-    for (uint32_t i = 0; i < s->count; i++)
-        buffer_release(&conn->lane->buffers, &s->turns[(s->first + i) % HTTP_TURNS].response);
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct http_turn *turn = &s->turns[(s->first + i) % HTTP_TURNS];
+        buffer_release(&conn->lane->buffers, &turn->response);
+        if (turn->trace) http_trace_end(conn, turn, 0);
+    }
     s->count = 0;
 }
 
@@ -81,6 +84,7 @@ static struct http_turn *take_turn(struct conn *conn, const struct weir_http_req
     turn->state = HTTP_TURN_PENDING;
     turn->route = NULL;
     turn->deliver = NULL;
+    turn->trace = NULL;
     turn->started_ns = conn->lane->now_ns;
     turn->response = (struct buffer){0};
     turn->limit.burst = 0;
@@ -92,6 +96,7 @@ static struct http_turn *take_turn(struct conn *conn, const struct weir_http_req
     if (turn->is_command) s->commands++;
     if (!turn->keep_alive) s->last = true;
     set_id(conn->lane, turn, request);
+    if (request && trace_is_on(conn->lane->trace)) http_trace_begin(conn, turn, request);
     metric_add(&conn->lane->metrics.requests, 1);
     return turn;
 }
@@ -205,6 +210,7 @@ static void upgrade(struct http_call *call) {
         return;
     }
     metric_add(&lane->metrics.responses[1], 1);
+    if (call->turn->trace) http_trace_end(conn, call->turn, 101);
     const struct route *route = call->route;
     struct http_call copy = *call;
     http_session_close(conn);
@@ -285,14 +291,15 @@ static void route_request(struct conn *conn, uint64_t sequence, struct http_turn
         .lane = lane, .conn = conn, .turn = turn, .sequence = sequence, .request = request, .route = match.route};
     struct arena_mark mark = arena_save(&lane->arena);
     enum weir_error e = decode_params(&call, &match);
-    if (e)
+    if (e) {
         http_fail(conn, turn, e, NULL);
-    else if (!auth_admit(&call))
-        ;
-    else if (match.route->protocol)
-        upgrade(&call);
-    else
-        match.route->handle(&call);
+    } else if (auth_admit(&call)) {
+        if (turn->trace) http_trace_admitted(&call);
+        if (match.route->protocol)
+            upgrade(&call);
+        else
+            match.route->handle(&call);
+    }
     arena_restore(&lane->arena, mark);
 }
 

@@ -26,6 +26,7 @@ struct http_turn {
     uint8_t id_size;
     char id[HTTP_ID_SIZE]; /* X-Request-Id */
     const struct route *route;
+    struct trace_request *trace; /* NULL: not traced */
     /* The host's answer; set before the host is asked. */
     void (*deliver)(struct conn *conn, struct http_turn *turn, const struct host_delivery *delivery);
     struct http_limit limit;
@@ -112,6 +113,11 @@ void http_session_drain(struct conn *conn);
 void http_session_idle_restart(struct conn *conn);
 bool http_session_waits(const struct conn *conn);     /* for the host, not for the client */
 bool http_session_can_go_on(const struct conn *conn); /* was held back, and need not be any more */
+
+/* ---- http_trace.c: the span of a request that is traced ---- */
+void http_trace_begin(struct conn *conn, struct http_turn *turn, const struct weir_http_request *request);
+void http_trace_admitted(const struct http_call *call);                     /* its route and who asks are known */
+void http_trace_end(struct conn *conn, struct http_turn *turn, int status); /* 0: the client is gone */
 
 /* service_call.c: a route of a service. */
 void service_call(struct http_call *call);

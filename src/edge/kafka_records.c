@@ -31,7 +31,7 @@ static enum weir_error append(struct kafka_call *call, const struct kafka_produc
     enum weir_error e = check_batch(call, topic, partition->records, &built);
     if (e) return e;
     struct host_origin origin = kafka_origin(call->session, call->turn, number);
-    e = host_append(call->lane->host, topic->name, (uint32_t)partition->index, built.batch, origin);
+    e = host_append(call->lane->host, topic->name, (uint32_t)partition->index, built.batch, origin, NULL);
     if (e) call->turn->left--;
     return e;
 }

@@ -97,6 +97,7 @@ static void unwatch_listeners(struct edge_lane *lane) {
 enum weir_error edge_lane_start(struct edge_lane *lane, struct host_lane *host) {
     lane->host = host;
     lane->poller = host_lane_poller(host);
+    lane->trace = host_lane_trace(host);
     lane->now_ns = lane->sys->mono_ns(lane->sys);
     host_lane_set_edge(host, lane);
     return watch_listeners(lane);

@@ -21,6 +21,7 @@
 #include "edge/live.h"
 #include "edge/logline.h"
 #include "edge/routes.h"
+#include "trace/trace.h"
 #include "wire/ws.h"
 
 #include <stdatomic.h>
@@ -97,6 +98,7 @@ struct edge_lane {
     struct edge *edge;
     struct sys *sys;
     struct host_lane *host;
+    struct trace_lane *trace; /* NULL: none */
     uint32_t index;
     int poller;
     uint64_t now_ns;

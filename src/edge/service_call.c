@@ -223,6 +223,7 @@ static bool read_key(struct http_call *call, struct host_idempotency *key) {
 static void command_call(struct http_call *call, const struct weir_request *request) {
     const struct weir_route *row = call->route->row;
     struct host_command command = {.service = call->route->service, .wants_reply = true};
+    if (call->turn->trace) command.trace = call->turn->trace->link;
     enum weir_error e = WEIR_OK;
     if (!read_key(call, &command.idempotency)) return;
     weir_error_clear();

@@ -28,6 +28,7 @@ struct host_lane {
     int poller;
     uint64_t mono_ns;
     void *edge;
+    struct trace_lane *trace;
 };
 struct fake fake;
 static struct host host;
@@ -176,6 +177,10 @@ uint64_t host_lane_mono_ns(const struct host_lane *l) {
 void *host_lane_edge(const struct host_lane *l) {
     return l->edge;
 }
+struct trace_lane *host_lane_trace(const struct host_lane *l) {
+    return l->trace;
+}
+
 void host_lane_set_edge(struct host_lane *l, void *edge) {
     l->edge = edge;
 }
@@ -246,7 +251,9 @@ void host_forget(struct host_lane *l, const struct host_origin *origin) {
     (void)l, (void)origin;
     fake.forgotten++;
 }
-enum weir_error host_append(struct host_lane *l, const char *t, uint32_t p, struct weir_slice b, struct host_origin o) {
+enum weir_error host_append(struct host_lane *l, const char *t, uint32_t p, struct weir_slice b, struct host_origin o,
+    const struct weir_trace_link *trace) {
+    (void)trace;
     (void)l, (void)t, (void)p, (void)b, (void)o;
     return WEIR_E_UNSUPPORTED;
 }

@@ -315,7 +315,9 @@ void topics_append(struct http_call *call) {
     if (!has_partition(call, topic, partition)) return;
     call->turn->args[ARG_PARTITION] = partition;
     call->turn->args[ARG_LIMIT] = built.count;
-    e = host_append(call->lane->host, topic->name, (uint32_t)partition, built.batch, http_wait(call, appended));
+    const struct trace_request *trace = call->turn->trace;
+    e = host_append(call->lane->host, topic->name, (uint32_t)partition, built.batch, http_wait(call, appended),
+        trace ? &trace->link : NULL);
     if (e) http_fail(call->conn, call->turn, e, NULL);
 }
 

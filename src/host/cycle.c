@@ -4,6 +4,7 @@
 #include "host/lane.h"
 #include "host/node.h"
 #include "host/tap.h"
+#include "trace/trace.h"
 
 #define RETRY_NS    200000u  /* a ring was full: its reader empties it within a cycle of its own */
 #define DRAIN_NS    1000000u /* draining: says often whether it is idle */
@@ -194,6 +195,7 @@ enum weir_error host_lane_open(struct host_lane *lane, struct host *host, uint32
     lane->host = host;
     lane->index = index;
     lane->poller = lane->agent = -1;
+    lane->trace = trace_lane(host->tracer, index);
     lane->edge_next_ns = 0;
     lane->timer_next_mono_ns = 0;
     enum weir_error e = host->sys->poller_open(host->sys, &lane->poller);

@@ -14,7 +14,8 @@ static bool take(struct host_lane *lane, uint32_t source, uint64_t position, con
     if (host_lane_commit(lane, &held) != WEIR_OK || held_room(held) < 4096) return false;
     uint8_t key[8];
     store_be64(key, entry->key);
-    struct envelope envelope = {.kind = WEIR_RECORD_EMIT, .type = entry->type, .source = entry->source};
+    struct envelope envelope = {
+        .kind = WEIR_RECORD_EMIT, .type = entry->type, .source = entry->source, .trace = entry->trace};
     struct weir_slice value = weir_slice(entry + 1, entry->value_size);
     if (host_partition_append(target, &envelope, weir_slice(key, sizeof key), value, NULL) != WEIR_OK) return false;
     metric_add(&lane->metrics.emits_taken, 1);

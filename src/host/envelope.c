@@ -4,11 +4,16 @@
 
 #define KIND_MASK        7u
 #define FLAG_IDEMPOTENCY 8u
+#define FLAG_TRACE       16u
+#define FLAGS_KNOWN      (KIND_MASK | FLAG_IDEMPOTENCY | FLAG_TRACE)
+
+_Static_assert(sizeof(struct weir_trace_link) == ENVELOPE_TRACE_SIZE, "stored as it is in memory");
 
 size_t envelope_store(const struct envelope *envelope, uint8_t *out) {
     WEIR_DEBUG_ASSERT(envelope->kind <= KIND_MASK && envelope->key.size <= ENVELOPE_KEY_BYTES_MAX);
     uint8_t *p = out;
-    *p++ = (uint8_t)(envelope->kind | (envelope->key.size ? FLAG_IDEMPOTENCY : 0));
+    bool is_traced = weir_trace_link_is_set(&envelope->trace);
+    *p++ = (uint8_t)(envelope->kind | (envelope->key.size ? FLAG_IDEMPOTENCY : 0) | (is_traced ? FLAG_TRACE : 0));
     store_le16(p, envelope->type);
     store_le64(p + 2, envelope->time_ns);
     p += 10;
@@ -29,12 +34,25 @@ size_t envelope_store(const struct envelope *envelope, uint8_t *out) {
         memcpy(p + 18, envelope->key.data, envelope->key.size);
         p += 18 + envelope->key.size;
     }
+    if (is_traced) {
+        memcpy(p, &envelope->trace, ENVELOPE_TRACE_SIZE);
+        p += ENVELOPE_TRACE_SIZE;
+    }
     return (size_t)(p - out);
+}
+
+static bool is_ours(const struct log_record *record) {
+    return weir_slice_equal(record->header_key, weir_slice(ENVELOPE_KEY, sizeof ENVELOPE_KEY - 1));
+}
+
+bool envelope_is_traced(const struct log_record *record) {
+    return record->header_value.size > ENVELOPE_TRACE_SIZE && (record->header_value.data[0] & FLAG_TRACE) &&
+           is_ours(record);
 }
 
 enum weir_error envelope_load(const struct log_record *record, struct envelope *ret_envelope) {
     struct envelope envelope = {.kind = WEIR_RECORD_COMMAND, .time_ns = record->time_ms * SYS_NANOS_PER_MS};
-    if (!weir_slice_equal(record->header_key, weir_slice(ENVELOPE_KEY, sizeof ENVELOPE_KEY - 1))) {
+    if (!is_ours(record)) {
         *ret_envelope = envelope;
         return WEIR_OK;
     }
@@ -58,7 +76,11 @@ enum weir_error envelope_load(const struct log_record *record, struct envelope *
         envelope.body_hash[1] = byte_get_le64(&r);
         envelope.key = byte_get_slice(&r, byte_get_le16(&r));
     }
-    if (!byte_reader_finished(&r) || envelope.kind > WEIR_RECORD_SKIP)
+    if (head & FLAG_TRACE) {
+        struct weir_slice trace = byte_get_slice(&r, ENVELOPE_TRACE_SIZE);
+        if (trace.size) memcpy(&envelope.trace, trace.data, trace.size);
+    }
+    if (!byte_reader_finished(&r) || envelope.kind > WEIR_RECORD_SKIP || (head & ~FLAGS_KNOWN))
         return weir_error_context(WEIR_E_INVALID, "a record's header is not one the host writes");
     *ret_envelope = envelope;
     return WEIR_OK;
@@ -77,8 +99,7 @@ size_t envelope_pack_key(struct weir_slice principal, struct weir_slice route, s
 }
 
 void envelope_load_output(uint64_t offset, const struct log_record *record, struct weir_record *ret_record) {
-    bool ours = weir_slice_equal(record->header_key, weir_slice(ENVELOPE_KEY, sizeof ENVELOPE_KEY - 1)) &&
-                record->header_value.size == ENVELOPE_OUTPUT_SIZE;
+    bool ours = is_ours(record) && record->header_value.size == ENVELOPE_OUTPUT_SIZE;
     *ret_record = (struct weir_record){
         .offset = offset,
         .time_ns = record->time_ms * SYS_NANOS_PER_MS,

@@ -1,11 +1,12 @@
 /* host/envelope.h: what the host knows about a record, packed into the record's one header.
  *
  * Header key "w". Value of an INPUT record, little-endian:
- *   u8 kind (bits 0-2) and flags (bit 3: idempotency) | u16 type | u64 time_ns
+ *   u8 kind (bits 0-2) and flags (bit 3: idempotency, bit 4: trace) | u16 type | u64 time_ns
  *   kind EMIT:   u32 source uid | u32 source epoch | u64 source offset | u32 index
  *   kind TIMER:  u64 timer id
  *   kind SKIP:   u64 offset to pass over
  *   idempotency: u64 body hash[2] | u16 size | principal, route and key, each with a u16 length in front
+ *   trace:       16 bytes trace id | 8 bytes id of the span that caused it; only of a request that is sampled
  * Value of an OUTPUT record: u16 type. Its time is the record's own (ms).
  * A record without this header was produced by a client of the log: a COMMAND of type 0 at the record's time.
  *
@@ -15,12 +16,14 @@
 #ifndef WEIR_HOST_ENVELOPE_H
 #define WEIR_HOST_ENVELOPE_H
 #include "log/log.h"
+#include "wire/trace_context.h"
 
 #include <weir/service.h>
 
 #define ENVELOPE_KEY             "w"
 #define ENVELOPE_KEY_BYTES_MAX   640u /* principal + route + key of idempotency, with their lengths */
-#define ENVELOPE_SIZE_MAX        (11u + 20u + 18u + ENVELOPE_KEY_BYTES_MAX)
+#define ENVELOPE_TRACE_SIZE      (WEIR_TRACE_ID_SIZE + WEIR_SPAN_ID_SIZE)
+#define ENVELOPE_SIZE_MAX        (11u + 20u + 18u + ENVELOPE_KEY_BYTES_MAX + ENVELOPE_TRACE_SIZE)
 #define ENVELOPE_OUTPUT_SIZE     2u
 #define ENVELOPE_OUTPUT_KEY_SIZE 8u
 
@@ -38,10 +41,13 @@ struct envelope {
     struct envelope_source source; /* EMIT */
     struct weir_slice key;         /* idempotency; size 0: none */
     uint64_t body_hash[2];
+    struct weir_trace_link trace; /* whose trace id is zeros: none */
 };
 
 /* Returns the bytes written to out[ENVELOPE_SIZE_MAX]. */
 size_t envelope_store(const struct envelope *envelope, uint8_t *out);
+/* Without reading the rest: whether the record's request is traced. */
+bool envelope_is_traced(const struct log_record *record);
 WEIR_MUST enum weir_error envelope_load(const struct log_record *record, struct envelope *ret_envelope);
 /* Packs (principal, route, key) into out[ENVELOPE_KEY_BYTES_MAX]; 0 when it does not fit. */
 size_t envelope_pack_key(struct weir_slice principal, struct weir_slice route, struct weir_slice key, uint8_t *out);

@@ -30,6 +30,10 @@ uint64_t host_lane_mono_ns(const struct host_lane *lane) {
 void *host_lane_edge(const struct host_lane *lane) {
     return lane->edge;
 }
+struct trace_lane *host_lane_trace(const struct host_lane *lane) {
+    return lane->trace;
+}
+
 void host_lane_set_edge(struct host_lane *lane, void *edge) {
     lane->edge = edge;
 }

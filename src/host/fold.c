@@ -173,7 +173,7 @@ enum weir_error fold_apply(
             (unsigned long long)record->offset);
     if (envelope->time_ns > fold->time_ns) fold->time_ns = envelope->time_ns;
     idempotency_evict(&fold->idempotency, fold->time_ns);
-    out_begin(out, record->offset, fold->time_ns);
+    out_begin(out, record->offset, fold->time_ns, &envelope->trace);
     /* The host does its part of a skipped record too: otherwise its source would send it again, its timer fire again,
      * and its client's repetition be taken, each of them as poisonous as before. */
     bool skipped = WEIR_UNLIKELY(fold->options.skip_count > 0) && is_skipped(fold, record->offset);

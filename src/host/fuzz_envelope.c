@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Flags that mean nothing, and an empty key, are the only bytes that may be lost. */
+/* An empty key and a trace of zeros, which say nothing, are the only bytes that may be lost. */
 static void round_trip(const struct log_record *record) {
     uint8_t bytes[ENVELOPE_SIZE_MAX + UINT16_MAX];
     struct envelope envelope, again;
@@ -27,6 +27,9 @@ static void round_trip(const struct log_record *record) {
         again.time_ns == envelope.time_ns && again.timer_id == envelope.timer_id && again.skip == envelope.skip);
     WEIR_ASSERT(memcmp(&again.source, &envelope.source, sizeof again.source) == 0);
     WEIR_ASSERT(weir_slice_equal(again.key, envelope.key));
+    WEIR_ASSERT(
+        memcmp(&again.trace, &envelope.trace, sizeof again.trace) == 0 || !weir_trace_link_is_set(&envelope.trace));
+    WEIR_ASSERT(envelope_is_traced(&stored) == weir_trace_link_is_set(&envelope.trace));
     WEIR_ASSERT(memcmp(again.body_hash, envelope.body_hash, sizeof again.body_hash) == 0 || envelope.key.size == 0);
 }
 

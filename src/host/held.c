@@ -17,6 +17,12 @@ bool held_delivery(struct held *held, const struct host_delivery *delivery) {
     return true;
 }
 
+void *held_bytes(struct held *held, enum held_kind kind, size_t size) {
+    WEIR_DEBUG_ASSERT(kind == HELD_TRACED && size % 8 == 0);
+    struct held_entry *entry = put(held, kind, size);
+    return entry ? entry + 1 : NULL;
+}
+
 bool held_mark(struct held *held, enum held_kind kind, uint32_t partition, uint64_t position) {
     WEIR_DEBUG_ASSERT(kind != HELD_DELIVERY);
     struct held_entry *entry = put(held, kind, 0);

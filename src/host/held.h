@@ -12,8 +12,8 @@
 #define HELD_BYTES    (32u << 20)
 #define HELD_PER_LANE 16u
 
-enum held_kind { HELD_DELIVERY, HELD_EMITS, HELD_ACK, HELD_SKIP };
-struct held_entry { /* followed by the delivery's bytes */
+enum held_kind { HELD_DELIVERY, HELD_EMITS, HELD_ACK, HELD_SKIP, HELD_TRACED };
+struct held_entry { /* followed by the bytes of a delivery, or of what is traced */
     uint32_t size;  /* of all, a multiple of 8 */
     uint32_t kind;
     uint32_t partition; /* EMITS, ACK: the source's number */
@@ -37,6 +37,8 @@ static inline size_t held_room(const struct held *held) {
 /* FULL: no room (callers that checked before may assert). */
 WEIR_MUST bool held_delivery(struct held *held, const struct host_delivery *delivery);
 WEIR_MUST bool held_mark(struct held *held, enum held_kind kind, uint32_t partition, uint64_t position);
+/* Room for that many bytes of the caller's behind the entry, a multiple of 8; NULL: none left. */
+void *held_bytes(struct held *held, enum held_kind kind, size_t size);
 /* The entry at the cursor; NULL at the end. held_pass goes on. */
 const struct held_entry *held_front(const struct held *held);
 void held_pass(struct held *held);

@@ -4,6 +4,7 @@
 #include "host/node.h"
 #include "host/snapshot.h"
 #include "host/tap.h"
+#include "host/traced.h"
 
 #include <stdio.h>
 
@@ -172,7 +173,7 @@ static enum weir_error open_partition(
     size_t outputs = s->service->output_bytes_max;
     p->output_needed = 4 * outputs + (64u << 10);
     if (p->output_needed > 8u << 20) p->output_needed = 8u << 20;
-    p->held_needed = (1 + WAITERS_JOINED_MAX) * ((outputs > 1u << 20 ? 1u << 20 : outputs) + 512);
+    p->held_needed = TRACED_BYTES + (1 + WAITERS_JOINED_MAX) * ((outputs > 1u << 20 ? 1u << 20 : outputs) + 512);
     enum weir_error e = open_sink(host, p);
     uint64_t seed;
     host->sys->random(host->sys, &seed, sizeof seed);
@@ -222,6 +223,7 @@ static enum weir_error take_options(struct host *host, struct sys *sys, struct l
     host_pace(host, host->node);
     host->edge = o->edge;
     host->metrics = o->metrics;
+    host->tracer = o->tracer;
     host->report = o->report;
     host->report_ctx = o->report_ctx;
     host->lane_count = o->lanes;

@@ -19,11 +19,14 @@
 #define WEIR_HOST_HOST_H
 #include "host/settings.h"
 #include "log/log.h"
+#include "wire/trace_context.h"
 #include <weir/gateway.h>
 
 struct host;
 struct host_lane;
 struct metric_registry;
+struct tracer;
+struct trace_lane;
 
 /* Who waits for something: an edge session's slot on a lane. generation guards against a reused slot. */
 struct host_origin {
@@ -72,6 +75,7 @@ struct host_options {
     const char *folder; /* the data folder: snapshots/ and poison notes live below it */
     const struct host_edge *edge;
     struct metric_registry *metrics;
+    struct tracer *tracer; /* NULL: none. Outlives the host */
     /* A sentence for the operator (a snapshot passed over, a mismatch, a parked partition). Any thread. NULL: none. */
     void (*report)(void *ctx, const char *sentence);
     void *report_ctx;
@@ -104,6 +108,7 @@ struct host *host_lane_host(const struct host_lane *lane);
 uint64_t host_lane_mono_ns(const struct host_lane *lane); /* of this cycle */
 void *host_lane_edge(const struct host_lane *lane);       /* the edge's own per-lane pointer */
 void host_lane_set_edge(struct host_lane *lane, void *edge);
+struct trace_lane *host_lane_trace(const struct host_lane *lane); /* NULL: the node has no tracer */
 
 struct host_idempotency { /* key.size 0: none */
     struct weir_slice principal, route, key;
@@ -115,6 +120,7 @@ struct host_command {
     struct host_idempotency idempotency;
     struct host_origin origin; /* gets HOST_REPLY */
     bool wants_reply;
+    struct weir_trace_link trace; /* the request's span, stored with the record; zeros: not traced */
     bool in_order; /* of a session: on its way to another lane it waits for room rather than let others pass it */
 };
 /* The value of a reply by weir_refuse(): the mark, with which no Protobuf message begins as there is no field 0, and
@@ -171,8 +177,8 @@ WEIR_MUST enum weir_error host_audit_append(struct host_lane *lane, struct weir_
 /* Plain topics. append: a validated RecordBatch; HOST_REPLY with offset when durable (DUPLICATE is OK with repeated =
  * true). read: batches of any topic, HOST_ANSWER with whole RecordBatches; with wait_ns it waits for data until then
  * (long poll). */
-WEIR_MUST enum weir_error host_append(
-    struct host_lane *lane, const char *topic, uint32_t partition, struct weir_slice batch, struct host_origin origin);
+WEIR_MUST enum weir_error host_append(struct host_lane *lane, const char *topic, uint32_t partition,
+    struct weir_slice batch, struct host_origin origin, const struct weir_trace_link *trace); /* NULL: not traced */
 WEIR_MUST enum weir_error host_read(struct host_lane *lane, const char *topic, uint32_t partition, uint64_t offset,
     uint32_t bytes_max, uint64_t wait_ns, struct host_origin origin);
 

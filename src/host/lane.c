@@ -5,6 +5,7 @@
 #include "host/node.h"
 #include "host/request.h"
 #include "host/tap.h"
+#include "host/traced.h"
 
 /* ---- commits --------------------------------------------------------------------------------------------------- */
 typedef enum weir_error (*begin_fn)(struct log_writer *writer, struct log_commit **ret_commit);
@@ -132,10 +133,14 @@ enum weir_error host_lane_ack(struct host_lane *lane, uint32_t source_partition,
 }
 
 /* ---- release: everything a durable commit held, in order; false: a ring is full, go on in the next cycle -------- */
-static bool release_entry(struct host_lane *lane, const struct held_entry *entry) {
+static bool release_entry(struct host_lane *lane, const struct held *held, const struct held_entry *entry) {
     if (entry->kind == HELD_ACK) return ack_now(lane, entry->partition, entry->position);
     if (entry->kind == HELD_EMITS) {
         lane->host->partitions[entry->partition].outbox.released = entry->position;
+        return true;
+    }
+    if (entry->kind == HELD_TRACED) {
+        traced_release(lane, held, entry);
         return true;
     }
     if (entry->kind == HELD_SKIP) {
@@ -160,7 +165,7 @@ static bool release_entry(struct host_lane *lane, const struct held_entry *entry
 static bool release_held(struct host_lane *lane, struct held *held) {
     const struct held_entry *entry;
     while ((entry = held_front(held))) {
-        if (!release_entry(lane, entry)) return false;
+        if (!release_entry(lane, held, entry)) return false;
         held_pass(held);
     }
     return host_taps_serve(lane, held);

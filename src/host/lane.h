@@ -19,6 +19,7 @@
 
 struct host_partition;
 struct settings;
+struct trace_lane;
 struct lane_metrics {
     struct metric_counter cycles, records_applied, records_passed_over, commits, commands, commands_refused, queries,
         emits_sent, emits_taken, timers_fired, deliveries, held_bytes, lagging, parked, waiting, cycle_ns_max;
@@ -60,6 +61,7 @@ struct host_lane {
     /* What the reloads up to these settings ask for is appended. */
     _Atomic(const struct settings *) settings_taken;
     struct lane_metrics metrics;
+    struct trace_lane *trace; /* NULL: the node has no tracer */
 };
 
 WEIR_MUST enum weir_error host_lane_open(struct host_lane *lane, struct host *host, uint32_t index);

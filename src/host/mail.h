@@ -32,6 +32,7 @@ struct mail_command {
     uint32_t service, partition;
     struct host_origin origin;
     uint64_t body_hash[2];
+    struct weir_trace_link trace;
     uint32_t key_size, value_size;
     uint16_t packed_key_size; /* of idempotency */
     uint16_t type;
@@ -47,6 +48,7 @@ struct mail_query { /* packed bytes follow */
 struct mail_append { /* the batch follows */
     struct log_partition *partition;
     struct host_origin origin;
+    struct weir_trace_link trace; /* zeros: not traced */
     uint32_t batch_size, unused;
 };
 struct mail_subscribe { /* packed bytes of the snapshot query follow */

@@ -33,6 +33,7 @@ struct host {
     const struct weir_setting_value *node; /* settings of the node */
     const struct host_edge *edge;
     struct metric_registry *metrics;
+    struct tracer *tracer;
     void (*report)(void *ctx, const char *sentence);
     void *report_ctx;
     struct arena arena;

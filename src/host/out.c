@@ -1,6 +1,7 @@
 #include "host/out.h"
 #include "base/bytes.h"
 #include "host/host.h"
+#include "trace/trace.h"
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -40,9 +41,11 @@ static uint8_t *scratch(struct weir_out *out, size_t size) {
     return out->scratch + at;
 }
 
-void out_begin(struct weir_out *out, uint64_t offset, uint64_t time_ns) {
+void out_begin(struct weir_out *out, uint64_t offset, uint64_t time_ns, const struct weir_trace_link *trace) {
     out->offset = offset;
     out->time_ns = time_ns;
+    out->trace = *trace;
+    if (WEIR_UNLIKELY(weir_trace_link_is_set(trace))) out->trace = trace_record_link(trace, out->fold->uid, offset);
     out->emit_index = 0;
     out->replied = out->pending = false;
     out->reply_size = 0;
@@ -136,6 +139,7 @@ void *weir_emit(struct weir_out *out, uint32_t emit, uint16_t type, uint64_t key
         entry->target = target->first + weir_partition_of(weir_slice(key_bytes, sizeof key_bytes), target->count);
         entry->source = (struct envelope_source){
             .uid = fold->uid, .epoch = fold->in_force.epoch, .offset = out->offset, .index = index};
+        entry->trace = out->trace;
         entry->key = key;
         entry->type = type;
         data = outbox_value(entry);

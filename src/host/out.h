@@ -29,6 +29,7 @@ struct weir_out {
     bool replaying;
     /* Of the record being applied: */
     uint64_t offset, time_ns;
+    struct weir_trace_link trace; /* what its emits say caused them */
     uint32_t emit_index;
     bool replied, pending;
     uint16_t reply_status;
@@ -42,6 +43,7 @@ struct weir_out {
 
 /* Scratch bytes that one apply of this service may need. */
 size_t out_scratch_size(const struct weir_service *service);
-void out_begin(struct weir_out *out, uint64_t offset, uint64_t time_ns);
+/* trace: of the record's envelope. */
+void out_begin(struct weir_out *out, uint64_t offset, uint64_t time_ns, const struct weir_trace_link *trace);
 void out_end(struct weir_out *out); /* the last room is filled now */
 #endif

@@ -4,6 +4,7 @@
 #include "host/mailbox.h"
 #include "host/node.h"
 #include "host/poison.h"
+#include "host/traced.h"
 
 #define CATCH_UP_RECORDS 8192u
 
@@ -125,6 +126,7 @@ void host_partition_skip(struct host_partition *p, uint64_t offset) {
 static bool apply_one(struct host_partition *p, struct held *held, const struct batch_record *record) {
     struct weir_out *out = &p->lane->out;
     struct fold_applied applied;
+    uint64_t traced_ns = traced_begin(p, record);
     poison_mark(p->log->uid, record->offset);
     enum weir_error e = fold_apply(&p->fold, record, out, &applied);
     poison_clear();
@@ -133,6 +135,7 @@ static bool apply_one(struct host_partition *p, struct held *held, const struct 
         return false;
     }
     if (WEIR_UNLIKELY(applied.passed_over)) metric_add(&p->lane->metrics.records_passed_over, 1);
+    if (traced_ns) traced_hold(p, held, traced_ns, record->offset, &applied.envelope);
     answer_waiters(p, held, record->offset);
     p->bytes_applied += record->record.value.size + record->record.key.size;
     return true;
@@ -402,7 +405,8 @@ enum weir_error host_partition_submit(
         memcpy(waiter.key.body_hash, command->idempotency.body_hash, sizeof waiter.key.body_hash);
         if (repeated(p, command, packed_key, &waiter.key, &e)) return e;
     }
-    struct envelope envelope = {.kind = WEIR_RECORD_COMMAND, .type = command->command.type, .key = packed_key};
+    struct envelope envelope = {
+        .kind = WEIR_RECORD_COMMAND, .type = command->command.type, .key = packed_key, .trace = command->trace};
     memcpy(envelope.body_hash, command->idempotency.body_hash, sizeof envelope.body_hash);
     e = host_partition_append(p, &envelope, command->command.key, command->command.value, &waiter.offset);
     if (e != WEIR_OK) return e;

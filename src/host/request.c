@@ -2,6 +2,7 @@
 #include "host/answer.h"
 #include "host/mail.h"
 #include "host/node.h"
+#include "host/traced.h"
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -42,6 +43,7 @@ static enum weir_error forward_command(
         .partition = c->command.partition,
         .origin = c->origin,
         .body_hash = {c->idempotency.body_hash[0], c->idempotency.body_hash[1]},
+        .trace = c->trace,
         .key_size = (uint32_t)c->command.key.size,
         .value_size = (uint32_t)c->command.value.size,
         .packed_key_size = (uint16_t)packed_key.size,
@@ -86,6 +88,7 @@ bool host_request_command(struct host_lane *lane, struct weir_slice message) {
             .value = weir_slice(at + mail->key_size, mail->value_size)},
         .idempotency = {.body_hash = {mail->body_hash[0], mail->body_hash[1]}},
         .origin = mail->origin,
+        .trace = mail->trace,
         .wants_reply = mail->wants_reply,
     };
     struct weir_slice key = weir_slice(at + mail->key_size + mail->value_size, mail->packed_key_size);
@@ -195,7 +198,7 @@ bool host_request_query(struct host_lane *lane, struct weir_slice message) {
 /* ---- plain topics -------------------------------------------------------------------------------------------------
  */
 static enum weir_error append_batch(struct host_lane *lane, struct log_partition *partition, struct weir_slice batch,
-    const struct host_origin *origin) {
+    const struct host_origin *origin, const struct weir_trace_link *trace) {
     struct host_delivery d = {.kind = HOST_REPLY, .origin = *origin, .status = 200, .text = ""};
     enum weir_error e = WEIR_E_AGAIN;
     struct held *held;
@@ -214,6 +217,7 @@ static enum weir_error append_batch(struct host_lane *lane, struct log_partition
     d.repeated = e == WEIR_E_DUPLICATE;
     if (e != WEIR_OK && e != WEIR_E_DUPLICATE) return e;
     held->records++;
+    traced_append(lane, held, partition, d.offset, trace);
     WEIR_ASSERT(held_delivery(held, &d));
     return WEIR_OK;
 }
@@ -228,22 +232,23 @@ static enum weir_error find_plain(
     return WEIR_OK;
 }
 
-static enum weir_error append_to(
-    struct host_lane *lane, struct log_partition *found, struct weir_slice batch, const struct host_origin *origin) {
+static enum weir_error append_to(struct host_lane *lane, struct log_partition *found, struct weir_slice batch,
+    const struct host_origin *origin, const struct weir_trace_link *trace) {
     enum weir_error e;
     uint32_t owner = found->uid % lane->host->lane_count;
-    if (owner == lane->index) return append_batch(lane, found, batch, origin);
+    if (owner == lane->index) return append_batch(lane, found, batch, origin, trace);
     size_t size = sizeof(struct mail_append) + batch.size;
     struct mail_append *mail = mail_room(lane, owner, size, &e);
     if (!mail) return e;
-    *mail = (struct mail_append){.partition = found, .origin = *origin, .batch_size = (uint32_t)batch.size};
+    *mail = (struct mail_append){
+        .partition = found, .origin = *origin, .trace = *trace, .batch_size = (uint32_t)batch.size};
     memcpy(mail + 1, batch.data, batch.size);
     mailbox_commit(&lane->host->mailbox, MAIL_REQUEST, lane->index, owner, size, MAIL_APPEND);
     return WEIR_OK;
 }
 
-enum weir_error host_append(
-    struct host_lane *lane, const char *topic, uint32_t partition, struct weir_slice batch, struct host_origin origin) {
+enum weir_error host_append(struct host_lane *lane, const char *topic, uint32_t partition, struct weir_slice batch,
+    struct host_origin origin, const struct weir_trace_link *trace) {
     struct log_partition *found = NULL;
     enum weir_error e = find_plain(lane, topic, partition, &found);
     if (e != WEIR_OK) return e;
@@ -251,17 +256,20 @@ enum weir_error host_append(
         return weir_error_context(WEIR_E_FORBIDDEN, "topic %s belongs to a service: use its own commands", topic);
     if (host_topic_is_nodes(weir_slice_text(topic)))
         return weir_error_context(WEIR_E_FORBIDDEN, "topic %s is the node's own: nobody else writes it", topic);
-    return append_to(lane, found, batch, &origin);
+    static const struct weir_trace_link none;
+    return append_to(lane, found, batch, &origin, trace ? trace : &none);
 }
 
 enum weir_error host_audit_append(struct host_lane *lane, struct weir_slice batch, struct host_origin origin) {
+    static const struct weir_trace_link none;
     struct log_partition *found = NULL;
     enum weir_error e = find_plain(lane, HOST_TOPIC_AUDIT, 0, &found);
-    return e == WEIR_OK ? append_to(lane, found, batch, &origin) : e;
+    return e == WEIR_OK ? append_to(lane, found, batch, &origin, &none) : e;
 }
 
 bool host_request_append(struct host_lane *lane, struct weir_slice message) {
     const struct mail_append *mail = (const void *)message.data;
-    enum weir_error e = append_batch(lane, mail->partition, weir_slice(mail + 1, mail->batch_size), &mail->origin);
+    enum weir_error e =
+        append_batch(lane, mail->partition, weir_slice(mail + 1, mail->batch_size), &mail->origin, &mail->trace);
     return e == WEIR_OK || refuse(lane, HOST_REPLY, &mail->origin, e);
 }

@@ -106,6 +106,38 @@ const struct weir_setting backup_settings[BACKUP_SETTING_COUNT + 1] = {
     [BACKUP_SETTING_COUNT] = {0},
 };
 
+const struct weir_setting trace_settings[TRACE_SETTING_COUNT + 1] = {
+    [TRACE_ENDPOINT] = {"endpoint", WEIR_SETTING_TEXT, "",
+        .summary =
+            "Where spans go by OTLP/HTTP: http://HOST:PORT of a collector (then /v1/traces), or a whole URL; empty: "
+            "nothing is traced.",
+        .live = true},
+    [TRACE_RATIO] = {"ratio", WEIR_SETTING_TEXT, "0.01",
+        .summary = "Share of the requests without a traceparent that are traced, 0 to 1.", .live = true},
+    [TRACE_FOLLOW] = {"follow", WEIR_SETTING_BOOL, "true",
+        .summary =
+            "A request with a traceparent is part of that trace, and is traced exactly if it says so; false: such "
+            "headers are passed over, for clients that are not trusted to choose.",
+        .live = true},
+    [TRACE_SERVICE_NAME] = {"service_name", WEIR_SETTING_TEXT, "weir",
+        .summary = "What this node is called in traces (service.name).", .live = true},
+    [TRACE_ATTRIBUTES] = {"attributes", WEIR_SETTING_TEXT, "",
+        .summary = "Further attributes of this node in traces: name=value, separated by commas, percent-encoded.",
+        .live = true},
+    [TRACE_HEADERS] = {"headers", WEIR_SETTING_TEXT, "",
+        .summary = "File with headers for the collector, as Authorization: Bearer ..., a line each; empty: those of "
+                   "OTEL_EXPORTER_OTLP_HEADERS.",
+        .live = true},
+    [TRACE_GZIP] = {"gzip", WEIR_SETTING_BOOL, "true", .summary = "Spans are sent compressed.", .live = true},
+    [TRACE_EVERY] = {"every", WEIR_SETTING_DURATION, "1s", 10000000, 60000000000,
+        "Longest time that a span waits for others before they are sent together.", .live = true},
+    [TRACE_TIMEOUT] = {"timeout", WEIR_SETTING_DURATION, "10s", 100000000, 600000000000,
+        "Time within which the collector must answer.", .live = true},
+    [TRACE_QUEUE_BYTES] = {"queue_bytes", WEIR_SETTING_BYTES, "4MB", 64 << 10, 1 << 30,
+        "Memory per lane for spans that wait for the exporter; when it is full, spans are dropped and counted."},
+    [TRACE_SETTING_COUNT] = {0},
+};
+
 struct settings_store { /* what settings_new hands out is its first member */
     struct settings settings;
     struct arena arena;
@@ -200,7 +232,7 @@ enum weir_error settings_new(const struct weir_service *const *services, struct 
     uint32_t count = 1;
     while (services && services[count - 1])
         count++;
-    count++; /* the last one is the node's backups' */
+    count += 2; /* the last ones are the node's backups' and traces' */
     struct settings_store *store = ARENA_NEW(&arena, struct settings_store);
     struct settings_group *groups = ARENA_NEW_ARRAY(&arena, struct settings_group, count);
     if (!store || !groups) {
@@ -208,8 +240,9 @@ enum weir_error settings_new(const struct weir_service *const *services, struct 
         return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the settings");
     }
     enum weir_error e = group_init(&groups[0], "", node_settings, &arena);
-    if (e == WEIR_OK) e = group_init(&groups[count - 1], BACKUP_GROUP, backup_settings, &arena);
-    for (uint32_t i = 1; i < count - 1 && e == WEIR_OK; i++)
+    if (e == WEIR_OK) e = group_init(&groups[count - 2], BACKUP_GROUP, backup_settings, &arena);
+    if (e == WEIR_OK) e = group_init(&groups[count - 1], TRACE_GROUP, trace_settings, &arena);
+    for (uint32_t i = 1; i < count - 2 && e == WEIR_OK; i++)
         e = group_init(&groups[i], services[i - 1]->name, services[i - 1]->settings, &arena);
     if (e != WEIR_OK) {
         arena_done(&arena);

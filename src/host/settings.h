@@ -68,8 +68,25 @@ enum backup_setting {
 };
 extern const struct weir_setting backup_settings[BACKUP_SETTING_COUNT + 1];
 
+/* Rows of the group "trace" (otlp/agent.h); order is the enum. */
+#define TRACE_GROUP "trace"
+enum trace_setting {
+    TRACE_ENDPOINT,
+    TRACE_RATIO,
+    TRACE_FOLLOW,
+    TRACE_SERVICE_NAME,
+    TRACE_ATTRIBUTES,
+    TRACE_HEADERS,
+    TRACE_GZIP,
+    TRACE_EVERY,
+    TRACE_TIMEOUT,
+    TRACE_QUEUE_BYTES,
+    TRACE_SETTING_COUNT
+};
+extern const struct weir_setting trace_settings[TRACE_SETTING_COUNT + 1];
+
 struct settings_group {
-    const char *name; /* "" for the node, else the service or "backup" */
+    const char *name; /* "" for the node, else the service, "backup" or "trace" */
     const struct weir_setting *rows;
     uint32_t count;
     struct weir_setting_value *values;
@@ -101,7 +118,7 @@ WEIR_MUST enum weir_error settings_journal_write(const struct settings *settings
 const struct weir_setting_value *settings_node(const struct settings *settings); /* indexed by enum node_setting */
 const struct weir_setting_value *settings_of(const struct settings *settings, const char *service); /* NULL: none */
 /* ---- reload ---- */
-#define SETTINGS_GROUPS_MAX 66 /* the node and services */
+#define SETTINGS_GROUPS_MAX 67 /* the node, services, backup and trace */
 #define SETTINGS_ROWS_MAX   64 /* of a group that take part in a reload */
 struct settings_rows {         /* a set of rows: a bit per row of each group */
     uint64_t bits[SETTINGS_GROUPS_MAX];

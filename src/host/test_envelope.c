@@ -35,6 +35,7 @@ static void an_envelope_comes_back_as_it_was_and_cut_ones_are_refused(void **sta
             e.body_hash[0] = prng_next(&prng);
             e.body_hash[1] = prng_next(&prng);
         }
+        if (prng_chance(&prng, 1, 2)) prng_bytes(&prng, &e.trace, sizeof e.trace);
         size_t size = envelope_store(&e, bytes);
         assert_true(size <= sizeof bytes);
         struct log_record record = record_of(bytes, size);
@@ -49,11 +50,17 @@ static void an_envelope_comes_back_as_it_was_and_cut_ones_are_refused(void **sta
         assert_int_equal(back.source.uid, e.source.uid);
         assert_true(weir_slice_equal(back.key, e.key));
         assert_int_equal(back.body_hash[1], e.body_hash[1]);
+        assert_memory_equal(&back.trace, &e.trace, sizeof e.trace);
+        assert_int_equal(envelope_is_traced(&record), weir_trace_link_is_set(&e.trace));
         for (size_t cut = 0; cut < size; cut += 1 + size / 20) {
             record.header_value.size = cut;
             assert_int_equal(envelope_load(&record, &back), WEIR_E_INVALID);
         }
     }
+    uint8_t unknown[] = {1 | 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    struct log_record later = record_of(unknown, sizeof unknown);
+    struct envelope none;
+    assert_int_equal(envelope_load(&later, &none), WEIR_E_INVALID); /* a flag of a later version */
     struct log_record plain = {.time_ms = 5};
     struct envelope back;
     assert_int_equal(envelope_load(&plain, &back), WEIR_OK); /* a client of the log wrote it */

@@ -321,7 +321,7 @@ static void a_long_poll_is_answered_when_data_comes_or_time_is_up(void **state) 
     world_run(&w);
     assert_int_equal(find(&w, HOST_ANSWER, 4)->size, 0);
     assert_int_equal(
-        host_append(w.lanes[0], "left.in", 0, weir_slice_text("x"), (struct host_origin){0}), WEIR_E_FORBIDDEN);
+        host_append(w.lanes[0], "left.in", 0, weir_slice_text("x"), (struct host_origin){0}, NULL), WEIR_E_FORBIDDEN);
     world_stop(&w);
     world_done(&w);
 }

@@ -75,10 +75,10 @@ static void a_repeated_batch_is_answered_only_when_the_first_is_durable(void **s
     world_run(&w);
     w.delivery_count = 0;
     struct weir_slice batch = producer_batch(bytes);
-    must(host_append(w.lanes[0], "plain", 0, batch, (struct host_origin){.correlation = 2}));
+    must(host_append(w.lanes[0], "plain", 0, batch, (struct host_origin){.correlation = 2}, NULL));
     for (int i = 0; i < 5; i++)
         host_lane_work(w.lanes[0], 0);
-    must(host_append(w.lanes[0], "plain", 0, batch, (struct host_origin){.correlation = 3}));
+    must(host_append(w.lanes[0], "plain", 0, batch, (struct host_origin){.correlation = 3}, NULL));
     for (int i = 0; i < 5; i++)
         host_lane_work(w.lanes[0], 0);
     assert_int_equal(w.delivery_count, 0);
@@ -109,7 +109,7 @@ static void a_batch_on_its_way_to_its_lane_is_refused_when_the_node_stops(void *
     world_run(&w);
     struct log_partition *partition = log_topic_find(w.log, "plain")->partitions[0];
     struct host_origin origin = {.lane = 1 - partition->uid % 2, .correlation = 2};
-    must(host_append(w.lanes[origin.lane], "plain", 0, producer_batch(bytes), origin));
+    must(host_append(w.lanes[origin.lane], "plain", 0, producer_batch(bytes), origin, NULL));
     host_stop_begin(w.host);
     world_run(&w);
     assert_int_equal(world_reply(&w, 2)->error, WEIR_E_CLOSED);
@@ -128,11 +128,11 @@ static void a_refused_batch_does_not_keep_the_node_from_stopping(void **state) {
     must(host_work(w.lanes[0], make_plain, NULL, 0, (struct host_origin){.correlation = 1}));
     world_run(&w);
     struct weir_slice batch = producer_batch(bytes);
-    must(host_append(w.lanes[0], "plain", 0, batch, (struct host_origin){.correlation = 2}));
+    must(host_append(w.lanes[0], "plain", 0, batch, (struct host_origin){.correlation = 2}, NULL));
     world_run(&w);
     store_be32(bytes + 53, 5); /* a sequence that is not the next one */
     store_be32(bytes + 17, crc32c(bytes + 21, 61 + 8 - 21));
-    enum weir_error e = host_append(w.lanes[0], "plain", 0, batch, (struct host_origin){.correlation = 3});
+    enum weir_error e = host_append(w.lanes[0], "plain", 0, batch, (struct host_origin){.correlation = 3}, NULL);
     assert_int_equal(e, WEIR_E_OUT_OF_SEQUENCE);
     world_run(&w);
     world_stop(&w);

@@ -42,6 +42,7 @@ struct world {
     struct host *host;
     struct host_lane *lanes[LOG_LANES_MAX];
     struct log_options log_options;
+    struct tracer *tracer; /* a test's; NULL: none */
     uint32_t lane_count;
     struct world_delivery *deliveries;
     size_t delivery_count;
@@ -113,6 +114,7 @@ static __attribute__((unused)) enum weir_error world_try(struct world *w, uint32
         .lanes = lanes,
         .folder = "data",
         .edge = &edge,
+        .tracer = w->tracer,
         .report = world_report,
         .report_ctx = w};
     e = host_open(w->sys, w->log, &options, &w->host);
