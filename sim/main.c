@@ -2,7 +2,7 @@
  * with 0: nothing was found; 1: a seed fails; 2: it could not do what it was asked. */
 #include "sim/shrink.h"
 #include "sim/sim.h"
-#include "sim/trace.h"
+#include "sim/call_trace.h"
 #include "sim/workload.h"
 
 #include <errno.h>
@@ -106,7 +106,7 @@ static void print_failure(const struct sim_options *failed, const char *failure)
     shrink(&least);
     char without[512], text[SIM_FAILURE_MAX];
     shrink_print(&least, without, sizeof without);
-    struct trace_end *end = mmap(NULL, sizeof *end, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct call_trace *end = mmap(NULL, sizeof *end, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (end == MAP_FAILED) return;
     fflush(stdout);
     pid_t child = fork(); /* it may end in an assertion */
@@ -119,7 +119,7 @@ static void print_failure(const struct sim_options *failed, const char *failure)
     }
     waitpid(child, NULL, 0);
     printf("the least that still fails; its last calls:\n");
-    trace_end_print(end);
+    call_trace_print(end);
     munmap(end, sizeof *end);
     printf("again, with the whole trace: ./x sim --seed %llu%s%s%s --trace\n", ULL(failed->seed),
         failed->only ? " --service " : "", failed->only ? failed->only : "", without);

@@ -1,7 +1,7 @@
 /* One seed, from an empty disk to the verdict. */
 #include "sim/audit.h"
 #include "sim/mend.h"
-#include "sim/trace.h"
+#include "sim/call_trace.h"
 #include "sim/workload.h"
 
 #include <stdlib.h>
@@ -411,7 +411,7 @@ bool sim_run(const struct sim_options *options, struct sim_tally *tally, char *r
     enum weir_error e = sys_sim_new(&sim->plan.world, &sim->sys);
     WEIR_ASSERT(e == WEIR_OK);
     sim->options = options;
-    trace_begin(sim, options);
+    call_trace_begin(sim, options);
     sim->audit = audit_new();
     for (uint32_t f = 0; f < SYS_SIM_FAULT_COUNT; f++)
         if (options->faults_off >> f & 1) sim->plan.rates[f] = 0;

@@ -78,7 +78,7 @@ struct sim_options {
     uint32_t faults_off, workloads_off, lives_max;
     bool trace;                  /* every call and turn to stdout */
     uint64_t trace_from;         /* elapsed ns */
-    struct trace_end *trace_end; /* gets the last calls of a run, up to its failure; NULL: nobody wants them */
+    struct call_trace *trace_end; /* gets the last calls of a run, up to its failure; NULL: nobody wants them */
 };
 /* True: nothing was found wrong. ret_failure (SIM_FAILURE_MAX) gets the sentence otherwise; ret_hash the hash of the
  * whole trace. Adds to the tally. */

@@ -326,6 +326,14 @@ struct log_topic *log_topic_at(struct log *log, uint32_t i) {
     (void)log, (void)i;
     return NULL;
 }
+enum weir_error log_producer_id_new(struct log *log, uint64_t *ret_id) {
+    (void)log, (void)ret_id;
+    return WEIR_E_CLOSED;
+}
+enum weir_error log_offset_at(struct log *log, struct log_partition *p, uint64_t time_ms, uint64_t *ret_offset) {
+    (void)log, (void)p, (void)time_ms, (void)ret_offset;
+    return WEIR_E_NOT_FOUND;
+}
 const struct log_recovery *log_recovered(const struct log *log) {
     static const struct log_recovery nothing;
     (void)log;
