@@ -194,11 +194,15 @@ static void upgrade(struct http_call *call) {
         http_fail_status(conn, call->turn, WEIR_E_INVALID, e == WEIR_E_VERSION ? 426 : 400, NULL);
         return;
     }
+    struct weir_ws_deflate_terms terms = {0};
+    char extensions[WEIR_WS_DEFLATE_ANSWER_MAX];
+    if (lane->edge->node[NODE_WEBSOCKET_DEFLATE].number) terms = weir_ws_deflate_agree(call->request);
     struct weir_http_writer w;
     struct weir_slice written;
     uint8_t head[512];
     weir_http_writer_init(&w, head, sizeof head);
-    weir_ws_handshake_write(&w, accept, weir_slice(NULL, 0), edge_lane_date(lane));
+    weir_ws_handshake_write(&w, accept,
+        terms.window_bits ? weir_ws_deflate_answer(&terms, extensions) : weir_slice(NULL, 0), edge_lane_date(lane));
     e = weir_http_writer_finish(&w, &written);
     if (e || !conn_send(conn, written, HTTP_OUT_MAX)) {
         conn_kill(conn);
@@ -209,7 +213,7 @@ static void upgrade(struct http_call *call) {
     struct http_call copy = *call;
     http_session_close(conn);
     conn->kind = CONN_SOCKET;
-    ws_session_open(conn, route, &copy);
+    ws_session_open(conn, route, &copy, &terms);
 }
 
 /* ---- who asks ---- */
