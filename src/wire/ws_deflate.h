@@ -14,8 +14,7 @@
 #include "wire/ws.h"
 
 enum {
-    WEIR_WS_DEFLATE_MEMORY =
-        512 << 10, /* 39 KB to inflate; to deflate 262 KB with 15 bits, 136 with 9 */
+    WEIR_WS_DEFLATE_MEMORY = 512 << 10, /* 39 KB to inflate; to deflate 262 KB with 15 bits, 136 with 9 */
     WEIR_WS_DEFLATE_ANSWER_MAX = 128,
 };
 
