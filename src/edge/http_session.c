@@ -326,6 +326,15 @@ static bool is_refused_by_head(struct conn *conn, const struct weir_http_request
     return refused;
 }
 
+/* A client that was to wait for our word ends with a request that is refused, whether its body has come by now, will
+ * come or will not: what a connection answers does not depend on when its bytes came. */
+static void refuse_by_head(struct conn *conn, uint64_t sequence) {
+    struct http_turn *turn = take_turn(conn, &conn->http->parser.request);
+    turn->keep_alive = false;
+    conn->http->last = true;
+    route_request(conn, sequence, turn);
+}
+
 /* The head is there and the client waits for a word before it sends the body. */
 static void answer_expect(struct conn *conn) {
     static const char words[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -334,11 +343,7 @@ static void answer_expect(struct conn *conn) {
     if (!s->parser.has_head || !request->expect_continue || s->continued || s->count) return;
     s->continued = true;
     if (is_refused_by_head(conn, request)) {
-        uint64_t sequence = s->first_sequence + s->count;
-        struct http_turn *turn = take_turn(conn, request);
-        turn->keep_alive = false; /* the body may come all the same: what follows here is no request */
-        s->last = true;
-        route_request(conn, sequence, turn);
+        refuse_by_head(conn, s->first_sequence + s->count);
         return;
     }
     if (!conn_send(conn, weir_slice(words, sizeof words - 1), HTTP_OUT_MAX)) conn_kill(conn);
@@ -371,7 +376,10 @@ static bool step(struct conn *conn) {
     uint64_t sequence = s->first_sequence + s->count;
     s->complete = false;
     s->continued = false;
-    route_request(conn, sequence, take_turn(conn, &s->parser.request));
+    if (s->parser.request.expect_continue && is_refused_by_head(conn, &s->parser.request))
+        refuse_by_head(conn, sequence);
+    else
+        route_request(conn, sequence, take_turn(conn, &s->parser.request));
     buffer_consume(&conn->in, consumed);
     if (conn->kind != CONN_HTTP) return false;
     weir_http_parser_reset(&s->parser);
