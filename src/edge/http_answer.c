@@ -24,6 +24,17 @@ static void put_limit(const struct http_limit *limit, struct weir_http_writer *w
     weir_http_writer_header(w, text("RateLimit"), text_slice(&l));
 }
 
+/* Who is told to upgrade is told to what (RFC 9110 15.5.22, RFC 6455 4.4); there is one thing. */
+static void put_connection(const struct http_turn *turn, const struct http_answer *a, struct weir_http_writer *w) {
+    bool upgrades = a->status == 426;
+    const char *connection = turn->is_old ? "keep-alive" : upgrades ? "upgrade" : NULL;
+    if (!turn->keep_alive) connection = upgrades ? "close, upgrade" : "close";
+    if (connection) weir_http_writer_header(w, text("Connection"), text(connection));
+    if (!upgrades) return;
+    weir_http_writer_header(w, text("Upgrade"), text("websocket"));
+    weir_http_writer_header(w, text("Sec-WebSocket-Version"), text("13"));
+}
+
 static void write_head(
     struct conn *conn, struct http_turn *turn, const struct http_answer *a, struct weir_http_writer *w) {
     weir_http_writer_status(w, a->status ? a->status : 200, edge_lane_date(conn->lane));
@@ -43,10 +54,7 @@ static void write_head(
     }
     if (turn->limit.burst) put_limit(&turn->limit, w);
     if (a->replayed) weir_http_writer_header(w, text("Idempotency-Replayed"), text("true"));
-    if (!turn->keep_alive)
-        weir_http_writer_header(w, text("Connection"), text("close"));
-    else if (turn->is_old)
-        weir_http_writer_header(w, text("Connection"), text("keep-alive"));
+    put_connection(turn, a, w);
     if (!has_body) {
         weir_http_writer_no_body(w);
     } else if (turn->is_head) {

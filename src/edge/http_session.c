@@ -199,11 +199,15 @@ static void upgrade(struct http_call *call) {
         http_fail_status(conn, call->turn, WEIR_E_INVALID, e == WEIR_E_VERSION ? 426 : 400, NULL);
         return;
     }
+    struct weir_ws_deflate_terms terms = {0};
+    char extensions[WEIR_WS_DEFLATE_ANSWER_MAX];
+    if (lane->edge->node[NODE_WEBSOCKET_DEFLATE].number) terms = weir_ws_deflate_agree(call->request);
     struct weir_http_writer w;
     struct weir_slice written;
     uint8_t head[512];
     weir_http_writer_init(&w, head, sizeof head);
-    weir_ws_handshake_write(&w, accept, weir_slice(NULL, 0), edge_lane_date(lane));
+    weir_ws_handshake_write(&w, accept,
+        terms.window_bits ? weir_ws_deflate_answer(&terms, extensions) : weir_slice(NULL, 0), edge_lane_date(lane));
     e = weir_http_writer_finish(&w, &written);
     if (e || !conn_send(conn, written, HTTP_OUT_MAX)) {
         conn_kill(conn);
@@ -215,7 +219,7 @@ static void upgrade(struct http_call *call) {
     struct http_call copy = *call;
     http_session_close(conn);
     conn->kind = CONN_SOCKET;
-    ws_session_open(conn, route, &copy);
+    ws_session_open(conn, route, &copy, &terms);
 }
 
 /* ---- who asks ---- */
@@ -329,6 +333,15 @@ static bool is_refused_by_head(struct conn *conn, const struct weir_http_request
     return refused;
 }
 
+/* A client that was to wait for our word ends with a request that is refused, whether its body has come by now, will
+ * come or will not: what a connection answers does not depend on when its bytes came. */
+static void refuse_by_head(struct conn *conn, uint64_t sequence) {
+    struct http_turn *turn = take_turn(conn, &conn->http->parser.request);
+    turn->keep_alive = false;
+    conn->http->last = true;
+    route_request(conn, sequence, turn);
+}
+
 /* The head is there and the client waits for a word before it sends the body. */
 static void answer_expect(struct conn *conn) {
     static const char words[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -337,11 +350,7 @@ static void answer_expect(struct conn *conn) {
     if (!s->parser.has_head || !request->expect_continue || s->continued || s->count) return;
     s->continued = true;
     if (is_refused_by_head(conn, request)) {
-        uint64_t sequence = s->first_sequence + s->count;
-        struct http_turn *turn = take_turn(conn, request);
-        turn->keep_alive = false; /* the body may come all the same: what follows here is no request */
-        s->last = true;
-        route_request(conn, sequence, turn);
+        refuse_by_head(conn, s->first_sequence + s->count);
         return;
     }
     if (!conn_send(conn, weir_slice(words, sizeof words - 1), HTTP_OUT_MAX)) conn_kill(conn);
@@ -374,7 +383,10 @@ static bool step(struct conn *conn) {
     uint64_t sequence = s->first_sequence + s->count;
     s->complete = false;
     s->continued = false;
-    route_request(conn, sequence, take_turn(conn, &s->parser.request));
+    if (s->parser.request.expect_continue && is_refused_by_head(conn, &s->parser.request))
+        refuse_by_head(conn, sequence);
+    else
+        route_request(conn, sequence, take_turn(conn, &s->parser.request));
     buffer_consume(&conn->in, consumed);
     if (conn->kind != CONN_HTTP) return false;
     weir_http_parser_reset(&s->parser);

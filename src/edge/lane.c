@@ -14,7 +14,7 @@
 #define DRAIN_LOOK_NS    (50 * SYS_NANOS_PER_MS)
 
 struct layout {
-    size_t conns, sessions, heap, places, tenants, desk, total;
+    size_t conns, sessions, heap, places, tenants, desk, deflate, total;
 };
 
 static struct layout layout_of(uint32_t capacity) {
@@ -35,6 +35,9 @@ static struct layout layout_of(uint32_t capacity) {
     at += TENANTS_MAX * sizeof(struct tenant_metrics);
     l.desk = at;
     at += sizeof(struct desk);
+    at = (at + 63) & ~(size_t)63;
+    l.deflate = at;
+    at += WEIR_WS_DEFLATE_MEMORY;
     l.total = at;
     return l;
 }
@@ -55,6 +58,8 @@ enum weir_error edge_lane_open(struct edge_lane *lane, struct edge *edge, uint32
         e = buffers_open(&lane->buffers, BUFFERS_PER_LANE);
     }
     if (!e) e = batch_checker_open(&lane->checker);
+    if (!e && edge->node[NODE_WEBSOCKET_DEFLATE].number)
+        e = weir_ws_deflate_open(&lane->deflate, (uint8_t *)lane->mapped + l.deflate);
     if (e) return e;
     uint8_t *base = lane->mapped;
     lane->conns = (void *)(base + l.conns);

@@ -22,7 +22,7 @@
 #include "edge/logline.h"
 #include "edge/routes.h"
 #include "trace/trace.h"
-#include "wire/ws.h"
+#include "wire/ws_deflate.h"
 
 #include <stdatomic.h>
 
@@ -45,6 +45,7 @@ struct weir_session {
     uint64_t number;
     struct buffer state;      /* session_bytes, zeroed */
     struct weir_ws_stream ws; /* message mode */
+    struct weir_ws_deflate_terms deflate;
     bool is_message, opened, was_full, met_full, close_sent;
     /* Of a protocol of the edge's own: takes deliveries as they are, instead of the protocol's callbacks. */
     void (*deliver)(struct weir_session *session, const struct host_delivery *delivery);
@@ -112,8 +113,9 @@ struct edge_lane {
     uint32_t shake_oldest, shake_newest, shake_count; /* TLS handshakes under way */
     struct deadlines deadlines;
     struct buffers buffers;
-    struct batch_checker checker; /* looks into what clients send compressed */
-    struct arena arena;           /* of the request or delivery being handled */
+    struct batch_checker checker;   /* looks into what clients send compressed */
+    struct weir_ws_deflate deflate; /* of all its WebSockets; open with websocket_deflate */
+    struct arena arena;             /* of the request or delivery being handled */
     char date[CIVIL_HTTP_SIZE];
     uint64_t date_s;
     uint64_t request_number, session_number;
@@ -213,7 +215,8 @@ void gateway_due(struct conn *conn);
 WEIR_MUST bool gateway_close(struct conn *conn);
 size_t gateway_receive_max(const struct weir_session *session);
 void gateway_idle_restart(struct conn *conn);
-void ws_session_open(struct conn *conn, const struct route *route, const struct http_call *call); /* after the 101 */
+void ws_session_open(struct conn *conn, const struct route *route, const struct http_call *call,
+    const struct weir_ws_deflate_terms *terms); /* after the 101 */
 void ws_session_advance(struct conn *conn);
 bool ws_session_send(struct conn *conn, enum weir_ws_opcode opcode, struct weir_slice payload);
 void ws_session_close(struct conn *conn, uint16_t code, const char *reason);

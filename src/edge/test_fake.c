@@ -374,6 +374,7 @@ void fake_open_in(struct sys *sys, uint64_t connections_max, uint64_t idle_ns, c
     node_values[NODE_LOG_LEVEL].text = log_level ? log_level : "info";
     node_values[NODE_CONNECTIONS_MAX].number = connections_max ? connections_max : 64;
     node_values[NODE_HEADER_BYTES].number = 8192;
+    node_values[NODE_WEBSOCKET_DEFLATE].number = 1;
     node_values[NODE_BODY_BYTES].number = 65536;
     node_values[NODE_UNIX_MODE].text = "0660";
     node_values[NODE_TLS_CERT].text = node_values[NODE_TLS_KEY].text = node_values[NODE_TLS_CLIENT_CA].text = "";

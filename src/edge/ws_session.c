@@ -2,7 +2,11 @@
 #include "edge/http_session.h"
 #include "edge/topics.h"
 
-void ws_session_open(struct conn *conn, const struct route *route, const struct http_call *call) {
+#define DEFLATE_BYTES_MIN 128u  /* a smaller message gains a few bytes at most */
+#define INFLATE_STEP      4096u /* room that is made at least */
+
+void ws_session_open(struct conn *conn, const struct route *route, const struct http_call *call,
+    const struct weir_ws_deflate_terms *terms) {
     struct weir_ws_limits limits = WEIR_WS_LIMITS_DEFAULT;
     if (route->protocol->receive_bytes_max) limits.message_bytes_max = route->protocol->receive_bytes_max;
     if (route->service == EDGE_NO_SERVICE)
@@ -10,6 +14,18 @@ void ws_session_open(struct conn *conn, const struct route *route, const struct 
     else
         gateway_open(conn, route->protocol, route->service, true);
     weir_ws_stream_init(&conn->session.ws, WEIR_WS_SERVER, &limits);
+    conn->session.deflate = *terms;
+    conn->session.ws.is_deflate_agreed = terms->window_bits != 0;
+}
+
+/* Into the room behind where the header will be, when it becomes smaller. */
+static bool deflated(struct conn *conn, struct weir_slice payload, uint8_t *room, struct weir_slice *ret_deflated) {
+    const struct weir_ws_deflate_terms *terms = &conn->session.deflate;
+    size_t size = 0;
+    if (!terms->window_bits || payload.size < DEFLATE_BYTES_MIN) return false;
+    if (weir_ws_deflate_message(&conn->lane->deflate, terms, payload, room, payload.size, &size)) return false;
+    *ret_deflated = weir_slice(room, size);
+    return true;
 }
 
 bool ws_session_send(struct conn *conn, enum weir_ws_opcode opcode, struct weir_slice payload) {
@@ -17,9 +33,11 @@ bool ws_session_send(struct conn *conn, enum weir_ws_opcode opcode, struct weir_
     if (conn->dead || conn->lingering) return true;
     size_t need = WEIR_WS_HEADER_SIZE_MAX + payload.size, size = 0;
     if (!buffer_reserve(&lane->buffers, &conn->out, need, HTTP_OUT_MAX)) return false;
-    enum weir_error e = weir_ws_frame_write(
-        conn->out.data + conn->out.size, buffer_room(&conn->out), opcode, true, payload, NULL, &size);
+    uint8_t *frame = conn->out.data + conn->out.size;
+    bool is_deflated = opcode < WEIR_WS_CLOSE && deflated(conn, payload, frame + WEIR_WS_HEADER_SIZE_MAX, &payload);
+    enum weir_error e = weir_ws_frame_write(frame, buffer_room(&conn->out), opcode, true, payload, NULL, &size);
     if (e) return false;
+    if (is_deflated) frame[0] |= WEIR_WS_RSV1;
     conn->out.size += (uint32_t)size;
     conn_touch(conn);
     return true;
@@ -51,12 +69,51 @@ static bool offer(struct conn *conn, const struct weir_ws_message *message) {
     return true;
 }
 
+/* All of a deflated message into `plain`. NULL, or why not. */
+static const char *inflate_into(
+    struct conn *conn, const struct weir_ws_message *message, struct buffer *plain, uint16_t *ret_code) {
+    struct edge_lane *lane = conn->lane;
+    size_t max = (size_t)conn->session.ws.limits.message_bytes_max, got = 0;
+    enum weir_error e = WEIR_E_AGAIN;
+    weir_ws_inflate_begin(&lane->deflate, message->payload);
+    while (e == WEIR_E_AGAIN) {
+        *ret_code = WEIR_WS_CODE_TRY_LATER;
+        if (!buffer_reserve(&lane->buffers, plain, INFLATE_STEP, max + 2 * INFLATE_STEP))
+            return "there is no memory for the message now";
+        e = weir_ws_inflate_some(&lane->deflate, plain->data + plain->size, buffer_room(plain), &got);
+        *ret_code = WEIR_WS_CODE_NOT_UTF8; /* RFC 6455 7.4.1: also of any data that is not what its type says */
+        if (e && e != WEIR_E_AGAIN) return "the message is not deflated data";
+        plain->size += (uint32_t)got;
+        *ret_code = WEIR_WS_CODE_TOO_BIG;
+        if (plain->size > max) return "the message is too large";
+    }
+    *ret_code = WEIR_WS_CODE_NOT_UTF8;
+    bool is_bad = message->opcode == WEIR_WS_TEXT &&
+                  weir_ws_utf8(WEIR_WS_UTF8_ACCEPT, buffer_slice(plain)) != WEIR_WS_UTF8_ACCEPT;
+    return is_bad ? "a text message is not UTF-8" : NULL;
+}
+
+static bool offer_inflated(struct conn *conn, const struct weir_ws_message *message) {
+    struct buffer plain = {0};
+    uint16_t code = 0;
+    const char *wrong = inflate_into(conn, message, &plain, &code);
+    if (wrong) {
+        ws_session_close(conn, code, wrong);
+    } else {
+        struct weir_ws_message inflated = *message;
+        inflated.payload = buffer_slice(&plain);
+        (void)offer(conn, &inflated);
+    }
+    buffer_release(&conn->lane->buffers, &plain);
+    return !wrong;
+}
+
 static bool handle(struct conn *conn, enum weir_ws_event event, const struct weir_ws_message *message) {
     switch (event) {
     case WEIR_WS_EVENT_MORE:
         return false;
     case WEIR_WS_EVENT_MESSAGE:
-        return offer(conn, message);
+        return message->is_compressed ? offer_inflated(conn, message) : offer(conn, message);
     case WEIR_WS_EVENT_PING:
         if (buffer_count(&conn->out) > EDGE_OUT_PAUSE_BYTES || !ws_session_send(conn, WEIR_WS_PONG, message->payload)) {
             metric_add(&conn->lane->metrics.slow_consumers, 1);

@@ -44,6 +44,9 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
         "Largest HTTP request body; larger is 413.", .live = true},
     [NODE_IDLE] = {"idle", WEIR_SETTING_DURATION, "60s", 100000000, 0,
         "Time an idle connection is kept, and the time within which a request must arrive whole.", .live = true},
+    [NODE_WEBSOCKET_DEFLATE] = {"websocket_deflate", WEIR_SETTING_BOOL, "false",
+        .summary = "Compress WebSocket messages for clients that offer it (permessage-deflate). Saves bytes, costs the "
+                   "lane's time."},
     [NODE_IDEMPOTENCY_KEYS] = {"idempotency_keys", WEIR_SETTING_UINT, "65536", 16, 1 << 28,
         "Idempotency keys remembered per partition; the oldest are forgotten first."},
     [NODE_IDEMPOTENCY_AGE] = {"idempotency_age", WEIR_SETTING_DURATION, "24h", 1000000000, 0,

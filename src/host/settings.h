@@ -31,7 +31,8 @@ enum node_setting {
     NODE_CONNECTIONS_MAX, /* per lane */
     NODE_HEADER_BYTES,    /* HTTP limits */
     NODE_BODY_BYTES,
-    NODE_IDLE,             /* keep-alive idle time, and for a request to arrive whole */
+    NODE_IDLE, /* keep-alive idle time, and for a request to arrive whole */
+    NODE_WEBSOCKET_DEFLATE,
     NODE_IDEMPOTENCY_KEYS, /* per partition */
     NODE_IDEMPOTENCY_AGE,  /* record time after which a key is forgotten */
     NODE_WAITING_MAX,      /* commands per partition that may wait for their commit */

@@ -217,6 +217,7 @@ static size_t compare(struct weir_slice data) {
     if (theirs.result != ours.result) differ(&ours, &theirs, "they do not see the request that we see");
     if (ours.result == WEIR_HTTP_MORE) return 0;
     if (theirs.consumed != ours.consumed) differ(&ours, &theirs, "they begin the next request elsewhere");
+    WEIR_ASSERT(ours.method && theirs.method); /* whole requests have one */
     if (strcmp(ours.method, theirs.method) != 0 || !weir_slice_equal(text_slice(&ours.said), text_slice(&theirs.said)))
         differ(&ours, &theirs, "they see another request");
     return ours.consumed;

@@ -1,6 +1,6 @@
 /* A WebSocket stream on any bytes: the events must not depend on how the bytes are cut, text must be UTF-8, and what is
- * written must be read back. Input: byte 0 the side, byte 1 seeds the cuts, the rest is what came over the wire.
- * Covers: ws.c ws_stream.c. */
+ * written must be read back. Input: byte 0 the side and whether deflate was agreed on, byte 1 seeds the cuts, the rest
+ * is what came over the wire. Covers: ws.c ws_stream.c. */
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/prng.h"
@@ -16,13 +16,15 @@ static const struct weir_http_limits http_limits = {
 static const struct weir_ws_limits limits = {.message_bytes_max = 512, .fragments_max = 16};
 
 /* A hash of every event in order. */
-static uint64_t run(enum weir_ws_role role, const uint8_t *input, size_t total, struct prng *prng) {
+static uint64_t run(
+    enum weir_ws_role role, bool is_deflate_agreed, const uint8_t *input, size_t total, struct prng *prng) {
     struct weir_ws_stream stream;
     size_t capacity = weir_ws_limits_buffer_size(&limits), size = 0, fed = 0;
     uint64_t hash = 1;
     uint8_t *buffer = malloc(capacity);
     WEIR_ASSERT(buffer);
     weir_ws_stream_init(&stream, role, &limits);
+    stream.is_deflate_agreed = is_deflate_agreed;
     enum weir_ws_event event = WEIR_WS_EVENT_MORE;
     while (fed < total && event == WEIR_WS_EVENT_MORE) {
         size_t room = capacity - size;
@@ -38,7 +40,8 @@ static uint64_t run(enum weir_ws_role role, const uint8_t *input, size_t total, 
             event = weir_ws_stream_feed(&stream, buffer, &size, &consumed, &message);
             if (event == WEIR_WS_EVENT_MORE) break;
             WEIR_ASSERT(consumed <= size && message.payload.size <= limits.message_bytes_max);
-            if (event == WEIR_WS_EVENT_MESSAGE && message.opcode == WEIR_WS_TEXT) {
+            WEIR_ASSERT(event != WEIR_WS_EVENT_MESSAGE || !message.is_compressed || is_deflate_agreed);
+            if (event == WEIR_WS_EVENT_MESSAGE && message.opcode == WEIR_WS_TEXT && !message.is_compressed) {
                 WEIR_ASSERT(utf8_valid(message.payload));
             }
             hash = hash * 31 + (uint64_t)event * 7 + message.opcode + message.code * 131u;
@@ -134,8 +137,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 6) return 0;
     enum weir_ws_role role = data[0] & 1 ? WEIR_WS_CLIENT : WEIR_WS_SERVER;
     struct prng prng = prng_seed(data[1]);
-    uint64_t whole = run(role, data + 2, size - 2, NULL);
-    uint64_t pieces = run(role, data + 2, size - 2, &prng);
+    uint64_t whole = run(role, data[0] & 2, data + 2, size - 2, NULL);
+    uint64_t pieces = run(role, data[0] & 2, data + 2, size - 2, &prng);
     WEIR_ASSERT(whole == pieces);
     round_trip(role, data + 6, size - 6, data + 2);
     close_trip(role, data + 6, size - 6, data + 2);

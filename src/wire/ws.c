@@ -63,12 +63,12 @@ enum weir_error weir_ws_handshake_check(const struct weir_http_request *request,
 }
 
 void weir_ws_handshake_write(struct weir_http_writer *writer, const char accept[WEIR_WS_ACCEPT_SIZE],
-    struct weir_slice protocol, struct weir_slice date) {
+    struct weir_slice extensions, struct weir_slice date) {
     weir_http_writer_status(writer, 101, date);
     weir_http_writer_header(writer, TEXT("Upgrade"), TEXT("websocket"));
     weir_http_writer_header(writer, TEXT("Connection"), TEXT("Upgrade"));
     weir_http_writer_header(writer, TEXT("Sec-WebSocket-Accept"), weir_slice(accept, WEIR_WS_ACCEPT_SIZE));
-    if (protocol.size) weir_http_writer_header(writer, TEXT("Sec-WebSocket-Protocol"), protocol);
+    if (extensions.size) weir_http_writer_header(writer, TEXT("Sec-WebSocket-Extensions"), extensions);
     weir_http_writer_no_body(writer);
 }
 
@@ -113,10 +113,11 @@ static bool opcode_is_control(unsigned opcode) {
 }
 
 /* The first two bytes, each judged as soon as it is there. NULL when nothing is wrong so far. */
-static const char *start_refusal(struct weir_slice bytes) {
+static const char *start_refusal(struct weir_slice bytes, bool is_deflate_agreed) {
     if (bytes.size < 1) return NULL;
-    unsigned first = bytes.data[0];
-    if (first & 0x70) return "a reserved bit is set, no extension was agreed on";
+    unsigned first = bytes.data[0], opcode = first & 0x0f;
+    bool may_compress = is_deflate_agreed && (opcode == WEIR_WS_TEXT || opcode == WEIR_WS_BINARY);
+    if (first & (may_compress ? 0x30 : 0x70)) return "a reserved bit is set that no extension was agreed on for";
     if (!opcode_is_known(first & 0x0f)) return "the opcode is not known";
     if (opcode_is_control(first & 0x0f) && !(first & 0x80)) return "a control frame is fragmented";
     if (bytes.size < 2) return NULL;
@@ -126,8 +127,9 @@ static const char *start_refusal(struct weir_slice bytes) {
     return NULL;
 }
 
-enum weir_error weir_ws_frame_parse(struct weir_slice bytes, struct weir_ws_frame *ret_frame, const char **ret_reason) {
-    const char *reason = start_refusal(bytes);
+enum weir_error weir_ws_frame_parse(
+    struct weir_slice bytes, bool is_deflate_agreed, struct weir_ws_frame *ret_frame, const char **ret_reason) {
+    const char *reason = start_refusal(bytes, is_deflate_agreed);
     if (reason) {
         *ret_reason = reason;
         return WEIR_E_INVALID;
@@ -150,6 +152,7 @@ enum weir_error weir_ws_frame_parse(struct weir_slice bytes, struct weir_ws_fram
         .opcode = (enum weir_ws_opcode)(bytes.data[0] & 0x0f),
         .is_final = (bytes.data[0] & 0x80) != 0,
         .is_masked = is_masked,
+        .is_compressed = (bytes.data[0] & WEIR_WS_RSV1) != 0,
         .header_size = (uint8_t)header_size,
         .payload_size = size,
     };

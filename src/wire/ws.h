@@ -6,7 +6,7 @@
  * Limits      struct weir_ws_limits.
  * Errors      a stream ends with WEIR_WS_ERROR, the close code to send (1002 protocol, 1007 not UTF-8, 1009 too big,
  *             1008 too many fragments) and a sentence. The rest return enum weir_error.
- * Source      RFC 6455. No extensions: a set RSV bit is a protocol error.
+ * Source      RFC 6455. One extension, permessage-deflate (ws_deflate.h), which nobody has to agree on.
  */
 #ifndef WEIR_WIRE_WS_H
 #define WEIR_WIRE_WS_H
@@ -43,6 +43,7 @@ enum {
     /* A fragment costs a header and a turn of the loop: one that carries this much is worth it. The Autobahn cases send
      * 4 MB in fragments of 64. */
     WEIR_WS_FRAGMENT_BYTES_FAIR = 32,
+    WEIR_WS_RSV1 = 0x40, /* of a frame's first byte */
 };
 
 enum weir_ws_role {
@@ -67,9 +68,9 @@ bool weir_ws_request_is_upgrade(const struct weir_http_request *request);
 WEIR_MUST enum weir_error weir_ws_handshake_check(
     const struct weir_http_request *request, char ret_accept[WEIR_WS_ACCEPT_SIZE]);
 
-/* The server's answer (101 with the three headers, and Sec-WebSocket-Protocol when protocol.size is not 0). */
+/* The server's answer (101 with the three headers, and Sec-WebSocket-Extensions when extensions.size is not 0). */
 void weir_ws_handshake_write(struct weir_http_writer *writer, const char accept[WEIR_WS_ACCEPT_SIZE],
-    struct weir_slice protocol, struct weir_slice date);
+    struct weir_slice extensions, struct weir_slice date);
 
 /* The client's request, headers that are the caller's own included by him before no_body(). */
 void weir_ws_handshake_request(struct weir_http_writer *writer, struct weir_slice target, struct weir_slice host,
@@ -85,15 +86,17 @@ struct weir_ws_frame {
     enum weir_ws_opcode opcode;
     bool is_final;
     bool is_masked;
+    bool is_compressed; /* RSV1: the message that begins here is (RFC 7692 6) */
     uint8_t mask[4];
     uint8_t header_size;
     uint64_t payload_size;
 };
 
-/* Decodes a frame header. AGAIN when bytes end inside it; INVALID (with a sentence) on a set RSV bit, an unknown
- * opcode, a control frame that is fragmented or longer than 125, a length not in its shortest form or above 2^63-1. */
+/* Decodes a frame header. AGAIN when bytes end inside it; INVALID (with a sentence) on a set RSV bit (but RSV1 at the
+ * start of a message where compression was agreed on), an unknown opcode, a control frame that is fragmented or longer
+ * than 125, a length not in its shortest form or above 2^63-1. */
 WEIR_MUST enum weir_error weir_ws_frame_parse(
-    struct weir_slice bytes, struct weir_ws_frame *ret_frame, const char **ret_reason);
+    struct weir_slice bytes, bool is_deflate_agreed, struct weir_ws_frame *ret_frame, const char **ret_reason);
 
 /* XORs data with the mask, eight bytes at a time. `offset` is data's position in the payload. Its own inverse. */
 void weir_ws_mask(uint8_t *data, size_t size, const uint8_t mask[4], size_t offset);
@@ -124,7 +127,7 @@ struct weir_ws_limits {
 
 enum weir_ws_event {
     WEIR_WS_EVENT_MORE,    /* feed again with more bytes behind the same ones */
-    WEIR_WS_EVENT_MESSAGE, /* opcode TEXT (checked UTF-8) or BINARY, payload whole */
+    WEIR_WS_EVENT_MESSAGE, /* opcode TEXT (checked UTF-8, unless compressed) or BINARY, payload whole */
     WEIR_WS_EVENT_PING,    /* answer with a PONG of the same payload */
     WEIR_WS_EVENT_PONG,
     WEIR_WS_EVENT_CLOSE, /* code (NONE without) and reason in payload; answer with the same code, then close */
@@ -133,6 +136,7 @@ enum weir_ws_event {
 
 struct weir_ws_message {
     enum weir_ws_opcode opcode;
+    bool is_compressed;        /* MESSAGE: to be inflated (ws_deflate.h), and then to be checked */
     uint16_t code;             /* CLOSE and ERROR */
     struct weir_slice payload; /* in the buffer, until the consumed bytes are dropped or feed() is called again */
     const char *reason;        /* ERROR: a static sentence */
@@ -151,7 +155,9 @@ struct weir_ws_message {
 struct weir_ws_stream {
     enum weir_ws_role role;
     struct weir_ws_limits limits;
+    bool is_deflate_agreed; /* set by the caller: a message may be compressed */
     bool in_message;
+    bool is_compressed; /* the message being gathered is */
     bool is_closed;
     enum weir_ws_opcode opcode; /* of the message being gathered */
     uint32_t fragments;

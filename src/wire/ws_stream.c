@@ -130,12 +130,13 @@ static bool data_arrived(
     WEIR_ASSERT(stream->judged <= arrived && arrived <= frame->payload_size);
     if (frame->opcode != WEIR_WS_CONTINUATION && stream->judged == 0) {
         stream->opcode = frame->opcode;
+        stream->is_compressed = frame->is_compressed;
         stream->utf8_state = WEIR_WS_UTF8_ACCEPT;
     }
     struct weir_slice fresh = weir_slice(payload + stream->judged, arrived - stream->judged);
     if (frame->is_masked) weir_ws_mask(payload + stream->judged, fresh.size, frame->mask, stream->judged);
     stream->judged = arrived;
-    if (stream->opcode != WEIR_WS_TEXT) return true;
+    if (stream->opcode != WEIR_WS_TEXT || stream->is_compressed) return true;
     stream->utf8_state = weir_ws_utf8(stream->utf8_state, fresh);
     bool is_end = frame->is_final && arrived == frame->payload_size;
     return is_end ? stream->utf8_state == WEIR_WS_UTF8_ACCEPT : stream->utf8_state != WEIR_WS_UTF8_REJECT;
@@ -157,7 +158,8 @@ static enum weir_ws_event data_event(struct weir_ws_stream *stream, uint8_t *byt
     stream->in_message = false;
     stream->gathered = 0;
     stream->fragments = 0;
-    *ret_message = (struct weir_ws_message){.opcode = stream->opcode, .payload = payload};
+    *ret_message =
+        (struct weir_ws_message){.opcode = stream->opcode, .is_compressed = stream->is_compressed, .payload = payload};
     return WEIR_WS_EVENT_MESSAGE;
 }
 
@@ -169,7 +171,7 @@ static enum weir_ws_event frame_take(struct weir_ws_stream *stream, uint8_t *byt
     uint16_t code = WEIR_WS_CODE_PROTOCOL;
     *ret_is_partial = true;
     struct weir_slice rest = weir_slice(bytes + stream->parsed, size - stream->parsed);
-    enum weir_error error = weir_ws_frame_parse(rest, &frame, &reason);
+    enum weir_error error = weir_ws_frame_parse(rest, stream->is_deflate_agreed, &frame, &reason);
     if (error == WEIR_E_AGAIN) return WEIR_WS_EVENT_MORE;
     if (!error) reason = frame_refusal(stream, &frame, &code);
     if (reason) return stream_fail(stream, code, reason, ret_message);

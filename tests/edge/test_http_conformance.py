@@ -366,9 +366,40 @@ def request_lines(node):
     tap.ok(re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", reply.header("date", "")), "9110 6.6.1: answers have a Date", reply.headers)
 
 
+# ---- RFC 6455 4, RFC 9110 7.8: upgrades
+
+def upgrades(node):
+    key, version, asks = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13", "Connection: Upgrade\r\nUpgrade: websocket"
+    line = "GET /v1/topics/t/tail HTTP/1.1"
+    with Raw(node) as raw:
+        raw.send(line, HOST, "Connection: keep-alive, Upgrade", "Upgrade: h2c, WebSocket", key, version)
+        reply = raw.reply()
+        tap.ok(reply.status == 101 and reply.header("sec-websocket-accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" and reply.header("upgrade") == "websocket" and
+               reply.header("connection").lower() == "upgrade" and reply.header("content-length") is None,
+               "6455 4.2.2: the handshake of the RFC gets the RFC's answer", reply.headers)
+    rows = [
+        ("4.4: another version", (line, HOST, asks, key, "Sec-WebSocket-Version: 8"), 426),
+        ("4.2.1: no wish to upgrade", (line, HOST), 426),
+        ("4.2.1: an upgrade to something else", (line, HOST, "Connection: Upgrade", "Upgrade: h2c"), 426),
+        ("4.2.1: in HTTP/1.0", (line.replace("1.1", "1.0"), HOST, asks, key, version), 426),
+        ("4.2.1: no version", (line, HOST, asks, key), 400), ("4.2.1: no key", (line, HOST, asks, version), 400),
+        ("4.2.1: a key of 15 bytes", (line, HOST, asks, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j", version), 400),
+        ("4.2.1: two keys", (line, HOST, asks, key, key, version), 400),
+        ("4.2.1: another method", (line.replace("GET", "POST"), HOST, asks, key, version), 405),
+        ("10.2: a page of another origin", (line, HOST, asks, key, version, "Origin: http://evil.example"), 403),
+    ]
+    for name, lines, status in rows:
+        reply, _ = ask(node, *lines)
+        good = reply.status == status
+        if status == 426:
+            good = good and reply.header("upgrade") == "websocket" and reply.header("sec-websocket-version") == "13" and \
+                "upgrade" in reply.header("connection", "")
+        tap.ok(good, "6455 %s: %d" % (name, status), (reply, reply.headers))
+
+
 with Node(config=CONFIG) as main:
     main.post("/v1/topics", {"name": "t"})
-    for part in (pipelining, bodies, chunked_answers, expectations, methods, files, connections, request_lines):
+    for part in (pipelining, bodies, chunked_answers, expectations, methods, files, connections, request_lines, upgrades):
         part(main)
     tap.ok(main.alive(), "the node is still there after all that")
     tap.equal(main.stop(), 0, "and it stops as it should")
