@@ -7,6 +7,7 @@
 #include "cli/reload.h"
 #include "edge/edge.h"
 #include "edge/logline.h"
+#include "sys/shared_pool.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct node {
     struct host *host;
     struct edge *edge;
     struct backup_agent *backup;
+    struct shared_pool pool;
     struct metric_registry *metrics;
     struct cli_services known;
     const struct weir_service *services[CLI_SERVICES_MAX + 1]; /* those that run */
@@ -147,6 +149,8 @@ static enum weir_error open_node(struct node *node) {
     log_metrics(node->log, node->metrics);
     e = open_backups(node);
     if (e != WEIR_OK) return e;
+    shared_pool_init(&node->pool, node->sys, (uint32_t)s[NODE_POOL_WORKERS].number);
+    shared_pool_register(&node->pool, node->metrics);
     struct host_options host_options = {
         .services = node->services,
         .settings = node->settings,
@@ -154,6 +158,7 @@ static enum weir_error open_node(struct node *node) {
         .folder = s[NODE_DATA].text,
         .edge = edge_side(node->edge),
         .metrics = node->metrics,
+        .pool = &node->pool,
         .report = report,
         .report_ctx = node,
     };
@@ -174,6 +179,7 @@ static void close_node(struct node *node) {
     backup_agent_close(node->backup); /* it reads the log */
     if (node->host) host_close(node->host);
     if (node->log) log_close(node->log);
+    shared_pool_stop(&node->pool);
     if (node->edge) edge_close(node->edge);
     reload_done(&node->reload);
     settings_free(node->settings);

@@ -222,6 +222,7 @@ static enum weir_error take_options(struct host *host, struct sys *sys, struct l
     host_pace(host, host->node);
     host->edge = o->edge;
     host->metrics = o->metrics;
+    host->pool = o->pool;
     host->report = o->report;
     host->report_ctx = o->report_ctx;
     host->lane_count = o->lanes;

@@ -24,6 +24,7 @@
 struct host;
 struct host_lane;
 struct metric_registry;
+struct shared_pool;
 
 /* Who waits for something: an edge session's slot on a lane. generation guards against a reused slot. */
 struct host_origin {
@@ -72,6 +73,7 @@ struct host_options {
     const char *folder; /* the data folder: snapshots/ and poison notes live below it */
     const struct host_edge *edge;
     struct metric_registry *metrics;
+    struct shared_pool *pool; /* for jobs of lanes (job.h); outlives the host. NULL: none */
     /* A sentence for the operator (a snapshot passed over, a mismatch, a parked partition). Any thread. NULL: none. */
     void (*report)(void *ctx, const char *sentence);
     void *report_ctx;
