@@ -87,6 +87,7 @@ static enum weir_error open_log(struct node *node) {
     options.segment_bytes = s[NODE_SEGMENT_BYTES].number;
     options.checkpoint_bytes = s[NODE_CHECKPOINT_BYTES].number;
     options.disk_reserve_bytes = s[NODE_DISK_RESERVE].number;
+    options.pool = &node->pool;
     enum weir_error e = settings_journal_write(node->settings, &options.journal_write);
     if (e == WEIR_OK) e = sys_make_folders(node->sys, options.folder);
     return e == WEIR_OK ? log_open(node->sys, &options, &node->log) : e;
@@ -134,6 +135,8 @@ static enum weir_error open_node(struct node *node) {
     node->lanes = s[NODE_LANES].number ? (uint32_t)s[NODE_LANES].number : cores > 1 ? cores - 1 : 1;
     node->metrics = calloc(1, sizeof *node->metrics);
     if (!node->metrics) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the metrics table");
+    shared_pool_init(&node->pool, node->sys, (uint32_t)s[NODE_POOL_WORKERS].number);
+    shared_pool_register(&node->pool, node->metrics);
     struct edge_options edge_options = {.sys = node->sys,
         .settings = node->settings,
         .services = node->services,
@@ -149,8 +152,6 @@ static enum weir_error open_node(struct node *node) {
     log_metrics(node->log, node->metrics);
     e = open_backups(node);
     if (e != WEIR_OK) return e;
-    shared_pool_init(&node->pool, node->sys, (uint32_t)s[NODE_POOL_WORKERS].number);
-    shared_pool_register(&node->pool, node->metrics);
     struct host_options host_options = {
         .services = node->services,
         .settings = node->settings,

@@ -8,6 +8,8 @@
 #include "base/ring.h"
 #include "host/node.h"
 
+#define GROUP_NS 50000u
+
 struct host_jobs {
     struct host_lane *lane;
     uint32_t count, worker_count;
@@ -35,6 +37,10 @@ enum weir_error host_jobs_open(struct host_lane *lane) {
 }
 
 void host_jobs_close(struct host_lane *lane) {
+    struct sys *sys = lane->host->sys;
+    for (unsigned i = 0; lane->jobs && lane->jobs->begun && i < WEIR_POOL_CLASS_COUNT; i++)
+        while (!weir_group_is_done(&lane->jobs->groups[i])) /* the pool looks at it after a job has come back */
+            sys->pause(sys, GROUP_NS);
     if (lane->jobs) sys_memory_unmap(lane->jobs, lane->jobs->memory_size);
     lane->jobs = NULL;
 }
