@@ -228,9 +228,9 @@ enum weir_error host_lane_open(struct host_lane *lane, struct host *host, uint32
 
 void host_lane_close(struct host_lane *lane) {
     if (!lane->host) return;
+    host_jobs_close(lane); /* first: a worker whose job has come back may still be waking the poller */
     if (lane->poller >= 0) lane->host->sys->poller_close(lane->host->sys, lane->poller);
     host_taps_close(lane);
-    host_jobs_close(lane);
     arena_done(&lane->query_arena);
     if (lane->memory) sys_memory_unmap(lane->memory, lane->memory_size);
     lane->memory = NULL;
