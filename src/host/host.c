@@ -224,6 +224,7 @@ static enum weir_error take_options(struct host *host, struct sys *sys, struct l
     host->edge = o->edge;
     host->metrics = o->metrics;
     host->tracer = o->tracer;
+    host->pool = o->pool;
     host->report = o->report;
     host->report_ctx = o->report_ctx;
     host->lane_count = o->lanes;

@@ -27,6 +27,7 @@ struct host_lane;
 struct metric_registry;
 struct tracer;
 struct trace_lane;
+struct shared_pool;
 
 /* Who waits for something: an edge session's slot on a lane. generation guards against a reused slot. */
 struct host_origin {
@@ -76,6 +77,7 @@ struct host_options {
     const struct host_edge *edge;
     struct metric_registry *metrics;
     struct tracer *tracer; /* NULL: none. Outlives the host */
+    struct shared_pool *pool; /* for jobs of lanes (job.h); outlives the host. NULL: none */
     /* A sentence for the operator (a snapshot passed over, a mismatch, a parked partition). Any thread. NULL: none. */
     void (*report)(void *ctx, const char *sentence);
     void *report_ctx;

@@ -7,6 +7,7 @@
 #define WEIR_HOST_NODE_H
 #include "base/arena.h"
 #include "host/host.h"
+#include "host/job.h"
 #include "host/lane.h"
 #include "host/mailbox.h"
 #include "host/partition.h"
@@ -48,6 +49,7 @@ struct host {
     uint32_t *taps;                  /* by uid: chain of indices + 1, owned by the writing lane */
     struct mailbox mailbox;
     struct work_agent *work;
+    struct shared_pool *pool; /* NULL: none */
     struct idempotency_options idempotency;
     struct poison *poison;
     bool may_have_lost;                       /* the last stop was not clean: epochs rise */

@@ -213,6 +213,7 @@ static void set_transport(struct http_transfer *t) {
     SET(t, SSL_VERIFYHOST, 2L);
     if (t->policy->ca_file[0]) SET(t, CAINFO, t->policy->ca_file);
     SET(t, NOSIGNAL, 1L);
+    SET(t, QUICK_EXIT, 1L); /* the end of a call does not wait for the thread that looks up its name; from 7.87 on */
     SET(t, OPENSOCKETFUNCTION, on_socket);
     SET(t, OPENSOCKETDATA, t);
     if (t->policy->reach != HTTP_ANYWHERE) SET(t, PROXY, ""); /* a proxy would connect in our place, unasked */
