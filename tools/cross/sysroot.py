@@ -36,6 +36,7 @@ LIBRARIES = {
 }
 # What their configure scripts would have written.
 WRITTEN = {
+    "jansson/src/jansson_private_config.h": "",
     "jansson/src/jansson_config.h": "#define JSON_INLINE inline\n#define JSON_INTEGER_IS_LONG_LONG 1\n#define JSON_HAVE_LOCALECONV 1\n"
                                     "#define JSON_HAVE_ATOMIC_BUILTINS 1\n#define JSON_HAVE_SYNC_BUILTINS 1\n#define JSON_PARSER_MAX_DEPTH 2048\n",
     "liburing/src/include/liburing/compat.h": "#ifndef LIBURING_COMPAT_H\n#define LIBURING_COMPAT_H\n#include <linux/time_types.h>\n"
