@@ -3,7 +3,7 @@
 #ifndef WEIR_CLI_CLIENT_H
 #define WEIR_CLI_CLIENT_H
 #include "cli/command.h"
-#include "edge/tls.h"
+#include "tls/tls.h"
 #include "sys/sys.h"
 #include "wire/http.h"
 

@@ -4,6 +4,7 @@
 #include "load/pcap.h"
 #include "load/report.h"
 #include "load/run.h"
+#include "tls/tls.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,17 +19,18 @@
 struct words {
     const char *method, *body, *body_file, *data, *pcap, *rate, *curve, *duration, *connections, *pipeline, *threads,
         *timeout, *late, *seed, *match, *hello, *jitter, *reorder, *reorder_by, *loss, *duplicate, *reset, *reconnect,
-        *slow, *slow_rate, *dribble, *dribble_gap, *half_open, *net, *delay, *delay_sd, *slo, *hdr, *symbol, *account,
+        *ca, *cert, *key, *slow, *slow_rate, *dribble, *dribble_gap, *half_open, *net, *delay, *delay_sd, *slo, *hdr, *symbol, *account,
         *session, *password, *price, *quantity;
     struct cli_list headers;
     uint64_t retries;
-    bool idempotent, random, json, compare;
+    bool idempotent, random, json, compare, insecure;
 };
 
 /* All that has to be given back. */
 struct job {
     struct sys *sys;
     struct load_options options;
+    struct load_addresses addresses;
     struct load_lines lines;
     struct load_objectives objectives;
     struct load_result result;
@@ -168,7 +170,7 @@ static enum weir_error match_init(struct load_options *o, const char *text) {
         return weir_error_context(WEIR_E_INVALID,
             "--match is for ws:// and udp://: the answers of %s:// are told apart by "
             "their protocol",
-            load_scheme_name(o->target.scheme));
+            load_scheme_name(&o->target));
     if (strcmp(text, "none") == 0) {
         o->match = LOAD_MATCH_NONE;
     } else if (strcmp(text, "order") == 0) {
@@ -299,11 +301,31 @@ static enum weir_error sizes_init(struct job *job, const struct words *w) {
     return e;
 }
 
+/* ---- to whom ---- */
+
+static enum weir_error target_init(struct job *job, const char *url, const struct words *w) {
+    struct load_options *o = &job->options;
+    enum weir_error e = load_target_parse(url, &o->target);
+    if (e == WEIR_OK && !o->target.is_tls && (w->ca || w->cert || w->key || w->insecure))
+        e = weir_error_context(WEIR_E_INVALID,
+            "--ca, --cert, --key and --insecure are for targets with TLS: https://, wss:// and ouch+tls://");
+    if (e == WEIR_OK && !w->cert != !w->key)
+        e = weir_error_context(WEIR_E_INVALID, "--cert and --key go together: a certificate and its key");
+    if (e == WEIR_OK && w->ca && w->insecure)
+        e = weir_error_context(WEIR_E_INVALID, "--ca says whom to trust and --insecure trusts anybody; give one of them");
+    struct tls_client who = {.ca = w->ca ? w->ca : "", .cert = w->cert ? w->cert : "", .key = w->key ? w->key : "",
+        .trusts_anyone = w->insecure};
+    if (e == WEIR_OK && o->target.is_tls) e = tls_open_client(job->sys, &who, &o->tls);
+    if (e == WEIR_OK) e = load_resolve(job->sys, &o->target, &job->addresses);
+    o->addresses = &job->addresses;
+    return e;
+}
+
 static enum weir_error job_init(struct job *job, const char *url, const struct words *w) {
     struct load_options *o = &job->options;
     enum weir_error e = sys_linux_new(&job->sys);
     if (e == WEIR_OK) e = sys_memory_map(TEXT_BYTES, &job->text);
-    if (e == WEIR_OK) e = load_target_parse(url, &o->target);
+    if (e == WEIR_OK) e = target_init(job, url, w);
     if (e == WEIR_OK) e = sizes_init(job, w);
     if (e == WEIR_OK) e = body_init(job, w);
     if (e == WEIR_OK) e = head_init(job, w);
@@ -321,6 +343,7 @@ static enum weir_error job_init(struct job *job, const char *url, const struct w
 
 static void job_done(struct job *job) {
     struct load_options *o = &job->options;
+    tls_give(o->tls);
     load_template_done(&o->head);
     load_template_done(&o->body);
     load_lines_done(&o->packets);
@@ -440,7 +463,7 @@ const struct cli_command cli_load_commands[] = {
                        "read the result. Ends with 1 when an objective was missed or the generator itself was late.",
         .positionals = CLI_POSITIONALS(
             {"URL", CLI_ANY, false,
-                "http://HOST:PORT/PATH, ws://..., ouch://HOST:PORT, udp://HOST:PORT; a file with --compare"},
+                "http://HOST:PORT/PATH, ws://..., ouch://HOST:PORT, udp://HOST:PORT; https, wss, ouch+tls; a file with --compare"},
             {"FILE", CLI_FILE, true, "with --compare: the second file"}),
         .flags = CLI_FLAGS({"rate", CLI_TEXT, offsetof(struct words, rate), "N", "requests per second: 500, 10k, 1M"},
             {"duration", CLI_TEXT, offsetof(struct words, duration), "TIME", "how long (default 10s)"},
@@ -480,6 +503,11 @@ const struct cli_command cli_load_commands[] = {
             {"session", CLI_TEXT, offsetof(struct words, session), "NAME",
                 "ouch: P and the symbol's partition (default: the gateway's choice)"},
             {"password", CLI_TEXT, offsetof(struct words, password), "WORD", "ouch: of the login"},
+            {"ca", CLI_TEXT, offsetof(struct words, ca), "FILE",
+                "TLS: PEM file of whom to trust (default: the system's store)"},
+            {"cert", CLI_TEXT, offsetof(struct words, cert), "FILE", "TLS: our certificate, where the target asks for one"},
+            {"key", CLI_TEXT, offsetof(struct words, key), "FILE", "TLS: its key"},
+            {"insecure", CLI_SWITCH, offsetof(struct words, insecure), NULL, "TLS: take any certificate"},
             {"jitter", CLI_TEXT, offsetof(struct words, jitter), "TIME",
                 "each request is due up to that much later than the curve says"},
             {"reorder", CLI_TEXT, offsetof(struct words, reorder), "SHARE",

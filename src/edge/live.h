@@ -6,7 +6,7 @@
  */
 #ifndef WEIR_EDGE_LIVE_H
 #define WEIR_EDGE_LIVE_H
-#include "edge/tls.h"
+#include "tls/tls.h"
 #include "host/settings.h"
 #include "wire/http.h"
 

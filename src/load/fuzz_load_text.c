@@ -23,7 +23,7 @@ static void try_target(const char *text) {
     enum weir_error e = load_target_parse(text, &target);
     refused(e);
     if (e == WEIR_OK)
-        WEIR_ASSERT(target.port > 0 && target.host[0] && target.path[0] == '/' && load_scheme_name(target.scheme));
+        WEIR_ASSERT(target.port > 0 && target.host[0] && target.path[0] == '/' && load_scheme_name(&target));
     e = load_rate_parse(weir_slice_text(text), &rate);
     refused(e);
     if (e == WEIR_OK) WEIR_ASSERT(rate > 0 && rate <= LOAD_RATE_MAX);

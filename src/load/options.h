@@ -3,6 +3,7 @@
 #define WEIR_LOAD_OPTIONS_H
 #include "load/curve.h"
 #include "load/link.h"
+#include "load/resolve.h"
 #include "load/target.h"
 #include "load/template.h"
 #include "wire/http.h"
@@ -16,9 +17,12 @@
 enum load_match { LOAD_MATCH_ORDER, LOAD_MATCH_FIELD, LOAD_MATCH_NONE };
 
 struct load_protocol;
+struct tls;
 
 struct load_options {
     struct load_target target;
+    struct tls *tls;                   /* of target.is_tls: who is trusted, who we are; NULL: none */
+    const struct load_addresses *addresses; /* of the target's name; NULL: target.host is numeric */
     const struct load_protocol *protocol; /* the caller's own instead of the target's; NULL: the target's */
     void *context;                        /* of that */
     struct load_curve curve;

@@ -82,7 +82,7 @@ static void a_url_is_taken_apart(void **state) {
     assert_true(t.port == 80);
     assert_string_equal(t.host, "::1");
     static const char *const bad[] = {"", "http:/x", "ouch://h", "udp://h", "http://", "http://:1", "http://h:0",
-        "http://h:65536", "http://h:x", "http://h#f", "http://h/a#f", "http://h?q", "https://h", "ftp://h"};
+        "http://h:65536", "http://h:x", "http://h#f", "http://h/a#f", "http://h?q", "ouch+tls://h", "ftp://h"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_not_equal(load_target_parse(bad[i], &t), WEIR_OK);
 }

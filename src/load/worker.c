@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/atomics.h"
 #include "base/text.h"
+#include "tls/tls.h"
 #include <stdlib.h>
 
 #define OPENING_MAX 256u /* connects on their way at once: listen queues are short */
@@ -98,6 +99,7 @@ static enum weir_error memory_init(struct load_worker *w) {
     if (e == WEIR_OK) e = map(n, sizeof *w->ready, &w->ready);
     if (e == WEIR_OK) e = map(n, sizeof *w->dirty, &w->dirty);
     if (e == WEIR_OK) e = map(w->wake_room, sizeof *w->wakes, &w->wakes);
+    if (e == WEIR_OK && w->options->tls) e = map(n, sizeof *w->links, &w->links);
     if (e == WEIR_OK) e = map(1, w->scratch_size, &w->scratch);
     if (e == WEIR_OK) e = map(1, w->request_max, &w->body);
     return e;
@@ -132,7 +134,7 @@ void load_worker_done(struct load_worker *w) {
     if (!w->sys) return;
     uint32_t n = w->conn_count;
     for (uint32_t i = 0; w->poller >= 0 && i < n; i++)
-        w->sys->socket_close(w->sys, w->conns[i].socket);
+        load_stream_close(w, &w->conns[i], false);
     if (w->poller >= 0) w->sys->poller_close(w->sys, w->poller);
     sys_memory_unmap(w->conns, n * sizeof *w->conns);
     sys_memory_unmap(w->pending, (size_t)n * w->pipeline * sizeof *w->pending);
@@ -141,6 +143,7 @@ void load_worker_done(struct load_worker *w) {
     sys_memory_unmap(w->ready, n * sizeof *w->ready);
     sys_memory_unmap(w->dirty, n * sizeof *w->dirty);
     sys_memory_unmap(w->wakes, w->wake_room * sizeof *w->wakes);
+    if (w->links) sys_memory_unmap(w->links, n * sizeof *w->links);
     sys_memory_unmap(w->scratch, w->scratch_size);
     sys_memory_unmap(w->body, w->request_max);
     load_plan_done(&w->plan);

@@ -209,6 +209,12 @@ void sys_linux_free(struct sys *sys);
 WEIR_MUST enum weir_error sys_read_all(
     struct sys *sys, const char *path, uint64_t size_max, struct weir_slice *ret_bytes);
 void sys_bytes_free(struct weir_slice bytes);
+/* The numeric addresses of a host's name, in the resolver's order, each once; none for a numeric host and for "localhost".
+ * Blocks on the resolver: before anything runs. NOT_FOUND, with its sentence. */
+#define SYS_ADDRESSES_MAX     16u
+#define SYS_ADDRESS_TEXT_SIZE 48u
+WEIR_MUST enum weir_error sys_addresses_find(
+    const char *host, char addresses[SYS_ADDRESSES_MAX][SYS_ADDRESS_TEXT_SIZE], uint32_t *ret_count);
 /* Replaces path durably and atomically: writes path.tmp, syncs, renames, syncs the folder. */
 WEIR_MUST enum weir_error sys_replace_file(struct sys *sys, const char *path, struct weir_slice bytes);
 WEIR_MUST enum weir_error sys_make_folders(struct sys *sys, const char *path); /* like mkdir -p, each parent synced */
