@@ -1,6 +1,7 @@
 /* weir load: what to send, when, to whom, and how it went. The generator is src/load. */
 #include "base/units.h"
 #include "cli/command.h"
+#include "load/hdr_log.h"
 #include "load/pcap.h"
 #include "load/report.h"
 #include "load/run.h"
@@ -19,7 +20,7 @@
 struct words {
     const char *method, *body, *body_file, *data, *pcap, *rate, *curve, *duration, *connections, *pipeline, *threads,
         *timeout, *late, *seed, *match, *hello, *jitter, *reorder, *reorder_by, *loss, *duplicate, *reset, *reconnect,
-        *ca, *cert, *key, *slow, *slow_rate, *dribble, *dribble_gap, *half_open, *net, *delay, *delay_sd, *slo, *hdr, *symbol, *account,
+        *ca, *cert, *key, *slow, *slow_rate, *dribble, *dribble_gap, *half_open, *net, *delay, *delay_sd, *slo, *hdr, *hdr_log, *hdr_interval, *symbol, *account,
         *session, *password, *price, *quantity;
     struct cli_list headers;
     uint64_t retries;
@@ -39,6 +40,9 @@ struct job {
     struct text_builder head; /* the HTTP head's template text */
     void *text;
     bool has_objectives;
+    struct load_hdr_log hdr_log;
+    FILE *hdr_file; /* NULL: no --hdr-log */
+    void *hdr_text; /* of a line: `text` holds what requests are made of */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -321,6 +325,44 @@ static enum weir_error target_init(struct job *job, const char *url, const struc
     return e;
 }
 
+/* ---- latency while it runs ---- */
+
+/* Appends what is in the builder, which is emptied. */
+static enum weir_error hdr_write(struct job *job, struct text_builder *text) {
+    bool good = !text->truncated && fwrite(text->data, 1, text->size, job->hdr_file) == text->size &&
+                fflush(job->hdr_file) == 0;
+    text_clear(text);
+    return good ? WEIR_OK : weir_error_context(WEIR_E_IO, "--hdr-log: cannot write: %s", strerror(errno));
+}
+
+static enum weir_error on_interval(
+    void *context, uint64_t start_ns, uint64_t length_ns, const struct histogram *latency) {
+    struct job *job = context;
+    struct text_builder text = text_builder(job->hdr_text, TEXT_BYTES);
+    enum weir_error e = load_hdr_log_line(&job->hdr_log, &text, start_ns, length_ns, latency);
+    return e == WEIR_OK ? hdr_write(job, &text) : e;
+}
+
+static enum weir_error hdr_log_init(struct job *job, const struct words *w) {
+    struct load_options *o = &job->options;
+    if (!w->hdr_log && w->hdr_interval)
+        return weir_error_context(WEIR_E_INVALID, "--hdr-interval is of --hdr-log FILE, which is not given");
+    if (!w->hdr_log) return WEIR_OK;
+    o->interval_ns = SYS_NANOS_PER_S;
+    o->on_interval = on_interval;
+    o->interval_context = job;
+    enum weir_error e = take_duration(w->hdr_interval, "hdr-interval", &o->interval_ns);
+    if (e == WEIR_OK && o->interval_ns < 100 * SYS_NANOS_PER_MS)
+        e = weir_error_context(WEIR_E_INVALID, "--hdr-interval %s is less than 100ms", w->hdr_interval);
+    if (e == WEIR_OK) e = load_hdr_log_init(&job->hdr_log);
+    if (e == WEIR_OK) e = sys_memory_map(TEXT_BYTES, &job->hdr_text);
+    if (e != WEIR_OK) return e;
+    job->hdr_file = fopen(w->hdr_log, "wb");
+    if (!job->hdr_file)
+        return weir_error_context(WEIR_E_IO, "--hdr-log: cannot write %s: %s", w->hdr_log, strerror(errno));
+    return WEIR_OK;
+}
+
 static enum weir_error job_init(struct job *job, const char *url, const struct words *w) {
     struct load_options *o = &job->options;
     enum weir_error e = sys_linux_new(&job->sys);
@@ -338,12 +380,16 @@ static enum weir_error job_init(struct job *job, const char *url, const struct w
     job->has_objectives = w->slo != NULL;
     if (e == WEIR_OK && w->slo) e = named(load_objectives_parse(w->slo, &job->objectives), "slo");
     if (e == WEIR_OK) e = load_result_init(&job->result);
+    if (e == WEIR_OK) e = hdr_log_init(job, w);
     return e;
 }
 
 static void job_done(struct job *job) {
     struct load_options *o = &job->options;
     tls_give(o->tls);
+    load_hdr_log_done(&job->hdr_log);
+    if (job->hdr_file) fclose(job->hdr_file);
+    if (job->hdr_text) sys_memory_unmap(job->hdr_text, TEXT_BYTES);
     load_template_done(&o->head);
     load_template_done(&o->body);
     load_lines_done(&o->packets);
@@ -435,6 +481,11 @@ static int run(const char *url, const struct words *w) {
     enum weir_error e = job_init(&job, url, w);
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
+    if (e == WEIR_OK && job.hdr_file) {
+        struct text_builder head = text_builder(job.hdr_text, TEXT_BYTES);
+        load_hdr_log_head(&head, job.sys->wall_ns(job.sys));
+        e = hdr_write(&job, &head);
+    }
     if (e == WEIR_OK) e = load_run(job.sys, &job.options, show, &screen, &job.result);
     int code = e == WEIR_OK ? tell(&job, w) : cli_fail(e);
     job_done(&job);
@@ -538,6 +589,9 @@ const struct cli_command cli_load_commands[] = {
                 "p99=50ms,errors=0.1%,rate=9k: exit code 1 when one is missed"},
             {"hdr", CLI_TEXT, offsetof(struct words, hdr), "FILE",
                 "write HdrHistogram's percentile distribution (.hgrm)"},
+            {"hdr-log", CLI_TEXT, offsetof(struct words, hdr_log), "FILE",
+                "write HdrHistogram's interval log (.hlog) while it runs"},
+            {"hdr-interval", CLI_TEXT, offsetof(struct words, hdr_interval), "TIME", "of a line of it (default 1s)"},
             {"json", CLI_SWITCH, offsetof(struct words, json), NULL, "the result as one JSON object"},
             {"compare", CLI_SWITCH, offsetof(struct words, compare), NULL,
                 "two files of --json instead of a URL: print ratios"}),

@@ -428,6 +428,7 @@ static void answered(struct load_worker *w, const struct load_conn *c, const str
         return;
     }
     histogram_record(&w->result.latency, latency);
+    load_intervals_record(&w->intervals, now, latency);
     histogram_record(&w->result.service, now - p->sent_ns);
 }
 

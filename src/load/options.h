@@ -1,6 +1,7 @@
 /* load/options.h: all that is asked of a run. Filled by the command line, read by all threads. */
 #ifndef WEIR_LOAD_OPTIONS_H
 #define WEIR_LOAD_OPTIONS_H
+#include "base/histogram.h"
 #include "load/curve.h"
 #include "load/link.h"
 #include "load/resolve.h"
@@ -61,5 +62,9 @@ struct load_options {
     struct load_trace up, down;
     bool has_up, has_down;
     uint64_t delay_ns, delay_sd_ns;
+    /* Latency while it runs: called on the main thread for each interval, in order; an error ends the run. */
+    uint64_t interval_ns; /* 0: never */
+    enum weir_error (*on_interval)(void *context, uint64_t start_ns, uint64_t length_ns, const struct histogram *latency);
+    void *interval_context;
 };
 #endif

@@ -124,6 +124,7 @@ enum weir_error load_worker_init(
         .waiting_max = options->retries ? WAITING_MAX : 0};
     enum weir_error e = load_plan_init(&w->plan, &options->curve, &plan);
     if (e == WEIR_OK) e = load_result_init(&w->result);
+    if (e == WEIR_OK) e = load_intervals_init(&w->intervals, options->interval_ns);
     if (e == WEIR_OK) e = memory_init(w);
     if (e == WEIR_OK) e = sys->poller_open(sys, &w->poller);
     if (e == WEIR_OK) conns_init(w);
@@ -148,6 +149,7 @@ void load_worker_done(struct load_worker *w) {
     sys_memory_unmap(w->body, w->request_max);
     load_plan_done(&w->plan);
     load_result_done(&w->result);
+    load_intervals_done(&w->intervals);
     *w = (struct load_worker){0};
 }
 
@@ -318,6 +320,7 @@ static void begin(struct load_worker *w, uint64_t at) {
     if (w->options->reorder_ppm) w->end_ns += w->options->reorder_ns;
     w->deadline_ns = w->end_ns + w->options->timeout_ns;
     w->idle_ns = 0;
+    load_intervals_begin(&w->intervals, at);
 }
 
 /* It belongs to this run: one that was stopped early does not want what was not due yet. */
@@ -368,6 +371,7 @@ static void tell(struct load_worker *w) {
 uint32_t load_worker_turn(void *self, uint64_t block_ns) {
     struct load_worker *w = self;
     uint64_t now = w->sys->mono_ns(w->sys);
+    load_intervals_turn(&w->intervals, now);
     if (w->live.is_over) {
         w->sys->poller_wait(w->sys, w->poller, (struct sys_poll_event[1]){{0}}, 1, block_ns);
         return 0;

@@ -8,6 +8,7 @@
  */
 #ifndef WEIR_LOAD_WORKER_H
 #define WEIR_LOAD_WORKER_H
+#include "load/interval.h"
 #include "load/options.h"
 #include "load/plan.h"
 #include "load/result.h"
@@ -82,6 +83,7 @@ struct load_worker {
     int poller;
     struct load_plan plan;
     struct load_result result;
+    struct load_intervals intervals;
     struct prng random;
     struct load_conn *conns;
     struct load_pending *pending; /* conn i: [i * pipeline, ...) */
