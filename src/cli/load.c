@@ -20,7 +20,7 @@
 struct words {
     const char *method, *body, *body_file, *data, *pcap, *rate, *curve, *duration, *connections, *pipeline, *threads,
         *timeout, *late, *seed, *match, *hello, *jitter, *reorder, *reorder_by, *loss, *duplicate, *reset, *reconnect,
-        *ca, *cert, *key, *slow, *slow_rate, *dribble, *dribble_gap, *half_open, *net, *delay, *delay_sd, *slo, *hdr, *hdr_log, *hdr_interval, *symbol, *account,
+        *ca, *cert, *key, *slow, *slow_rate, *dribble, *dribble_gap, *half_open, *net, *delay, *delay_sd, *rtt, *slo, *hdr, *hdr_log, *hdr_interval, *symbol, *account,
         *session, *password, *price, *quantity;
     struct cli_list headers;
     uint64_t retries;
@@ -223,7 +223,14 @@ static enum weir_error schedule_init(struct job *job, const struct words *w) {
     enum weir_error e = w->rate ? named(load_rate_parse(weir_slice_text(w->rate), &rate), "rate") : WEIR_OK;
     if (e == WEIR_OK) e = take_duration(w->duration, "duration", &duration_ns);
     if (e == WEIR_OK && path) e = named(read_file(job, path, &trace), "curve");
-    if (e == WEIR_OK) e = load_curve_init(&o->curve, curve, trace, rate, (double)duration_ns / 1e9);
+    bool is_capture = strcmp(curve, "capture") == 0;
+    if (e == WEIR_OK && is_capture && (!w->pcap || o->target.scheme != LOAD_UDP || w->random))
+        e = weir_error_context(
+            WEIR_E_INVALID, "--curve capture replays the times of --pcap FILE to udp://, and not with --poisson");
+    if (e == WEIR_OK && is_capture)
+        e = load_curve_capture(&o->curve, o->packets.times_ns, o->packets.count, rate, (double)duration_ns / 1e9);
+    else if (e == WEIR_OK)
+        e = load_curve_init(&o->curve, curve, trace, rate, (double)duration_ns / 1e9);
     if (e == WEIR_OK) e = take_duration(w->jitter, "jitter", &o->jitter_ns);
     if (e == WEIR_OK) e = take_share(w->reorder, "reorder", &o->reorder_ppm);
     /* Three gaps at the mean rate: late enough for the next ones to overtake. */
@@ -262,6 +269,24 @@ static enum weir_error trace_init(struct job *job, const char *path, struct load
     return e == WEIR_OK ? e : weir_error_wrap(e, "--net %s", path);
 }
 
+/* --rtt FILE or FILE:NAME; a colon in the path is one of a file that is there. */
+static enum weir_error rtt_init(struct job *job, const struct words *w) {
+    char path[512];
+    struct weir_slice text;
+    bool is_whole = false;
+    if (w->delay) return weir_error_context(WEIR_E_INVALID, "--rtt and --delay are two ways to say the same; give one");
+    enum weir_error e = job->sys->path_exists(job->sys, w->rtt, &is_whole);
+    const char *colon = is_whole ? NULL : strrchr(w->rtt, ':');
+    size_t size = colon ? (size_t)(colon - w->rtt) : strlen(w->rtt);
+    if (e == WEIR_OK && size >= sizeof path) e = weir_error_context(WEIR_E_TOO_LARGE, "the path is too long");
+    if (e != WEIR_OK) return named(e, "rtt");
+    memcpy(path, w->rtt, size);
+    path[size] = 0;
+    e = read_file(job, path, &text);
+    if (e == WEIR_OK) e = load_rtts_init(&job->options.rtts, text, colon ? colon + 1 : "");
+    return named(e, "rtt");
+}
+
 /* --net FILE (both ways) or UP,DOWN; "trace:" before it may stand. */
 static enum weir_error network_init(struct job *job, const struct words *w) {
     struct load_options *o = &job->options;
@@ -274,6 +299,7 @@ static enum weir_error network_init(struct job *job, const struct words *w) {
         e = weir_error_context(WEIR_E_INVALID, "--duplicate is for udp://: TCP removes what comes twice");
     if (e == WEIR_OK && w->delay_sd && !o->delay_ns)
         e = weir_error_context(WEIR_E_INVALID, "--delay-sd needs --delay, the mean");
+    if (e == WEIR_OK && w->rtt) e = rtt_init(job, w);
     if (e != WEIR_OK || !w->net) return e;
     const char *net = strncmp(w->net, "trace:", 6) == 0 ? w->net + 6 : w->net, *comma = strchr(net, ',');
     size_t size = comma ? (size_t)(comma - net) : strlen(net);
@@ -395,6 +421,7 @@ static void job_done(struct job *job) {
     load_lines_done(&o->packets);
     load_lines_done(&job->lines);
     load_curve_done(&o->curve);
+    load_rtts_done(&o->rtts);
     load_trace_done(&o->up);
     load_trace_done(&o->down);
     load_result_done(&job->result);
@@ -519,7 +546,7 @@ const struct cli_command cli_load_commands[] = {
         .flags = CLI_FLAGS({"rate", CLI_TEXT, offsetof(struct words, rate), "N", "requests per second: 500, 10k, 1M"},
             {"duration", CLI_TEXT, offsetof(struct words, duration), "TIME", "how long (default 10s)"},
             {"curve", CLI_TEXT, offsetof(struct words, curve), "CURVE",
-                "steady (default), ramp, spike[:3], burst[:1s], trace:FILE of \"SECONDS RATE\""},
+                "steady (default), ramp, spike[:3], burst[:1s], trace:FILE of \"SECONDS RATE\", capture"},
             {"poisson", CLI_SWITCH, offsetof(struct words, random), NULL,
                 "arrivals at random along the curve instead of at even gaps"},
             {"connections", CLI_TEXT, offsetof(struct words, connections), "N",
@@ -571,6 +598,8 @@ const struct cli_command cli_load_commands[] = {
                 "a recorded mobile network on each connection, from a place of its own"},
             {"delay", CLI_TEXT, offsetof(struct words, delay), "TIME", "of the network, each way"},
             {"delay-sd", CLI_TEXT, offsetof(struct words, delay_sd), "TIME", "its standard deviation"},
+            {"rtt", CLI_TEXT, offsetof(struct words, rtt), "FILE[:NAME]",
+                "round trips of real networks (NAME, mean and deviation in ms), instead of --delay"},
             {"slow", CLI_TEXT, offsetof(struct words, slow), "SHARE", "of the connections read slowly"},
             {"slow-rate", CLI_TEXT, offsetof(struct words, slow_rate), "BYTES", "per second (default 1KB)"},
             {"dribble", CLI_TEXT, offsetof(struct words, dribble), "SHARE", "of the connections send byte by byte"},

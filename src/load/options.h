@@ -5,6 +5,7 @@
 #include "load/curve.h"
 #include "load/link.h"
 #include "load/resolve.h"
+#include "load/rtt.h"
 #include "load/target.h"
 #include "load/template.h"
 #include "wire/http.h"
@@ -62,6 +63,7 @@ struct load_options {
     struct load_trace up, down;
     bool has_up, has_down;
     uint64_t delay_ns, delay_sd_ns;
+    struct load_rtts rtts; /* instead, where there are any: connections take them in turns */
     /* Latency while it runs: called on the main thread for each interval, in order; an error ends the run. */
     uint64_t interval_ns; /* 0: never */
     enum weir_error (*on_interval)(void *context, uint64_t start_ns, uint64_t length_ns, const struct histogram *latency);

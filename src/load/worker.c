@@ -82,8 +82,10 @@ static void conns_init(struct load_worker *w) {
         *c = (struct load_conn){.socket = -1, .wake_ns = UINT64_MAX};
         uint64_t place = (uint64_t)i * o->threads + w->index;
         kinds_set(w, c, (place * 1000000 + total / 2) / total);
-        load_link_init(&c->up, o->has_up ? &o->up : NULL, o->delay_ns, o->delay_sd_ns, o->loss_ppm, &w->random);
-        load_link_init(&c->down, o->has_down ? &o->down : NULL, o->delay_ns, o->delay_sd_ns, 0, &w->random);
+        struct load_rtt way = {.delay_ns = o->delay_ns, .delay_sd_ns = o->delay_sd_ns};
+        if (o->rtts.count > 0) way = o->rtts.items[place % o->rtts.count];
+        load_link_init(&c->up, o->has_up ? &o->up : NULL, way.delay_ns, way.delay_sd_ns, o->loss_ppm, &w->random);
+        load_link_init(&c->down, o->has_down ? &o->down : NULL, way.delay_ns, way.delay_sd_ns, 0, &w->random);
         if (w->protocol->is_datagram) c->up.loss_ppm = 0; /* a datagram lost is gone: udp.c */
         c->down.start_us = c->up.start_us;
     }
