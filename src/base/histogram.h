@@ -9,8 +9,8 @@
 #ifndef WEIR_BASE_HISTOGRAM_H
 #define WEIR_BASE_HISTOGRAM_H
 
-#include "base/wide.h"
 #include "base/assert.h"
+#include "base/wide.h"
 
 #include <weir/slice.h>
 

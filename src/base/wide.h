@@ -1,4 +1,5 @@
-/* base/wide.h: the product of two 64-bit numbers, in two words. Also where the compiler has no __int128 (32-bit machines). Pure. */
+/* base/wide.h: the product of two 64-bit numbers, in two words. Also where the compiler has no __int128 (32-bit
+ * machines). Pure. */
 #ifndef WEIR_BASE_WIDE_H
 #define WEIR_BASE_WIDE_H
 #include <stdint.h>

@@ -20,8 +20,8 @@
 struct words {
     const char *method, *body, *body_file, *data, *pcap, *rate, *curve, *duration, *connections, *pipeline, *threads,
         *timeout, *late, *seed, *match, *hello, *jitter, *reorder, *reorder_by, *loss, *duplicate, *reset, *reconnect,
-        *ca, *cert, *key, *slow, *slow_rate, *dribble, *dribble_gap, *half_open, *net, *delay, *delay_sd, *rtt, *slo, *hdr, *hdr_log, *hdr_interval, *symbol, *account,
-        *session, *password, *price, *quantity;
+        *ca, *cert, *key, *slow, *slow_rate, *dribble, *dribble_gap, *half_open, *net, *delay, *delay_sd, *rtt, *slo,
+        *hdr, *hdr_log, *hdr_interval, *symbol, *account, *session, *password, *price, *quantity;
     struct cli_list headers;
     uint64_t retries;
     bool idempotent, random, json, compare, insecure;
@@ -342,8 +342,11 @@ static enum weir_error target_init(struct job *job, const char *url, const struc
     if (e == WEIR_OK && !w->cert != !w->key)
         e = weir_error_context(WEIR_E_INVALID, "--cert and --key go together: a certificate and its key");
     if (e == WEIR_OK && w->ca && w->insecure)
-        e = weir_error_context(WEIR_E_INVALID, "--ca says whom to trust and --insecure trusts anybody; give one of them");
-    struct tls_client who = {.ca = w->ca ? w->ca : "", .cert = w->cert ? w->cert : "", .key = w->key ? w->key : "",
+        e = weir_error_context(
+            WEIR_E_INVALID, "--ca says whom to trust and --insecure trusts anybody; give one of them");
+    struct tls_client who = {.ca = w->ca ? w->ca : "",
+        .cert = w->cert ? w->cert : "",
+        .key = w->key ? w->key : "",
         .trusts_anyone = w->insecure};
     if (e == WEIR_OK && o->target.is_tls) e = tls_open_client(job->sys, &who, &o->tls);
     if (e == WEIR_OK) e = load_resolve(job->sys, &o->target, &job->addresses);
@@ -539,9 +542,9 @@ const struct cli_command cli_load_commands[] = {
         .description = "Requests leave when the schedule says, whatever the answers do; latency runs from then. "
                        "docs/load.md says how to\n"
                        "read the result. Ends with 1 when an objective was missed or the generator itself was late.",
-        .positionals = CLI_POSITIONALS(
-            {"URL", CLI_ANY, false,
-                "http://HOST:PORT/PATH, ws://..., ouch://HOST:PORT, udp://HOST:PORT; https, wss, ouch+tls; a file with --compare"},
+        .positionals = CLI_POSITIONALS({"URL", CLI_ANY, false,
+                                           "http://HOST:PORT/PATH, ws://..., ouch://HOST:PORT, udp://HOST:PORT; https, "
+                                           "wss, ouch+tls; a file with --compare"},
             {"FILE", CLI_FILE, true, "with --compare: the second file"}),
         .flags = CLI_FLAGS({"rate", CLI_TEXT, offsetof(struct words, rate), "N", "requests per second: 500, 10k, 1M"},
             {"duration", CLI_TEXT, offsetof(struct words, duration), "TIME", "how long (default 10s)"},
@@ -583,7 +586,8 @@ const struct cli_command cli_load_commands[] = {
             {"password", CLI_TEXT, offsetof(struct words, password), "WORD", "ouch: of the login"},
             {"ca", CLI_TEXT, offsetof(struct words, ca), "FILE",
                 "TLS: PEM file of whom to trust (default: the system's store)"},
-            {"cert", CLI_TEXT, offsetof(struct words, cert), "FILE", "TLS: our certificate, where the target asks for one"},
+            {"cert", CLI_TEXT, offsetof(struct words, cert), "FILE",
+                "TLS: our certificate, where the target asks for one"},
             {"key", CLI_TEXT, offsetof(struct words, key), "FILE", "TLS: its key"},
             {"insecure", CLI_SWITCH, offsetof(struct words, insecure), NULL, "TLS: take any certificate"},
             {"jitter", CLI_TEXT, offsetof(struct words, jitter), "TIME",

@@ -2,8 +2,8 @@
  * can be looked at; what other implementations think of it is in tests/edge/test_tls.py. */
 #include "base/assert.h"
 #include "edge/live.h"
-#include "tls/tls_create.h"
 #include "sys/sim.h"
+#include "tls/tls_create.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

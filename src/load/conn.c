@@ -398,7 +398,8 @@ void load_conn_woken(struct load_worker *w, struct load_conn *c, uint64_t now) {
         return;
     }
     load_conn_flush(w, c, now);
-    if (c->state > LOAD_CONN_SHAKING && (!c->is_reading || load_stream_holds(w, c))) load_conn_event(w, c, SYS_POLL_READ, now);
+    if (c->state > LOAD_CONN_SHAKING && (!c->is_reading || load_stream_holds(w, c)))
+        load_conn_event(w, c, SYS_POLL_READ, now);
 }
 
 /* ---- ending ---- */

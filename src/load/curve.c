@@ -143,9 +143,10 @@ static enum weir_error form_init(struct load_curve *curve, const char *text, dou
         curve->period_s = period_ns ? (double)period_ns / NANOS : PERIOD_S;
         return add_all(curve, (struct load_curve_point[]){{0, r, 0}, {d, r, 0}}, 2);
     }
-    return weir_error_context(
-        WEIR_E_INVALID, "%.60s is no curve; there are steady, ramp, spike[:F], burst[:PERIOD], trace:FILE "
-        "and, with --pcap, capture", text);
+    return weir_error_context(WEIR_E_INVALID,
+        "%.60s is no curve; there are steady, ramp, spike[:F], burst[:PERIOD], trace:FILE "
+        "and, with --pcap, capture",
+        text);
 }
 
 enum weir_error load_curve_init(

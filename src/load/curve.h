@@ -30,7 +30,7 @@ struct load_curve {
     double total;      /* requests */
     double duration_s; /* of the last point */
     double rate_max;
-    double period_s; /* burst; else 0 */
+    double period_s;          /* burst; else 0 */
     const uint64_t *times_ns; /* capture: when each is due in one pass, borrowed; else NULL */
     uint64_t time_count;
     double pass_ns, stretch; /* one pass; what its times are multiplied by */

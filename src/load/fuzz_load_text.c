@@ -1,6 +1,7 @@
 /* Everything a person or a file tells the generator: URLs, numbers, templates, rates, network traces, captures,
  * objectives, results to compare. Taken apart, or refused with a sentence; what is taken keeps its promises.
- * Input: a byte that chooses, then the text. Covers: compare.c curve.c link.c objective.c pcap.c rtt.c target.c template.c.
+ * Input: a byte that chooses, then the text. Covers: compare.c curve.c link.c objective.c pcap.c rtt.c target.c
+ * template.c.
  */
 #include "base/assert.h"
 #include "load/link.h"

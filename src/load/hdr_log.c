@@ -8,7 +8,7 @@
 
 #define DIGITS        2
 #define HALF_BITS     7 /* 2 * 10^2 values to a half at least: 256 buckets, of which 128 are new per power of two */
-#define INDEXES       ((64 - HALF_BITS) << HALF_BITS)
+#define INDEXES       ((65 - HALF_BITS) << HALF_BITS) /* those of the first power of two are twice as many */
 #define COUNT_BYTES   9
 #define HEAD_BYTES    40
 #define WRAPPER_BYTES 8
@@ -117,7 +117,8 @@ enum weir_error load_hdr_log_line(struct load_hdr_log *log, struct text_builder 
     struct weir_slice bytes = weir_slice(log->zipped, WRAPPER_BYTES + zipped);
     base64_encode(bytes, log->text);
     log->text[base64_size(bytes.size)] = 0;
-    text_printf(out, "%.3f,%.3f,%.3f,", (double)start_ns / 1e9, (double)length_ns / 1e9, h->count ? (double)h->max / 1e6 : 0.0);
+    text_printf(
+        out, "%.3f,%.3f,%.3f,", (double)start_ns / 1e9, (double)length_ns / 1e9, h->count ? (double)h->max / 1e6 : 0.0);
     text_add(out, log->text);
     text_add(out, "\n");
     return WEIR_OK;

@@ -1,10 +1,10 @@
 /* load/hdr_log.h: HdrHistogram's interval log, which its own tools read and plot: a line for each interval, with the
  * histogram of the answers that came in it.
  *
- * Source: HdrHistogram's HistogramLogWriter (log format 1.3) and AbstractHistogram (V2 encoding: counts as zigzag LEB128
- * of at most nine bytes, a run of zeros as its negative length, in zlib, in base64). Values are nanoseconds; the line's
- * times are seconds and its maximum is ms, as that writer's are. Two significant digits, finer than our own buckets,
- * whose middle a value becomes. Owner: one thread. Memory: at init. Errors: NO_MEMORY.
+ * Source: HdrHistogram's HistogramLogWriter (log format 1.3) and AbstractHistogram (V2 encoding: counts as zigzag
+ * LEB128 of at most nine bytes, a run of zeros as its negative length, in zlib, in base64). Values are nanoseconds; the
+ * line's times are seconds and its maximum is ms, as that writer's are. Two significant digits, finer than our own
+ * buckets, whose middle a value becomes. Owner: one thread. Memory: at init. Errors: NO_MEMORY.
  */
 #ifndef WEIR_LOAD_HDR_LOG_H
 #define WEIR_LOAD_HDR_LOG_H
@@ -13,7 +13,7 @@
 #include <weir/error.h>
 
 struct load_hdr_log {
-    int64_t *counts;       /* by HdrHistogram's index */
+    int64_t *counts; /* by HdrHistogram's index */
     uint8_t *plain, *zipped;
     size_t plain_max, zipped_max;
     char *text; /* of a line's histogram, with its NUL */

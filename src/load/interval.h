@@ -1,7 +1,7 @@
 /* load/interval.h: latency by intervals of a run, while it runs. A worker records into one of two histograms; at an
- * interval's end it turns to the other one, and the main thread takes what is in the first. A worker whose last interval
- * was not taken yet stays in this one: late, never lost. Owner: `halves[turned & 1]` the worker, the other one the main
- * thread once `turned` is seen to have risen. Memory: at init. */
+ * interval's end it turns to the other one, and the main thread takes what is in the first. A worker whose last
+ * interval was not taken yet stays in this one: late, never lost. Owner: `halves[turned & 1]` the worker, the other one
+ * the main thread once `turned` is seen to have risen. Memory: at init. */
 #ifndef WEIR_LOAD_INTERVAL_H
 #define WEIR_LOAD_INTERVAL_H
 #include "base/histogram.h"

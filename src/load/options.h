@@ -23,10 +23,10 @@ struct tls;
 
 struct load_options {
     struct load_target target;
-    struct tls *tls;                   /* of target.is_tls: who is trusted, who we are; NULL: none */
+    struct tls *tls;                        /* of target.is_tls: who is trusted, who we are; NULL: none */
     const struct load_addresses *addresses; /* of the target's name; NULL: target.host is numeric */
-    const struct load_protocol *protocol; /* the caller's own instead of the target's; NULL: the target's */
-    void *context;                        /* of that */
+    const struct load_protocol *protocol;   /* the caller's own instead of the target's; NULL: the target's */
+    void *context;                          /* of that */
     struct load_curve curve;
     uint32_t connections, pipeline, threads;
     uint64_t timeout_ns; /* of an attempt; also what a run waits after its last request */
@@ -66,7 +66,8 @@ struct load_options {
     struct load_rtts rtts; /* instead, where there are any: connections take them in turns */
     /* Latency while it runs: called on the main thread for each interval, in order; an error ends the run. */
     uint64_t interval_ns; /* 0: never */
-    enum weir_error (*on_interval)(void *context, uint64_t start_ns, uint64_t length_ns, const struct histogram *latency);
+    enum weir_error (*on_interval)(
+        void *context, uint64_t start_ns, uint64_t length_ns, const struct histogram *latency);
     void *interval_context;
 };
 #endif

@@ -21,8 +21,7 @@ static bool takes_connections(struct sys *sys, const char *host, uint16_t port) 
     return good;
 }
 
-enum weir_error load_resolve(
-    struct sys *sys, const struct load_target *target, struct load_addresses *ret_addresses) {
+enum weir_error load_resolve(struct sys *sys, const struct load_target *target, struct load_addresses *ret_addresses) {
     struct load_addresses found = {0};
     enum weir_error e = sys_addresses_find(target->host, found.items, &found.count);
     if (e != WEIR_OK) return e;

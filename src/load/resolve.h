@@ -1,8 +1,8 @@
 /* load/resolve.h: the addresses of a target's name, found before the run, so that no lookup is in anybody's latency.
  *
- * Numeric hosts and "localhost" need none. Of several addresses of a stream those that take a connection now are kept (a
- * name may have addresses of a kind that this machine, or the target, does not speak); when none does, all are, and the
- * run says why. Owner: one thread, before the run. Errors: NOT_FOUND, with the resolver's sentence.
+ * Numeric hosts and "localhost" need none. Of several addresses of a stream those that take a connection now are kept
+ * (a name may have addresses of a kind that this machine, or the target, does not speak); when none does, all are, and
+ * the run says why. Owner: one thread, before the run. Errors: NOT_FOUND, with the resolver's sentence.
  */
 #ifndef WEIR_LOAD_RESOLVE_H
 #define WEIR_LOAD_RESOLVE_H

@@ -14,6 +14,7 @@ static struct weir_slice part_take(struct weir_slice *text, uint8_t end) {
     size_t size = at ? (size_t)(at - text->data) : text->size;
     struct weir_slice part = weir_slice(text->data, size);
     *text = weir_slice(text->data + size + (at != NULL), text->size - size - (at != NULL));
+    if (part.size > 0 && part.data[part.size - 1] == '\r') part.size--;
     return text_trim(part);
 }
 

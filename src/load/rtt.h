@@ -1,7 +1,9 @@
-/* load/rtt.h: round trips measured on real networks, a line for each: "NAME<tab>MEAN_MS<tab>SD_MS", below a line of headings.
+/* load/rtt.h: round trips measured on real networks, a line for each: "NAME<tab>MEAN_MS<tab>SD_MS", below a line of
+ * headings.
  *
  * A connection takes a line, and its messages a delay from it, half each way: gamma distributed, so that the round trip
- * has the line's mean and deviation. Pure; allocates its rows. Errors: INVALID, with the line; NOT_FOUND, with names there are.
+ * has the line's mean and deviation. Pure; allocates its rows. Errors: INVALID, with the line; NOT_FOUND, with names
+ * there are.
  */
 #ifndef WEIR_LOAD_RTT_H
 #define WEIR_LOAD_RTT_H

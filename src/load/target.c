@@ -32,8 +32,8 @@ static enum weir_error scheme_parse(const char *url, struct load_target *target,
             *ret_rest = colon + 3;
             return WEIR_OK;
         }
-    return weir_error_context(
-        WEIR_E_INVALID, "%.100s is no URL; write http://, https://, ws://, wss://, ouch://, ouch+tls:// or udp:// and HOST:PORT", url);
+    return weir_error_context(WEIR_E_INVALID,
+        "%.100s is no URL; write http://, https://, ws://, wss://, ouch://, ouch+tls:// or udp:// and HOST:PORT", url);
 }
 
 /* The colon before the port: not one of those inside the brackets of an IPv6 address. */

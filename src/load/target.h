@@ -15,7 +15,7 @@ struct load_target {
     char host[256]; /* a name, or numeric */
     uint16_t port;
     char authority[272]; /* host:port as written: the Host header */
-    const char *path;   /* from its '/' on, within the URL given; "/" when there is none */
+    const char *path;    /* from its '/' on, within the URL given; "/" when there is none */
 };
 
 /* http://HOST[:PORT][/PATH], ws://..., ouch://HOST:PORT, udp://HOST:PORT; with TLS https, wss, ouch+tls.

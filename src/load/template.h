@@ -19,7 +19,7 @@
 struct load_lines {
     struct weir_slice *items;
     uint64_t count;
-    size_t size_max; /* of the longest */
+    size_t size_max;    /* of the longest */
     uint64_t *times_ns; /* of a capture: since the first, never falling; else NULL */
 };
 /* Points into `text`. INVALID when there is no line. */

@@ -18,8 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
 #include <zlib.h>
+#include <cmocka.h>
 
 /* ---- templates ---- */
 
@@ -224,7 +224,8 @@ static void round_trips_are_half_each_way(void **state) {
     struct load_rtts rtts;
     struct load_link link;
     struct prng random = prng_seed(9);
-    struct weir_slice text = weir_slice_text("profile\tmean_ms\tsd_ms\nTelia.good.4G\t50\t20\r\nTelia.bad.3G\t200\t0\nTel\t1\t1\n");
+    struct weir_slice text =
+        weir_slice_text("profile\tmean_ms\tsd_ms\nTelia.good.4G\t50\t20\r\nTelia.bad.3G\t200\t0\nTel\t1\t1\n");
     assert_int_equal(load_rtts_init(&rtts, text, ""), WEIR_OK);
     assert_int_equal(rtts.count, 3);
     double sum = 0, squares = 0;
@@ -245,7 +246,8 @@ static void round_trips_are_half_each_way(void **state) {
     assert_int_equal(rtts.items[0].delay_ns, 100 * MS);
     load_rtts_done(&rtts);
     assert_int_equal(load_rtts_init(&rtts, text, "Teli"), WEIR_E_NOT_FOUND);
-    static const char *const bad[] = {"", "a\tb\tc\n", "h\na\t1\n", "h\na\t1\t2\t3\n", "h\na\t0\t2\n", "h\na\t1e9\t2\n", "h\na\t1\t-2\n"};
+    static const char *const bad[] = {
+        "", "a\tb\tc\n", "h\na\t1\n", "h\na\t1\t2\t3\n", "h\na\t0\t2\n", "h\na\t1e9\t2\n", "h\na\t1\t-2\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(load_rtts_init(&rtts, weir_slice_text(bad[i]), ""), WEIR_E_INVALID);
 }

@@ -160,7 +160,8 @@ WEIR_MUST enum weir_error load_stream_put(
     struct load_worker *w, struct load_conn *c, uint8_t *bytes, size_t size, size_t *ret_size);
 WEIR_MUST enum weir_error load_stream_get(
     struct load_worker *w, struct load_conn *c, uint8_t *bytes, size_t size, size_t *ret_size);
-bool load_stream_holds(const struct load_worker *w, const struct load_conn *c); /* bytes of which the poller does not tell */
+bool load_stream_holds(
+    const struct load_worker *w, const struct load_conn *c); /* bytes of which the poller does not tell */
 void load_stream_close(struct load_worker *w, struct load_conn *c, bool resets);
 
 void load_conn_open(struct load_worker *w, struct load_conn *c, uint64_t now);

@@ -36,7 +36,7 @@ static const char *machine_name(uint16_t machine) {
     return "another machine";
 }
 
-static enum weir_error check_head(const char *path, const ElfW(Ehdr) *head, size_t size) {
+static enum weir_error check_head(const char *path, const ElfW(Ehdr) * head, size_t size) {
     if (size < sizeof *head || memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 || head->e_type != ET_DYN)
         return weir_error_context(WEIR_E_UNSUPPORTED,
             "%s is no shared object; build it with: cc -shared -fPIC $(pkg-config --cflags weir) -o NAME.so ...", path);
@@ -47,7 +47,7 @@ static enum weir_error check_head(const char *path, const ElfW(Ehdr) *head, size
 }
 
 /* All that will be mapped is there: touching what is not ends the process. */
-static enum weir_error check_size(struct sys *sys, const char *path, int file, const ElfW(Ehdr) *head) {
+static enum weir_error check_size(struct sys *sys, const char *path, int file, const ElfW(Ehdr) * head) {
     ElfW(Phdr) part = {0};
     uint64_t bytes = 0;
     enum weir_error e = sys->file_size(sys, file, &bytes);

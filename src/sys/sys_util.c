@@ -44,9 +44,8 @@ static enum weir_error read_opened(
     enum weir_error e = sys->file_size(sys, file, &size);
     if (e) return e;
     if (size > size_max)
-        return weir_error_context(
-            WEIR_E_TOO_LARGE, "%s has %llu bytes; at most %llu are read", path, (unsigned long long)size,
-            (unsigned long long)size_max);
+        return weir_error_context(WEIR_E_TOO_LARGE, "%s has %llu bytes; at most %llu are read", path,
+            (unsigned long long)size, (unsigned long long)size_max);
     /* One more: text users may rely on a NUL behind the end. */
     uint8_t *data = size < SIZE_MAX ? malloc((size_t)size + 1) : NULL;
     if (!data)

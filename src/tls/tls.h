@@ -47,9 +47,9 @@ void tls_give(struct tls *tls);        /* the last one frees it; NULL is fine */
 const struct tls_facts *tls_facts(const struct tls *tls);
 /* For programs that connect: who they trust, and who they are. */
 struct tls_client {
-    const char *ca;        /* PEM file; "": the system's store */
+    const char *ca;         /* PEM file; "": the system's store */
     const char *cert, *key; /* PEM files of the client's own; "": none */
-    bool trusts_anyone;    /* no certificate is checked */
+    bool trusts_anyone;     /* no certificate is checked */
 };
 WEIR_MUST enum weir_error tls_open_client(struct sys *sys, const struct tls_client *client, struct tls **ret_tls);
 

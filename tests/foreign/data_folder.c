@@ -1,9 +1,11 @@
-/* data_folder: writes folders of a log and of a node with a small service, and says what is in them, so that machines of other byte orders
- * and sizes can be compared (tools/cross/exchange.py). Everything it prints follows from the folder alone.
+/* data_folder: writes folders of a log and of a node with a small service, and says what is in them, so that machines
+ * of other byte orders and sizes can be compared (tools/cross/exchange.py). Everything it prints follows from the
+ * folder alone.
  *
- *     data_folder write FOLDER COUNT [crash]   COUNT more records and commands; crash: ends without a stop, the tail in the journal
- *     data_folder look FOLDER                  without opening: every frame, batch and record, and what verify finds
- *     data_folder read FOLDER                  opens (recovers) and reads: fingerprints of records, state of the service; stops cleanly
+ *     data_folder write FOLDER COUNT [crash]   COUNT more records and commands; crash: ends without a stop, the tail in
+ * the journal data_folder look FOLDER                  without opening: every frame, batch and record, and what verify
+ * finds data_folder read FOLDER                  opens (recovers) and reads: fingerprints of records, state of the
+ * service; stops cleanly
  */
 #include "data_folder.h"
 #include "log/log.h"
@@ -56,7 +58,8 @@ int main(int argc, char **argv) {
         data_log_read(sys, argv[2]);
         data_node_read(sys, argv[2]);
     } else {
-        fprintf(stderr, "usage: data_folder write FOLDER COUNT [crash] | crash-log FOLDER COUNT | look FOLDER | read FOLDER\n");
+        fprintf(stderr,
+            "usage: data_folder write FOLDER COUNT [crash] | crash-log FOLDER COUNT | look FOLDER | read FOLDER\n");
         return 64;
     }
     sys_linux_free(sys);

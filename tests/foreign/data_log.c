@@ -121,7 +121,8 @@ static void read_batch(struct weir_compression *codec, struct weir_slice batch, 
     data_must(reader.error, "record");
 }
 
-static void read_partition(struct log *log, const char *topic, struct log_partition *p, struct weir_compression *codec) {
+static void read_partition(
+    struct log *log, const char *topic, struct log_partition *p, struct weir_compression *codec) {
     uint64_t next = atomic_load(&p->start), high = atomic_load(&p->high);
     uint8_t *bytes = malloc(READ_BYTES), *plain = malloc(LOG_PLAIN_BYTES_MAX);
     struct digest stored = {0}, read = {0};
@@ -151,8 +152,8 @@ void data_log_read(struct sys *sys, const char *folder) {
     struct open_log o = log_of(sys, folder);
     struct weir_compression codec;
     const struct log_recovery *found = log_recovered(o.log);
-    printf("recovered %s frames %" PRIu64 " records %" PRIu64 " lazy %" PRIu64 "\n", found->clean ? "clean" : "a crash", found->frames,
-        found->records, found->lazy_records);
+    printf("recovered %s frames %" PRIu64 " records %" PRIu64 " lazy %" PRIu64 "\n", found->clean ? "clean" : "a crash",
+        found->frames, found->records, found->lazy_records);
     data_must(weir_compression_open(&codec), "codecs");
     for (size_t t = 0; t < TOPICS; t++)
         for (uint32_t i = 0; i < PARTITIONS; i++)

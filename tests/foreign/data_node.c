@@ -118,8 +118,9 @@ static uint64_t on_cycle(void *ctx, struct host_lane *lane, uint64_t mono_ns) {
         uint8_t value[COMMAND];
         store_le64(value, hash_u64(client->sent, 3));
         store_le64(value + 8, client->sent);
-        struct host_command c = {
-            .command = {.partition = (uint32_t)(client->sent % PARTITIONS), .type = 1, .value = weir_slice(value, sizeof value)},
+        struct host_command c = {.command = {.partition = (uint32_t)(client->sent % PARTITIONS),
+                                     .type = 1,
+                                     .value = weir_slice(value, sizeof value)},
             .origin = {.correlation = client->sent},
             .wants_reply = true};
         if (host_submit(lane, &c) != WEIR_OK) break;
@@ -147,7 +148,8 @@ static void node_run(struct node *n, struct sys *sys, const char *folder, struct
     log_options.output_bytes_max = 1u << 20; /* address space, of which a machine of 32 bits has little */
     data_must(settings_new(services, &n->settings), "settings");
     data_must(log_open(sys, &log_options, &n->log), "open");
-    struct host_options options = {.services = services, .settings = n->settings, .lanes = 1, .folder = path, .edge = &n->edge};
+    struct host_options options = {
+        .services = services, .settings = n->settings, .lanes = 1, .folder = path, .edge = &n->edge};
     data_must(host_open(sys, n->log, &options, &n->host), "host");
     data_must(log_start(n->log), "start");
     data_must(host_start(n->host), "host");
@@ -179,7 +181,8 @@ void data_node_read(struct sys *sys, const char *folder) {
         struct host_partition_facts f;
         host_partition_facts(n.host, i, &f);
         /* Not `applied`: a start behind a crash appends a record of its own. */
-        printf("state %s/%u digest %016" PRIx64 " emission %016" PRIx64 "\n", f.service, f.partition, f.digest, f.emission_hash);
+        printf("state %s/%u digest %016" PRIx64 " emission %016" PRIx64 "\n", f.service, f.partition, f.digest,
+            f.emission_hash);
     }
     node_stop(&n);
 }
