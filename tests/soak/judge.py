@@ -1,6 +1,7 @@
 """What a soak must have been like: judges series of samples, and knows nothing of nodes. Pure, so that test_judge.py can plant faults.
 
-    samples    [{"at": seconds from the start, "anon_mb", "file_mb", "descriptors", "threads", "disk_mb", "kept_mb", "journal_mb", ...}]
+    samples    [{"at": seconds from the start, "anon_mb", "file_mb", "descriptors" (all but segments), "segment_files",
+                "threads", "disk_mb", "kept_mb", "journal_mb", ...}]
     windows    [{"at", "load", "p50_ms", "p99_ms", "p99.9_ms", "answered", "failed"}], one per load and window
     counts     {"snapshots": n, ...}: what must have happened at all
 
@@ -11,6 +12,7 @@ import statistics
 
 MEMORY_SHARE, MEMORY_MB = 0.03, 2.0  # growth over the second half, by fit: of the level, or so much, whichever is more
 DESCRIPTORS_SPARE = 2                # a backup or a snapshot has files open; never more than these beyond what was seen before
+SEGMENT_FILES_MAX = 2048             # the log's cache of open segments has a bound (OPEN_FILES_MAX), and fills while segments are added
 # Last quarter over second: ratio, and what is granted beside it, ms. The disk of a shared machine has its moods. p99.9 is shown alone.
 LATENCY = {"p50_ms": (1.75, 1.0), "p99_ms": (2.0, 5.0), "p99.9_ms": None}
 
@@ -46,6 +48,8 @@ def descriptors(samples):
         before = max(row[name] for row in part(samples, 0.1, 0.5))
         after = max(row[name] for row in part(samples, 0.5, 1.0))
         rows.append((name, after <= before + spare, after, before + spare, "the most in the second half; in the first %d" % before))
+    most = max(row["segment_files"] for row in samples)
+    rows.append(("segment_files", most <= SEGMENT_FILES_MAX, most, SEGMENT_FILES_MAX, "open segments of the log, a cache"))
     return rows
 
 

@@ -21,7 +21,7 @@ def quiet(seconds=2700):
         filling = min(1.0, at / (seconds / 3))
         shadow = 9.0 if at % 120 < 4 else 0.0
         out.append({"at": at, "anon_mb": 20 + 30 * filling + shadow + chance.gauss(0, 0.3), "file_mb": 9.0, "threads": 7,
-                    "descriptors": 40 + chance.randrange(5) + (2 if at % 60 < 3 else 0), "kept_mb": 30 + at % 15, "journal_mb": 256})
+                    "descriptors": 40 + chance.randrange(5) + (2 if at % 60 < 3 else 0), "segment_files": 30 + at // 30, "kept_mb": 30 + at % 15, "journal_mb": 256})
     return out
 
 
@@ -48,6 +48,8 @@ tap.equal(failed(judge.memory(planted(samples, "anon_mb", lambda at: at * 0.003)
 tap.equal(failed(judge.memory(planted(samples, "file_mb", lambda at: at * 0.003))), ["file_mb"], "also of pages of files")
 tap.equal(failed(judge.memory(planted(samples, "anon_mb", lambda at: 20.0 if at > 2025 else 0))), ["anon_mb"], "so is a step late in the run")
 tap.equal(failed(judge.descriptors(planted(samples, "descriptors", lambda at: at // 200))), ["descriptors"], "a descriptor lost every 200 s is found")
+tap.equal(failed(judge.descriptors(planted(samples, "segment_files", lambda at: at))), ["segment_files"],
+          "a cache of open files that has lost its bound is found")
 tap.equal(failed(judge.descriptors(planted(samples, "threads", lambda at: at > 2000))), ["threads"], "one thread more is found")
 tap.equal(failed(judge.disk(planted(samples, "kept_mb", lambda at: at * 0.02), 64, 260)), ["kept_mb"], "a topic whose retention stands still is found")
 slow = [dict(row, p50_ms=row["p50_ms"] + row["at"] * 0.005) for row in figures]
