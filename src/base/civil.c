@@ -61,11 +61,15 @@ bool civil_to_ns(const struct civil *c, int64_t *ret_ns) {
     if (c->month < 1 || c->month > 12 || c->day < 1 || c->day > days_in_month(c->year, c->month) || c->hour > 23 ||
         c->minute > 59 || c->second > 59 || c->nanosecond >= NS_PER_SECOND)
         return false;
-    __int128 seconds = (__int128)civil_days(c->year, c->month, c->day) * SECONDS_A_DAY;
-    seconds += (__int128)c->hour * 3600 + c->minute * 60 + c->second;
-    __int128 ns = seconds * NS_PER_SECOND + c->nanosecond;
-    if (ns < INT64_MIN || ns > INT64_MAX) return false;
-    *ret_ns = (int64_t)ns;
+    /* Years are ints, so the seconds fit. Before 1970 counted back from the next second: else the first one that can be
+     * said would not fit. */
+    int64_t seconds =
+        civil_days(c->year, c->month, c->day) * SECONDS_A_DAY + c->hour * 3600 + c->minute * 60 + c->second;
+    int64_t before = seconds < 0, ns = 0;
+    if (__builtin_mul_overflow(seconds + before, (int64_t)NS_PER_SECOND, &ns) ||
+        __builtin_add_overflow(ns, (int64_t)c->nanosecond - before * (int64_t)NS_PER_SECOND, &ns))
+        return false;
+    *ret_ns = ns;
     return true;
 }
 

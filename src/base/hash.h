@@ -8,12 +8,13 @@
 #ifndef WEIR_BASE_HASH_H
 #define WEIR_BASE_HASH_H
 
+#include "base/wide.h"
 #include <weir/slice.h>
 
 /* High and low half of the 128-bit product, folded: the mixing step of everything here. */
 static inline uint64_t hash_fold(uint64_t a, uint64_t b) {
-    unsigned __int128 p = (unsigned __int128)a * b;
-    return (uint64_t)p ^ (uint64_t)(p >> 64);
+    struct wide product = wide_product(a, b);
+    return product.low ^ product.high;
 }
 /* One integer; a good spread of nearby keys. */
 static inline uint64_t hash_u64(uint64_t key, uint64_t seed) {

@@ -33,9 +33,7 @@ void histogram_merge(struct histogram *h, const struct histogram *from) {
     h->count += from->count;
     /* Values that `from` clipped sit in its last bucket; they are clipped here too unless already counted as moved. */
     if (from->bucket_count <= h->bucket_count) h->clipped += from->clipped;
-    unsigned __int128 sum = (unsigned __int128)h->sum_low + from->sum_low;
-    h->sum_low = (uint64_t)sum;
-    h->sum_high += from->sum_high + (uint64_t)(sum >> 64);
+    h->sum_high += from->sum_high + __builtin_add_overflow(h->sum_low, from->sum_low, &h->sum_low);
     h->min = from->min < h->min ? from->min : h->min;
     h->max = from->max > h->max ? from->max : h->max;
 }

@@ -10,6 +10,7 @@
 #define WEIR_BASE_HISTOGRAM_H
 
 #include "base/assert.h"
+#include "base/wide.h"
 
 #include <weir/slice.h>
 
@@ -55,9 +56,8 @@ static inline void histogram_record_many(struct histogram *h, uint64_t value, ui
     if (i < h->low) h->low = i;
     if (i >= h->high) h->high = i + 1;
     h->count += times;
-    unsigned __int128 sum = (unsigned __int128)value * times + h->sum_low;
-    h->sum_low = (uint64_t)sum;
-    h->sum_high += (uint64_t)(sum >> 64);
+    struct wide product = wide_product(value, times);
+    h->sum_high += product.high + __builtin_add_overflow(h->sum_low, product.low, &h->sum_low);
     if (value < h->min) h->min = value;
     if (value > h->max) h->max = value;
 }

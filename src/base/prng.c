@@ -2,6 +2,7 @@
 #include "base/prng.h"
 
 #include "base/assert.h"
+#include "base/wide.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,13 +10,13 @@
 /* Lemire's multiply and reject: the product's high half is uniform once the low half clears the biased part. */
 uint64_t prng_below(struct prng *p, uint64_t bound) {
     WEIR_ASSERT(bound > 0);
-    unsigned __int128 product = (unsigned __int128)prng_next(p) * bound;
-    if ((uint64_t)product < bound) {
+    struct wide product = wide_product(prng_next(p), bound);
+    if (product.low < bound) {
         uint64_t biased = (0u - bound) % bound;
-        while ((uint64_t)product < biased)
-            product = (unsigned __int128)prng_next(p) * bound;
+        while (product.low < biased)
+            product = wide_product(prng_next(p), bound);
     }
-    return (uint64_t)(product >> 64);
+    return product.high;
 }
 
 uint64_t prng_between(struct prng *p, uint64_t low, uint64_t high) {

@@ -131,13 +131,19 @@ static bool take_amount(struct weir_slice *s, struct amount *ret) {
 
 /* amount * size as a whole number; INVALID when it is not whole. */
 static enum weir_error apply_unit(struct amount a, uint64_t size, uint64_t *ret) {
-    unsigned __int128 value = (unsigned __int128)a.digits * size;
-    for (unsigned i = 0; i < a.places; i++) {
-        if (value % 10) return WEIR_E_INVALID;
-        value /= 10;
+    static const uint64_t primes_of_ten[] = {2, 5};
+    for (unsigned i = 0; i < 2 * a.places; i++) {
+        uint64_t prime = primes_of_ten[i % 2];
+        if (a.digits % prime == 0)
+            a.digits /= prime;
+        else if (size % prime == 0)
+            size /= prime;
+        else
+            return WEIR_E_INVALID;
     }
-    if (value > UINT64_MAX) return WEIR_E_OUT_OF_RANGE;
-    *ret = (uint64_t)value;
+    uint64_t value = 0;
+    if (__builtin_mul_overflow(a.digits, size, &value)) return WEIR_E_OUT_OF_RANGE;
+    *ret = value;
     return WEIR_OK;
 }
 

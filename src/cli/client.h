@@ -3,8 +3,8 @@
 #ifndef WEIR_CLI_CLIENT_H
 #define WEIR_CLI_CLIENT_H
 #include "cli/command.h"
-#include "edge/tls.h"
 #include "sys/sys.h"
+#include "tls/tls.h"
 #include "wire/http.h"
 
 #define CLIENT_ANSWER_BYTES_MAX (64u << 20)

@@ -71,8 +71,10 @@ enum weir_error client_link_wait(struct client *client, uint32_t bits) {
 }
 
 static enum weir_error shake_hands(struct client *client, const struct client_options *options) {
-    const char *ca = from_environment(options->ca, "WEIR_CA"), *cert = from_environment(NULL, "WEIR_CERT");
-    enum weir_error e = tls_open_client(client->sys, ca, cert, from_environment(NULL, "WEIR_KEY"), &client->tls);
+    struct tls_client who = {.ca = from_environment(options->ca, "WEIR_CA"),
+        .cert = from_environment(NULL, "WEIR_CERT"),
+        .key = from_environment(NULL, "WEIR_KEY")};
+    enum weir_error e = tls_open_client(client->sys, &who, &client->tls);
     const char *name = client->is_unix ? "localhost" : client->host;
     if (e == WEIR_OK) e = tls_link_connect(&client->link, client->tls, client->sys, client->socket, name);
     while (e == WEIR_OK && !client->link.done) {

@@ -1,338 +1,17 @@
-/* weir load: what to send, when, to whom, and how it went. The generator is src/load. */
-#include "base/units.h"
-#include "cli/command.h"
-#include "load/pcap.h"
-#include "load/report.h"
-#include "load/run.h"
+/* weir load: runs the generator (src/load), and tells how it went. */
+#include "cli/load_job.h"
+
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#define FILE_BYTES_MAX (1u << 30)
-#define TEXT_BYTES     (8u << 20)
-#define EXIT_NOT_HELD  1 /* an objective was missed, or the run is invalid */
-
-/* As given on the command line. */
-struct words {
-    const char *method, *body, *body_file, *data, *pcap, *rate, *curve, *duration, *connections, *pipeline, *threads,
-        *timeout, *late, *seed, *match, *hello, *jitter, *reorder, *reorder_by, *loss, *duplicate, *reset, *reconnect,
-        *slow, *slow_rate, *dribble, *dribble_gap, *half_open, *net, *delay, *delay_sd, *slo, *hdr, *symbol, *account,
-        *session, *password, *price, *quantity;
-    struct cli_list headers;
-    uint64_t retries;
-    bool idempotent, random, json, compare;
-};
-
-/* All that has to be given back. */
-struct job {
-    struct sys *sys;
-    struct load_options options;
-    struct load_lines lines;
-    struct load_objectives objectives;
-    struct load_result result;
-    struct weir_slice files[8];
-    uint32_t file_count;
-    struct text_builder head; /* the HTTP head's template text */
-    void *text;
-    bool has_objectives;
-};
+#define EXIT_NOT_HELD 1 /* an objective was missed, or the run is invalid */
 
 static volatile sig_atomic_t interrupted;
 
 static void on_signal(int number) {
     (void)number;
     interrupted = 1;
-}
-
-/* ---- pieces ---- */
-
-static enum weir_error named(enum weir_error e, const char *flag) {
-    return e == WEIR_OK ? e : weir_error_wrap(e, "--%s", flag);
-}
-
-static enum weir_error read_file(struct job *job, const char *path, struct weir_slice *ret) {
-    WEIR_ASSERT(job->file_count < WEIR_ARRAY_COUNT(job->files));
-    enum weir_error e = sys_read_all(job->sys, path, FILE_BYTES_MAX, &job->files[job->file_count]);
-    if (e == WEIR_OK) *ret = job->files[job->file_count++];
-    return e;
-}
-
-static enum weir_error take_duration(const char *text, const char *flag, uint64_t *ret) {
-    return text ? named(parse_duration(weir_slice_text(text), ret), flag) : WEIR_OK;
-}
-
-static enum weir_error take_share(const char *text, const char *flag, uint32_t *ret) {
-    return text ? named(load_share_parse(weir_slice_text(text), ret), flag) : WEIR_OK;
-}
-
-/* A number with a decimal unit, within bounds. */
-static enum weir_error take_count(const char *text, const char *flag, uint64_t low, uint64_t high, uint64_t *ret) {
-    uint64_t value = 0;
-    if (!text) return WEIR_OK;
-    enum weir_error e = parse_u64(weir_slice_text(text), &value);
-    if (e == WEIR_OK && (value < low || value > high))
-        e = weir_error_context(
-            WEIR_E_INVALID, "%s is not from %llu to %llu", text, (unsigned long long)low, (unsigned long long)high);
-    if (e == WEIR_OK) *ret = value;
-    return named(e, flag);
-}
-
-static enum weir_error take_count32(const char *text, const char *flag, uint32_t high, uint32_t *ret) {
-    uint64_t value = *ret;
-    enum weir_error e = take_count(text, flag, 1, high, &value);
-    if (e == WEIR_OK) *ret = (uint32_t)value;
-    return e;
-}
-
-/* ---- what is sent ---- */
-
-static enum weir_error body_init(struct job *job, const struct words *w) {
-    struct load_options *o = &job->options;
-    struct weir_slice text = weir_slice_text(w->body ? w->body : ""), file;
-    enum weir_error e = WEIR_OK;
-    if (w->data) {
-        e = read_file(job, w->data, &file);
-        if (e == WEIR_OK) e = load_lines_init(&job->lines, file);
-        if (e != WEIR_OK) return named(e, "data");
-    }
-    if (w->body_file) {
-        e = read_file(job, w->body_file, &text);
-        if (e != WEIR_OK) return named(e, "body-file");
-    }
-    if (w->pcap) {
-        e = read_file(job, w->pcap, &file);
-        if (e == WEIR_OK) e = load_pcap_init(&o->packets, file);
-        if (e != WEIR_OK) return named(e, "pcap");
-    }
-    bool is_message = o->target.scheme == LOAD_WS || o->target.scheme == LOAD_UDP;
-    if (is_message && !w->body && !w->body_file && !w->pcap)
-        text = weir_slice_text(w->data ? "{{line}}" : "{\"n\":{{n}}}");
-    o->has_body = w->body || w->body_file;
-    return named(load_template_init(&o->body, text, w->data ? &job->lines : NULL), "body");
-}
-
-static bool header_split(const char *text, struct weir_http_header *ret) {
-    const char *colon = strchr(text, ':');
-    if (!colon || colon == text || strpbrk(text, "\r\n")) return false;
-    *ret = (struct weir_http_header){weir_slice(text, (size_t)(colon - text)), text_trim(weir_slice_text(colon + 1))};
-    return true;
-}
-
-static enum weir_error headers_init(struct job *job, const struct words *w, bool *ret_has_type) {
-    struct load_options *o = &job->options;
-    for (uint32_t i = 0; i < w->headers.count; i++) {
-        struct weir_http_header *h = &o->headers[o->header_count];
-        if (o->header_count == LOAD_HEADERS_MAX)
-            return weir_error_context(WEIR_E_TOO_LARGE, "--header may be given %u times", LOAD_HEADERS_MAX);
-        if (!header_split(w->headers.items[i], h))
-            return weir_error_context(WEIR_E_INVALID, "--header %s: write 'Name: value'", w->headers.items[i]);
-        *ret_has_type |= text_equal_nocase(h->name, weir_slice_text("content-type"));
-        o->header_count++;
-    }
-    return WEIR_OK;
-}
-
-static enum weir_error head_init(struct job *job, const struct words *w) {
-    struct load_options *o = &job->options;
-    struct text_builder *t = &job->head;
-    bool has_type = false;
-    enum weir_error e = headers_init(job, w, &has_type);
-    if (e != WEIR_OK || o->target.scheme != LOAD_HTTP) return e;
-    const char *method = w->method ? w->method : o->has_body ? "POST" : "GET";
-    if (method[0] == 0 || strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != strlen(method))
-        return weir_error_context(WEIR_E_INVALID, "--method %s is no method; write GET, POST, PUT ...", method);
-    o->is_head = strcmp(method, "HEAD") == 0;
-    *t = text_builder(job->text, TEXT_BYTES);
-    text_printf(t, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, o->target.path, o->target.authority);
-    for (uint32_t i = 0; i < o->header_count; i++) {
-        text_add_slice(t, o->headers[i].name);
-        text_add(t, ": ");
-        text_add_slice(t, o->headers[i].value);
-        text_add(t, "\r\n");
-    }
-    if (o->has_body && !has_type) text_add(t, "Content-Type: application/json\r\n");
-    if (w->idempotent) text_add(t, "Idempotency-Key: {{uuid}}\r\n");
-    if (!o->has_body && strcmp(method, "GET") != 0 && !o->is_head) text_add(t, "Content-Length: 0\r\n");
-    if (strpbrk(o->target.path, " \t\r\n") && !strstr(o->target.path, "{{"))
-        return weir_error_context(WEIR_E_INVALID, "the path holds a blank; write %%20");
-    e = load_template_init(&o->head, text_slice(t), w->data ? &job->lines : NULL);
-    return e == WEIR_OK ? e : weir_error_wrap(e, "the path or a --header");
-}
-
-static enum weir_error match_init(struct load_options *o, const char *text) {
-    o->match = o->target.scheme == LOAD_UDP ? LOAD_MATCH_NONE : LOAD_MATCH_ORDER;
-    if (!text) return WEIR_OK;
-    if (o->target.scheme != LOAD_WS && o->target.scheme != LOAD_UDP)
-        return weir_error_context(WEIR_E_INVALID,
-            "--match is for ws:// and udp://: the answers of %s:// are told apart by "
-            "their protocol",
-            load_scheme_name(o->target.scheme));
-    if (strcmp(text, "none") == 0) {
-        o->match = LOAD_MATCH_NONE;
-    } else if (strcmp(text, "order") == 0) {
-        o->match = LOAD_MATCH_ORDER;
-    } else if (strncmp(text, "field:", 6) == 0 && text[6] && o->target.scheme == LOAD_WS) {
-        o->match = LOAD_MATCH_FIELD;
-        o->match_field = text + 6;
-    } else {
-        return weir_error_context(WEIR_E_INVALID, "--match %s: there are order, none and, for ws://, field:NAME", text);
-    }
-    return WEIR_OK;
-}
-
-static enum weir_error ouch_init(struct load_options *o, const struct words *w) {
-    const char *dash = w->price ? strchr(w->price, '-') : NULL;
-    o->ouch.account = 61000;
-    o->ouch.price_low = 990;
-    o->ouch.price_high = 1010;
-    o->ouch.quantity = 10;
-    o->ouch.symbol = w->symbol ? w->symbol : "";
-    o->ouch.password = w->password ? w->password : "";
-    o->ouch.session = w->session ? w->session : "";
-    if (o->target.scheme != LOAD_OUCH) return WEIR_OK;
-    if (!w->symbol || strlen(w->symbol) > 8)
-        return weir_error_context(WEIR_E_INVALID,
-            "--symbol is missing or too long: what to trade; define it first with "
-            "POST /v1/exchange/symbols");
-    if (w->price &&
-        (!dash || parse_u64(weir_slice(w->price, (size_t)(dash - w->price)), &o->ouch.price_low) != WEIR_OK ||
-            parse_u64(weir_slice_text(dash + 1), &o->ouch.price_high) != WEIR_OK || o->ouch.price_low == 0 ||
-            o->ouch.price_low > o->ouch.price_high))
-        return weir_error_context(
-            WEIR_E_INVALID, "--price %s: write the lowest and the highest, as in 990-1010", w->price);
-    enum weir_error e = take_count(w->account, "account", 1, 999999 - LOAD_CONNECTIONS_MAX, &o->ouch.account);
-    return e == WEIR_OK ? take_count(w->quantity, "quantity", 1, 999999, &o->ouch.quantity) : e;
-}
-
-/* ---- when, over what ---- */
-
-static enum weir_error schedule_init(struct job *job, const struct words *w) {
-    struct load_options *o = &job->options;
-    const char *curve = w->curve ? w->curve : "steady", *path = load_curve_file(curve);
-    struct weir_slice trace = {0};
-    double rate = 0;
-    uint64_t duration_ns = 0;
-    enum weir_error e = w->rate ? named(load_rate_parse(weir_slice_text(w->rate), &rate), "rate") : WEIR_OK;
-    if (e == WEIR_OK) e = take_duration(w->duration, "duration", &duration_ns);
-    if (e == WEIR_OK && path) e = named(read_file(job, path, &trace), "curve");
-    if (e == WEIR_OK) e = load_curve_init(&o->curve, curve, trace, rate, (double)duration_ns / 1e9);
-    if (e == WEIR_OK) e = take_duration(w->jitter, "jitter", &o->jitter_ns);
-    if (e == WEIR_OK) e = take_share(w->reorder, "reorder", &o->reorder_ppm);
-    /* Three gaps at the mean rate: late enough for the next ones to overtake. */
-    o->reorder_ns = e == WEIR_OK ? (uint64_t)(3e9 * o->curve.duration_s / o->curve.total) : 0;
-    if (e == WEIR_OK) e = take_duration(w->reorder_by, "reorder-by", &o->reorder_ns);
-    o->random_arrivals = w->random;
-    o->retries = (uint32_t)(w->retries < 100 ? w->retries : 100);
-    return e;
-}
-
-static enum weir_error clients_init(struct load_options *o, const struct words *w) {
-    enum weir_error e = take_share(w->slow, "slow", &o->slow_ppm);
-    o->slow_bytes_s = 1024;
-    o->dribble_gap_ns = 10 * SYS_NANOS_PER_MS;
-    if (e == WEIR_OK && w->slow_rate)
-        e = named(parse_bytes(weir_slice_text(w->slow_rate), &o->slow_bytes_s), "slow-rate");
-    if (e == WEIR_OK) e = take_share(w->dribble, "dribble", &o->dribble_ppm);
-    if (e == WEIR_OK) e = take_duration(w->dribble_gap, "dribble-gap", &o->dribble_gap_ns);
-    if (e == WEIR_OK) e = take_share(w->half_open, "half-open", &o->half_open_ppm);
-    if (e == WEIR_OK) e = take_share(w->reset, "reset", &o->reset_ppm);
-    if (e == WEIR_OK && (uint64_t)o->slow_ppm + o->dribble_ppm + o->half_open_ppm > 1000000)
-        e = weir_error_context(
-            WEIR_E_INVALID, "--slow, --dribble and --half-open together are more than all connections");
-    if (e == WEIR_OK && o->slow_bytes_s == 0) e = weir_error_context(WEIR_E_INVALID, "--slow-rate must be above 0");
-    if (e != WEIR_OK || !w->reconnect) return e;
-    if (parse_u64(weir_slice_text(w->reconnect), &o->reconnect_requests) == WEIR_OK && o->reconnect_requests > 0)
-        return WEIR_OK;
-    return named(parse_duration(weir_slice_text(w->reconnect), &o->reconnect_ns),
-        "reconnect-every (a number of requests or a time)");
-}
-
-static enum weir_error trace_init(struct job *job, const char *path, struct load_trace *trace) {
-    struct weir_slice text;
-    enum weir_error e = read_file(job, path, &text);
-    if (e == WEIR_OK) e = load_trace_init(trace, text);
-    return e == WEIR_OK ? e : weir_error_wrap(e, "--net %s", path);
-}
-
-/* --net FILE (both ways) or UP,DOWN; "trace:" before it may stand. */
-static enum weir_error network_init(struct job *job, const struct words *w) {
-    struct load_options *o = &job->options;
-    char path[512];
-    enum weir_error e = take_duration(w->delay, "delay", &o->delay_ns);
-    if (e == WEIR_OK) e = take_duration(w->delay_sd, "delay-sd", &o->delay_sd_ns);
-    if (e == WEIR_OK) e = take_share(w->loss, "loss", &o->loss_ppm);
-    if (e == WEIR_OK) e = take_share(w->duplicate, "duplicate", &o->duplicate_ppm);
-    if (e == WEIR_OK && o->duplicate_ppm && o->target.scheme != LOAD_UDP)
-        e = weir_error_context(WEIR_E_INVALID, "--duplicate is for udp://: TCP removes what comes twice");
-    if (e == WEIR_OK && w->delay_sd && !o->delay_ns)
-        e = weir_error_context(WEIR_E_INVALID, "--delay-sd needs --delay, the mean");
-    if (e != WEIR_OK || !w->net) return e;
-    const char *net = strncmp(w->net, "trace:", 6) == 0 ? w->net + 6 : w->net, *comma = strchr(net, ',');
-    size_t size = comma ? (size_t)(comma - net) : strlen(net);
-    if (size >= sizeof path) return weir_error_context(WEIR_E_TOO_LARGE, "--net: the path is too long");
-    memcpy(path, net, size);
-    path[size] = 0;
-    e = trace_init(job, path, &o->up);
-    if (e == WEIR_OK) e = trace_init(job, comma ? comma + 1 : path, &o->down);
-    o->has_up = o->has_down = e == WEIR_OK;
-    return e;
-}
-
-static enum weir_error sizes_init(struct job *job, const struct words *w) {
-    struct load_options *o = &job->options;
-    o->connections = o->target.scheme == LOAD_HTTP ? 10 : 1;
-    o->pipeline = o->target.scheme == LOAD_HTTP ? 1 : 1024;
-    o->threads = 1;
-    o->timeout_ns = 10 * SYS_NANOS_PER_S;
-    o->late_max_ns = 10 * SYS_NANOS_PER_MS;
-    job->sys->random(job->sys, &o->seed, sizeof o->seed);
-    o->seed >>= 11; /* so that JSON's readers can hold it */
-    enum weir_error e = take_count32(w->connections, "connections", LOAD_CONNECTIONS_MAX, &o->connections);
-    if (e == WEIR_OK) e = take_count32(w->pipeline, "pipeline", LOAD_PIPELINE_MAX, &o->pipeline);
-    if (e == WEIR_OK) e = take_count32(w->threads, "threads", LOAD_THREADS_MAX, &o->threads);
-    if (o->threads > o->connections) o->threads = o->connections;
-    if (e == WEIR_OK) e = take_duration(w->timeout, "timeout", &o->timeout_ns);
-    if (e == WEIR_OK) e = take_duration(w->late, "late-max", &o->late_max_ns);
-    if (e == WEIR_OK) e = take_count(w->seed, "seed", 0, UINT64_MAX, &o->seed);
-    return e;
-}
-
-static enum weir_error job_init(struct job *job, const char *url, const struct words *w) {
-    struct load_options *o = &job->options;
-    enum weir_error e = sys_linux_new(&job->sys);
-    if (e == WEIR_OK) e = sys_memory_map(TEXT_BYTES, &job->text);
-    if (e == WEIR_OK) e = load_target_parse(url, &o->target);
-    if (e == WEIR_OK) e = sizes_init(job, w);
-    if (e == WEIR_OK) e = body_init(job, w);
-    if (e == WEIR_OK) e = head_init(job, w);
-    if (e == WEIR_OK && w->hello) o->hello = weir_slice_text(w->hello);
-    if (e == WEIR_OK) e = match_init(o, w->match);
-    if (e == WEIR_OK) e = ouch_init(o, w);
-    if (e == WEIR_OK) e = schedule_init(job, w);
-    if (e == WEIR_OK) e = clients_init(o, w);
-    if (e == WEIR_OK) e = network_init(job, w);
-    job->has_objectives = w->slo != NULL;
-    if (e == WEIR_OK && w->slo) e = named(load_objectives_parse(w->slo, &job->objectives), "slo");
-    if (e == WEIR_OK) e = load_result_init(&job->result);
-    return e;
-}
-
-static void job_done(struct job *job) {
-    struct load_options *o = &job->options;
-    load_template_done(&o->head);
-    load_template_done(&o->body);
-    load_lines_done(&o->packets);
-    load_lines_done(&job->lines);
-    load_curve_done(&o->curve);
-    load_trace_done(&o->up);
-    load_trace_done(&o->down);
-    load_result_done(&job->result);
-    for (uint32_t i = 0; i < job->file_count; i++)
-        sys_bytes_free(job->files[i]);
-    sys_memory_unmap(job->text, TEXT_BYTES);
-    if (job->sys) sys_linux_free(job->sys);
 }
 
 /* ---- while it runs, and after ---- */
@@ -361,11 +40,11 @@ static enum weir_error write_file(const char *path, const struct text_builder *t
     return good ? WEIR_OK : weir_error_context(WEIR_E_IO, "--hdr: cannot write %s: %s", path, strerror(errno));
 }
 
-static int tell(struct job *job, const struct words *w) {
+static int tell(struct load_job *job, const struct load_words *w) {
     struct load_result *r = &job->result;
     char invalid[200];
     bool is_met = !job->has_objectives || load_objectives_judge(&job->objectives, r);
-    struct text_builder t = text_builder(job->text, TEXT_BYTES);
+    struct text_builder t = text_builder(job->text, LOAD_TEXT_BYTES);
     if (w->hdr) {
         load_report_hgrm(&t, &r->latency);
         enum weir_error e = write_file(w->hdr, &t);
@@ -396,8 +75,8 @@ static int compare(char **paths) {
     char text[4096];
     struct text_builder t = TEXT_BUILDER(text);
     enum weir_error e = sys_linux_new(&sys);
-    if (e == WEIR_OK) e = sys_read_all(sys, paths[0], FILE_BYTES_MAX, &a);
-    if (e == WEIR_OK) e = sys_read_all(sys, paths[1], FILE_BYTES_MAX, &b);
+    if (e == WEIR_OK) e = sys_read_all(sys, paths[0], LOAD_FILE_BYTES_MAX, &a);
+    if (e == WEIR_OK) e = sys_read_all(sys, paths[1], LOAD_FILE_BYTES_MAX, &b);
     if (e == WEIR_OK) e = load_report_compare(&t, a, b);
     if (e == WEIR_OK) printf("%s", text);
     sys_bytes_free(a);
@@ -406,20 +85,25 @@ static int compare(char **paths) {
     return e == WEIR_OK ? 0 : cli_fail(e);
 }
 
-static int run(const char *url, const struct words *w) {
-    struct job job = {0};
+static int run(const char *url, const struct load_words *w) {
+    struct load_job job = {0};
     struct screen screen = {.is_terminal = isatty(STDERR_FILENO) == 1 && !w->json};
-    enum weir_error e = job_init(&job, url, w);
+    enum weir_error e = load_job_init(&job, url, w);
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
+    if (e == WEIR_OK && job.hdr_file) {
+        struct text_builder head = text_builder(job.hdr_text, LOAD_TEXT_BYTES);
+        load_hdr_log_head(&head, job.sys->wall_ns(job.sys));
+        e = load_job_hdr_write(&job, &head);
+    }
     if (e == WEIR_OK) e = load_run(job.sys, &job.options, show, &screen, &job.result);
     int code = e == WEIR_OK ? tell(&job, w) : cli_fail(e);
-    job_done(&job);
+    load_job_done(&job);
     return code;
 }
 
 static int load(const struct cli_command *command, int argc, char **argv) {
-    struct words w = {0};
+    struct load_words w = {0};
     int count = 0;
     int code = cli_parse(command, argc, argv, &w, &count);
     if (code >= 0) return code;
@@ -438,80 +122,97 @@ const struct cli_command cli_load_commands[] = {
         .description = "Requests leave when the schedule says, whatever the answers do; latency runs from then. "
                        "docs/load.md says how to\n"
                        "read the result. Ends with 1 when an objective was missed or the generator itself was late.",
-        .positionals = CLI_POSITIONALS(
-            {"URL", CLI_ANY, false,
-                "http://HOST:PORT/PATH, ws://..., ouch://HOST:PORT, udp://HOST:PORT; a file with --compare"},
+        .positionals = CLI_POSITIONALS({"URL", CLI_ANY, false,
+                                           "http://HOST:PORT/PATH, ws://..., ouch://HOST:PORT, udp://HOST:PORT; https, "
+                                           "wss, ouch+tls; a file with --compare"},
             {"FILE", CLI_FILE, true, "with --compare: the second file"}),
-        .flags = CLI_FLAGS({"rate", CLI_TEXT, offsetof(struct words, rate), "N", "requests per second: 500, 10k, 1M"},
-            {"duration", CLI_TEXT, offsetof(struct words, duration), "TIME", "how long (default 10s)"},
-            {"curve", CLI_TEXT, offsetof(struct words, curve), "CURVE",
-                "steady (default), ramp, spike[:3], burst[:1s], trace:FILE of \"SECONDS RATE\""},
-            {"poisson", CLI_SWITCH, offsetof(struct words, random), NULL,
+        .flags = CLI_FLAGS(
+            {"rate", CLI_TEXT, offsetof(struct load_words, rate), "N", "requests per second: 500, 10k, 1M"},
+            {"duration", CLI_TEXT, offsetof(struct load_words, duration), "TIME", "how long (default 10s)"},
+            {"curve", CLI_TEXT, offsetof(struct load_words, curve), "CURVE",
+                "steady (default), ramp, spike[:3], burst[:1s], trace:FILE of \"SECONDS RATE\", capture"},
+            {"poisson", CLI_SWITCH, offsetof(struct load_words, random), NULL,
                 "arrivals at random along the curve instead of at even gaps"},
-            {"connections", CLI_TEXT, offsetof(struct words, connections), "N",
+            {"connections", CLI_TEXT, offsetof(struct load_words, connections), "N",
                 "connections (default 10 for http, else 1)"},
-            {"pipeline", CLI_TEXT, offsetof(struct words, pipeline), "N",
+            {"pipeline", CLI_TEXT, offsetof(struct load_words, pipeline), "N",
                 "requests under way on each (default 1 for http, else 1024)"},
-            {"threads", CLI_TEXT, offsetof(struct words, threads), "N", "threads of the generator (default 1)"},
-            {"timeout", CLI_TEXT, offsetof(struct words, timeout), "TIME",
+            {"threads", CLI_TEXT, offsetof(struct load_words, threads), "N", "threads of the generator (default 1)"},
+            {"timeout", CLI_TEXT, offsetof(struct load_words, timeout), "TIME",
                 "of a request, and of what is left at the end (default 10s)"},
-            {"method", CLI_TEXT, offsetof(struct words, method), "NAME",
+            {"method", CLI_TEXT, offsetof(struct load_words, method), "NAME",
                 "HTTP method (default POST with a body, else GET)"},
-            {"header", CLI_LIST, offsetof(struct words, headers), "'NAME: VALUE'",
+            {"header", CLI_LIST, offsetof(struct load_words, headers), "'NAME: VALUE'",
                 "a header, of http and of the WebSocket handshake; repeatable"},
-            {"body", CLI_TEXT, offsetof(struct words, body), "TEMPLATE",
+            {"body", CLI_TEXT, offsetof(struct load_words, body), "TEMPLATE",
                 "body, message or datagram; {{n}} {{uuid}} {{rand 1 9}} {{choice a b}} {{line}}"},
-            {"body-file", CLI_TEXT, offsetof(struct words, body_file), "FILE", "the same from a file"},
-            {"data", CLI_TEXT, offsetof(struct words, data), "FILE", "lines for {{line}}"},
-            {"pcap", CLI_TEXT, offsetof(struct words, pcap), "FILE", "udp: the datagrams of a capture, over and over"},
-            {"idempotent", CLI_SWITCH, offsetof(struct words, idempotent), NULL,
+            {"body-file", CLI_TEXT, offsetof(struct load_words, body_file), "FILE", "the same from a file"},
+            {"data", CLI_TEXT, offsetof(struct load_words, data), "FILE", "lines for {{line}}"},
+            {"pcap", CLI_TEXT, offsetof(struct load_words, pcap), "FILE",
+                "udp: the datagrams of a capture, over and over"},
+            {"idempotent", CLI_SWITCH, offsetof(struct load_words, idempotent), NULL,
                 "http: an Idempotency-Key of its own for each request"},
-            {"retry", CLI_NUMBER, offsetof(struct words, retries), "N",
+            {"retry", CLI_NUMBER, offsetof(struct load_words, retries), "N",
                 "attempts beyond the first, with the same bytes (default 0)"},
-            {"hello", CLI_TEXT, offsetof(struct words, hello), "TEXT", "ws: a message first on each connection"},
-            {"match", CLI_TEXT, offsetof(struct words, match), "HOW",
+            {"hello", CLI_TEXT, offsetof(struct load_words, hello), "TEXT", "ws: a message first on each connection"},
+            {"match", CLI_TEXT, offsetof(struct load_words, match), "HOW",
                 "ws, udp: which message answers: order, none, field:NAME (its value is {{n}})"},
-            {"symbol", CLI_TEXT, offsetof(struct words, symbol), "NAME", "ouch: what to trade"},
-            {"price", CLI_TEXT, offsetof(struct words, price), "LOW-HIGH",
+            {"symbol", CLI_TEXT, offsetof(struct load_words, symbol), "NAME", "ouch: what to trade"},
+            {"price", CLI_TEXT, offsetof(struct load_words, price), "LOW-HIGH",
                 "ouch: between which prices (default 990-1010)"},
-            {"quantity", CLI_TEXT, offsetof(struct words, quantity), "N", "ouch: of each order (default 10)"},
-            {"account", CLI_TEXT, offsetof(struct words, account), "N",
+            {"quantity", CLI_TEXT, offsetof(struct load_words, quantity), "N", "ouch: of each order (default 10)"},
+            {"account", CLI_TEXT, offsetof(struct load_words, account), "N",
                 "ouch: of the first connection, the next ones count on (default 61000)"},
-            {"session", CLI_TEXT, offsetof(struct words, session), "NAME",
+            {"session", CLI_TEXT, offsetof(struct load_words, session), "NAME",
                 "ouch: P and the symbol's partition (default: the gateway's choice)"},
-            {"password", CLI_TEXT, offsetof(struct words, password), "WORD", "ouch: of the login"},
-            {"jitter", CLI_TEXT, offsetof(struct words, jitter), "TIME",
+            {"password", CLI_TEXT, offsetof(struct load_words, password), "WORD", "ouch: of the login"},
+            {"ca", CLI_TEXT, offsetof(struct load_words, ca), "FILE",
+                "TLS: PEM file of whom to trust (default: the system's store)"},
+            {"cert", CLI_TEXT, offsetof(struct load_words, cert), "FILE",
+                "TLS: our certificate, where the target asks for one"},
+            {"key", CLI_TEXT, offsetof(struct load_words, key), "FILE", "TLS: its key"},
+            {"insecure", CLI_SWITCH, offsetof(struct load_words, insecure), NULL, "TLS: take any certificate"},
+            {"jitter", CLI_TEXT, offsetof(struct load_words, jitter), "TIME",
                 "each request is due up to that much later than the curve says"},
-            {"reorder", CLI_TEXT, offsetof(struct words, reorder), "SHARE",
+            {"reorder", CLI_TEXT, offsetof(struct load_words, reorder), "SHARE",
                 "that share is held back until later ones have gone"},
-            {"reorder-by", CLI_TEXT, offsetof(struct words, reorder_by), "TIME", "for how long (default: three gaps)"},
-            {"loss", CLI_TEXT, offsetof(struct words, loss), "SHARE",
+            {"reorder-by", CLI_TEXT, offsetof(struct load_words, reorder_by), "TIME",
+                "for how long (default: three gaps)"},
+            {"loss", CLI_TEXT, offsetof(struct load_words, loss), "SHARE",
                 "udp: datagrams lost; else requests that a retransmission delays"},
-            {"duplicate", CLI_TEXT, offsetof(struct words, duplicate), "SHARE", "udp: datagrams sent twice"},
-            {"net", CLI_TEXT, offsetof(struct words, net), "trace:FILE[,DOWN]",
+            {"duplicate", CLI_TEXT, offsetof(struct load_words, duplicate), "SHARE", "udp: datagrams sent twice"},
+            {"net", CLI_TEXT, offsetof(struct load_words, net), "trace:FILE[,DOWN]",
                 "a recorded mobile network on each connection, from a place of its own"},
-            {"delay", CLI_TEXT, offsetof(struct words, delay), "TIME", "of the network, each way"},
-            {"delay-sd", CLI_TEXT, offsetof(struct words, delay_sd), "TIME", "its standard deviation"},
-            {"slow", CLI_TEXT, offsetof(struct words, slow), "SHARE", "of the connections read slowly"},
-            {"slow-rate", CLI_TEXT, offsetof(struct words, slow_rate), "BYTES", "per second (default 1KB)"},
-            {"dribble", CLI_TEXT, offsetof(struct words, dribble), "SHARE", "of the connections send byte by byte"},
-            {"dribble-gap", CLI_TEXT, offsetof(struct words, dribble_gap), "TIME", "between two bytes (default 10ms)"},
-            {"half-open", CLI_TEXT, offsetof(struct words, half_open), "SHARE",
+            {"delay", CLI_TEXT, offsetof(struct load_words, delay), "TIME", "of the network, each way"},
+            {"delay-sd", CLI_TEXT, offsetof(struct load_words, delay_sd), "TIME", "its standard deviation"},
+            {"rtt", CLI_TEXT, offsetof(struct load_words, rtt), "FILE[:NAME]",
+                "round trips of real networks (NAME, mean and deviation in ms), instead of --delay"},
+            {"slow", CLI_TEXT, offsetof(struct load_words, slow), "SHARE", "of the connections read slowly"},
+            {"slow-rate", CLI_TEXT, offsetof(struct load_words, slow_rate), "BYTES", "per second (default 1KB)"},
+            {"dribble", CLI_TEXT, offsetof(struct load_words, dribble), "SHARE",
+                "of the connections send byte by byte"},
+            {"dribble-gap", CLI_TEXT, offsetof(struct load_words, dribble_gap), "TIME",
+                "between two bytes (default 10ms)"},
+            {"half-open", CLI_TEXT, offsetof(struct load_words, half_open), "SHARE",
                 "of the connections send half a request and stay silent"},
-            {"reset", CLI_TEXT, offsetof(struct words, reset), "SHARE",
+            {"reset", CLI_TEXT, offsetof(struct load_words, reset), "SHARE",
                 "of requests: the connection is reset as soon as they are sent"},
-            {"reconnect-every", CLI_TEXT, offsetof(struct words, reconnect), "N|TIME",
+            {"reconnect-every", CLI_TEXT, offsetof(struct load_words, reconnect), "N|TIME",
                 "a connection lasts for so many requests, or so long"},
-            {"seed", CLI_TEXT, offsetof(struct words, seed), "N",
+            {"seed", CLI_TEXT, offsetof(struct load_words, seed), "N",
                 "of all that is random (default: another one each time, told in the result)"},
-            {"late-max", CLI_TEXT, offsetof(struct words, late), "TIME",
+            {"late-max", CLI_TEXT, offsetof(struct load_words, late), "TIME",
                 "above, at p99, the generator's own lateness makes the run invalid (default 10ms)"},
-            {"slo", CLI_TEXT, offsetof(struct words, slo), "LIST",
+            {"slo", CLI_TEXT, offsetof(struct load_words, slo), "LIST",
                 "p99=50ms,errors=0.1%,rate=9k: exit code 1 when one is missed"},
-            {"hdr", CLI_TEXT, offsetof(struct words, hdr), "FILE",
+            {"hdr", CLI_TEXT, offsetof(struct load_words, hdr), "FILE",
                 "write HdrHistogram's percentile distribution (.hgrm)"},
-            {"json", CLI_SWITCH, offsetof(struct words, json), NULL, "the result as one JSON object"},
-            {"compare", CLI_SWITCH, offsetof(struct words, compare), NULL,
+            {"hdr-log", CLI_TEXT, offsetof(struct load_words, hdr_log), "FILE",
+                "write HdrHistogram's interval log (.hlog) while it runs"},
+            {"hdr-interval", CLI_TEXT, offsetof(struct load_words, hdr_interval), "TIME",
+                "of a line of it (default 1s)"},
+            {"json", CLI_SWITCH, offsetof(struct load_words, json), NULL, "the result as one JSON object"},
+            {"compare", CLI_SWITCH, offsetof(struct load_words, compare), NULL,
                 "two files of --json instead of a URL: print ratios"}),
         .exits = CLI_EXITS({WEIR_E_INVALID, "a flag's value is wrong"}, {WEIR_E_CLOSED, "nobody listens there"}),
         .examples = CLI_EXAMPLES({"weir load http://127.0.0.1:7070/healthz --rate 5k --duration 5s --slo p99=50ms",

@@ -1,6 +1,6 @@
 /* `weir tls create`, and the pair that `weir up --tls-self-signed` makes for itself. */
 #include "cli/tls.h"
-#include "edge/tls_create.h"
+#include "tls/tls_create.h"
 #include <stdio.h>
 
 #define DAYS_INITIAL 365

@@ -6,8 +6,8 @@
  */
 #ifndef WEIR_EDGE_LIVE_H
 #define WEIR_EDGE_LIVE_H
-#include "edge/tls.h"
 #include "host/settings.h"
+#include "tls/tls.h"
 #include "wire/http.h"
 
 #include <stdatomic.h>

@@ -2,8 +2,8 @@
  * can be looked at; what other implementations think of it is in tests/edge/test_tls.py. */
 #include "base/assert.h"
 #include "edge/live.h"
-#include "edge/tls_create.h"
 #include "sys/sim.h"
+#include "tls/tls_create.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,7 +41,7 @@ static int setup(void **state) {
     create(w.sys, "/other.cert", "/other.key", "other.example");
     const struct tls_files files = {.certs = "/cert, /other.cert", .keys = "/key, /other.key", .client_ca = ""};
     assert_int_equal(tls_open(w.sys, &files, &w.server), WEIR_OK);
-    assert_int_equal(tls_open_client(w.sys, "/cert", "", "", &w.client), WEIR_OK);
+    assert_int_equal(tls_open_client(w.sys, &(struct tls_client){"/cert", "", "", false}, &w.client), WEIR_OK);
     uint16_t port;
     assert_int_equal(w.sys->tcp_listen(w.sys, "127.0.0.1", PORT, false, &w.listener, &port), WEIR_OK);
     *state = &w;
@@ -135,7 +135,7 @@ static void a_name_of_nobody_and_an_unknown_authority_are_refused_by_the_client(
     connect_both(w, "other.example"); /* chosen by its name; the client trusts only the first */
     assert_int_equal(shake(w, &failure), WEIR_E_FORBIDDEN);
     tls_give(w->client);
-    assert_int_equal(tls_open_client(w->sys, "/other.cert", "", "", &w->client), WEIR_OK);
+    assert_int_equal(tls_open_client(w->sys, &(struct tls_client){"/other.cert", "", "", false}, &w->client), WEIR_OK);
     connect_both(w, "other.example");
     assert_int_equal(shake(w, &failure), WEIR_OK);
 }

@@ -184,5 +184,5 @@ uint32_t weir_partition_of(struct weir_slice key, uint32_t partition_count) {
     WEIR_ASSERT(partition_count > 0);
     /* The high half of hash times count: no modulo, no bias worth naming. The seed is part of the format. */
     uint64_t hash = hash_bytes(key.data, key.size, 0x77656972u);
-    return (uint32_t)(((unsigned __int128)hash * partition_count) >> 64);
+    return (uint32_t)wide_product(hash, partition_count).high;
 }

@@ -19,7 +19,7 @@
 #define SNAPSHOT_FORMAT    1u
 #define SNAPSHOT_PATH_MAX  1024u
 #define SNAPSHOTS_KEPT     2u
-#define SNAPSHOT_BYTES_MAX ((size_t)1 << 36)
+#define SNAPSHOT_BYTES_MAX (UINT64_C(1) << 36)
 
 struct snapshot_head {
     uint32_t uid, partition, partition_count, version;

@@ -161,8 +161,8 @@ static int life(const char *folder) {
     pid_t child = fork();
     if (child == 0) {
         /* The fault is this process's end, not a finding of the test runner or a sanitizer. */
-        for (int i = 0; i < 5; i++)
-            signal((int[]){SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}[i], SIG_DFL);
+        for (int i = 0; i < 6; i++)
+            signal((int[]){SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT}[i], SIG_DFL);
         crash_in_apply(folder);
         _exit(0);
     }

@@ -74,7 +74,7 @@ static void world_on_delivery(void *ctx, struct host_lane *lane, const struct ho
         .record_offset = d->record.offset,
         .size = value.size,
         .lane = host_lane_index(lane)};
-    if (value.size >= 8) memcpy(&to->total, value.data, 8);
+    if (value.size >= 8) to->total = load_le64(value.data);
     if (value.size)
         memcpy(w->last_value, value.data, value.size < sizeof w->last_value ? value.size : sizeof w->last_value);
 }

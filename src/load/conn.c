@@ -13,6 +13,10 @@ static uint8_t *out_of(const struct load_worker *w, const struct load_conn *c) {
     return w->out + (size_t)load_conn_index(w, c) * w->out_max;
 }
 
+static bool is_opening(const struct load_conn *c) {
+    return c->state >= LOAD_CONN_CONNECTING && c->state <= LOAD_CONN_OPENING;
+}
+
 static bool is_limited(const struct load_conn *c) {
     return c->kind == LOAD_KIND_SLOW || c->down.trace || c->down.delay_ns;
 }
@@ -33,8 +37,7 @@ static void watch(struct load_worker *w, struct load_conn *c, bool reading, bool
 static void connect_failed(struct load_worker *w, struct load_conn *c, uint64_t now) {
     w->result.counts.connect_failures++;
     load_worker_note(w, weir_error_text());
-    if (c->socket >= 0) w->sys->socket_close(w->sys, c->socket);
-    c->socket = -1;
+    load_stream_close(w, c, false);
     c->state = LOAD_CONN_DOWN;
     uint64_t wait = BACKOFF_NS_MIN << (c->failures < 7 ? c->failures : 7);
     c->failures++;
@@ -56,13 +59,21 @@ static void conn_reset(struct load_conn *c, uint64_t now) {
     c->since_ns = c->byte_ns = c->read_debt_ns = 0;
 }
 
+/* Connections take a name's addresses in turns; one that fails goes on to the next. */
+static const char *address_of(const struct load_worker *w, const struct load_conn *c) {
+    const struct load_addresses *a = w->options->addresses;
+    if (!a || a->count == 0) return w->options->target.host;
+    return a->items[(load_conn_index(w, c) + c->failures) % a->count];
+}
+
 void load_conn_open(struct load_worker *w, struct load_conn *c, uint64_t now) {
     const struct load_target *target = &w->options->target;
+    const char *host = address_of(w, c);
     struct sys *sys = w->sys;
     WEIR_ASSERT(c->state == LOAD_CONN_DOWN && c->socket < 0);
     conn_reset(c, now);
-    enum weir_error e = w->protocol->is_datagram ? sys->udp_connect(sys, target->host, target->port, &c->socket)
-                                                 : sys->tcp_connect(sys, target->host, target->port, &c->socket);
+    enum weir_error e = w->protocol->is_datagram ? sys->udp_connect(sys, host, target->port, &c->socket)
+                                                 : sys->tcp_connect(sys, host, target->port, &c->socket);
     if (e == WEIR_OK) {
         c->is_reading = false;
         c->is_writing = true;
@@ -83,6 +94,18 @@ static void connected(struct load_worker *w, struct load_conn *c, uint64_t now) 
     w->result.counts.connects++;
     w->protocol->greet(w, c, now);
     if (c->state == LOAD_CONN_OPENING) load_conn_flush(w, c, now);
+}
+
+static void shake(struct load_worker *w, struct load_conn *c, uint64_t now) {
+    bool wants_write = false;
+    c->state = LOAD_CONN_SHAKING;
+    enum weir_error e = load_stream_shake(w, c, &wants_write);
+    if (e == WEIR_OK)
+        connected(w, c, now);
+    else if (e == WEIR_E_AGAIN)
+        watch(w, c, !wants_write, wants_write);
+    else
+        load_conn_lose(w, c, LOAD_FAILURE_CONNECT, LOAD_FAILURE_CONNECT, now);
 }
 
 /* Half a request, and then silence. */
@@ -179,8 +202,7 @@ static bool cut_by_plan(struct load_worker *w, struct load_conn *c, uint64_t now
     w->result.counts.given_up += c->pending_count;
     w->under_way -= c->pending_count;
     c->pending_count = 0;
-    w->sys->socket_reset(w->sys, c->socket);
-    c->socket = -1;
+    load_stream_close(w, c, true);
     c->state = LOAD_CONN_DOWN;
     load_worker_wake_at(w, c, now);
     return true;
@@ -236,7 +258,7 @@ static void flush_datagrams(struct load_worker *w, struct load_conn *c, uint64_t
 }
 
 void load_conn_flush(struct load_worker *w, struct load_conn *c, uint64_t now) {
-    if (c->state <= LOAD_CONN_CONNECTING) return;
+    if (c->state <= LOAD_CONN_SHAKING) return;
     if (w->protocol->is_datagram) {
         flush_datagrams(w, c, now);
         return;
@@ -252,8 +274,7 @@ void load_conn_flush(struct load_worker *w, struct load_conn *c, uint64_t now) {
             c->byte_ns = now + w->options->dribble_gap_ns;
             size = 1;
         }
-        struct sys_iovec part = {out_of(w, c) + c->out_sent, size};
-        enum weir_error e = w->sys->socket_write(w->sys, c->socket, &part, 1, &sent);
+        enum weir_error e = load_stream_put(w, c, out_of(w, c) + c->out_sent, size, &sent);
         if (e == WEIR_E_AGAIN) {
             watch(w, c, c->is_reading, true);
             return;
@@ -316,7 +337,7 @@ static bool receive(struct load_worker *w, struct load_conn *c, uint64_t now) {
     if (want == 0) return false;
     uint8_t *kept = w->in + (size_t)load_conn_index(w, c) * w->in_max;
     if (c->in_size) memcpy(w->scratch, kept, c->in_size);
-    enum weir_error e = w->sys->socket_read(w->sys, c->socket, w->scratch + c->in_size, want, &got);
+    enum weir_error e = load_stream_get(w, c, w->scratch + c->in_size, want, &got);
     if (e == WEIR_E_AGAIN) {
         c->since_ns = 0;
         return false;
@@ -338,7 +359,7 @@ static bool receive(struct load_worker *w, struct load_conn *c, uint64_t now) {
     }
     c->in_size = (uint32_t)(size - taken);
     if (c->in_size) memcpy(kept, w->scratch + taken, c->in_size);
-    return got == want || w->protocol->is_datagram || is_limited(c);
+    return got == want || w->protocol->is_datagram || is_limited(c) || load_stream_holds(w, c);
 }
 
 void load_conn_event(struct load_worker *w, struct load_conn *c, uint32_t bits, uint64_t now) {
@@ -350,7 +371,7 @@ void load_conn_event(struct load_worker *w, struct load_conn *c, uint32_t bits, 
         enum weir_error e =
             w->protocol->is_datagram ? WEIR_OK : w->sys->socket_write(w->sys, c->socket, &none, 1, &sent);
         if (e == WEIR_OK && !(bits & SYS_POLL_CLOSED)) {
-            connected(w, c, now);
+            w->links ? shake(w, c, now) : connected(w, c, now);
         } else {
             /* Reading tells why; it cannot succeed on what is closed, but for bytes that came before. */
             if (e == WEIR_OK && w->sys->socket_read(w->sys, c->socket, w->scratch, 1, &sent) == WEIR_OK)
@@ -360,10 +381,15 @@ void load_conn_event(struct load_worker *w, struct load_conn *c, uint32_t bits, 
         }
         return;
     }
+    if (c->state == LOAD_CONN_SHAKING) {
+        shake(w, c, now);
+        return;
+    }
     if (bits & SYS_POLL_WRITE) load_conn_flush(w, c, now);
     if (c->state == LOAD_CONN_DOWN || !(bits & (SYS_POLL_READ | SYS_POLL_CLOSED))) return;
     for (int i = 0; i < READS_MAX && receive(w, c, now); i++)
         if (c->state == LOAD_CONN_DOWN) return;
+    if (c->state != LOAD_CONN_DOWN && !is_limited(c) && load_stream_holds(w, c)) load_worker_wake_at(w, c, now);
 }
 
 void load_conn_woken(struct load_worker *w, struct load_conn *c, uint64_t now) {
@@ -372,7 +398,8 @@ void load_conn_woken(struct load_worker *w, struct load_conn *c, uint64_t now) {
         return;
     }
     load_conn_flush(w, c, now);
-    if (c->state > LOAD_CONN_CONNECTING && !c->is_reading) load_conn_event(w, c, SYS_POLL_READ, now);
+    if (c->state > LOAD_CONN_SHAKING && (!c->is_reading || load_stream_holds(w, c)))
+        load_conn_event(w, c, SYS_POLL_READ, now);
 }
 
 /* ---- ending ---- */
@@ -402,6 +429,7 @@ static void answered(struct load_worker *w, const struct load_conn *c, const str
         return;
     }
     histogram_record(&w->result.latency, latency);
+    load_intervals_record(&w->intervals, now, latency);
     histogram_record(&w->result.service, now - p->sent_ns);
 }
 
@@ -438,10 +466,9 @@ void load_failed(struct load_worker *w, const struct load_due *due, enum load_fa
 
 void load_conn_lose(
     struct load_worker *w, struct load_conn *c, enum load_failure first, enum load_failure rest, uint64_t now) {
-    bool was_opening = c->state == LOAD_CONN_CONNECTING || c->state == LOAD_CONN_OPENING;
+    bool was_opening = is_opening(c);
     w->opening -= was_opening;
-    w->sys->socket_close(w->sys, c->socket);
-    c->socket = -1;
+    load_stream_close(w, c, false);
     c->state = LOAD_CONN_DOWN;
     for (enum load_failure how = first; c->pending_count > 0; how = rest)
         load_conn_finish(w, c, 0, how, now);
@@ -454,7 +481,7 @@ void load_conn_lose(
 
 void load_conn_expire(struct load_worker *w, struct load_conn *c, uint64_t now) {
     uint64_t timeout = w->options->timeout_ns;
-    if (c->state == LOAD_CONN_CONNECTING || c->state == LOAD_CONN_OPENING) {
+    if (is_opening(c)) {
         if (now - c->opened_ns < timeout) return;
         weir_error_context(WEIR_E_TIMEOUT, "no connection within the timeout");
         load_conn_lose(w, c, LOAD_FAILURE_TIMEOUT, LOAD_FAILURE_TIMEOUT, now);

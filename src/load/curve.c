@@ -1,4 +1,5 @@
 #include "load/curve.h"
+#include "base/assert.h"
 #include "base/units.h"
 #include <math.h>
 #include <stdlib.h>
@@ -142,8 +143,10 @@ static enum weir_error form_init(struct load_curve *curve, const char *text, dou
         curve->period_s = period_ns ? (double)period_ns / NANOS : PERIOD_S;
         return add_all(curve, (struct load_curve_point[]){{0, r, 0}, {d, r, 0}}, 2);
     }
-    return weir_error_context(
-        WEIR_E_INVALID, "%.60s is no curve; there are steady, ramp, spike[:F], burst[:PERIOD] and trace:FILE", text);
+    return weir_error_context(WEIR_E_INVALID,
+        "%.60s is no curve; there are steady, ramp, spike[:F], burst[:PERIOD], trace:FILE "
+        "and, with --pcap, capture",
+        text);
 }
 
 enum weir_error load_curve_init(
@@ -162,12 +165,49 @@ enum weir_error load_curve_init(
     return e;
 }
 
+/* After the last one the mean gap passes, and it begins again. */
+enum weir_error load_curve_capture(
+    struct load_curve *curve, const uint64_t *times_ns, uint64_t count, double rate, double duration_s) {
+    WEIR_ASSERT(count > 0);
+    double last = (double)times_ns[count - 1];
+    *curve = (struct load_curve){.times_ns = times_ns, .time_count = count, .stretch = 1};
+    if (count < 2 || last <= 0)
+        return weir_error_context(
+            WEIR_E_INVALID, "the datagrams of this capture have no times that rise; give --rate and another --curve");
+    curve->pass_ns = last * (double)count / (double)(count - 1);
+    if (rate > 0) curve->stretch = (double)count / rate * NANOS / curve->pass_ns;
+    double pass_s = curve->pass_ns * curve->stretch / NANOS;
+    curve->duration_s = duration_s > 0 ? duration_s : pass_s;
+    curve->rate_max = (double)count / pass_s;
+    double passes = floor(curve->duration_s / pass_s);
+    double rest_ns = (curve->duration_s - passes * pass_s) * NANOS / curve->stretch;
+    uint64_t low = 0, high = count; /* those of the last pass that are due within the duration */
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if ((double)times_ns[middle] < rest_ns)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    curve->total = passes * (double)count + (double)low;
+    if (curve->rate_max > LOAD_TRACE_VALUE_MAX || curve->duration_s > LOAD_SECONDS_MAX)
+        return weir_error_context(WEIR_E_INVALID, "the capture is too fast or too long to be replayed; give --rate");
+    if (curve->total < 1)
+        return weir_error_context(WEIR_E_INVALID, "not one datagram of the capture is due within the duration");
+    return WEIR_OK;
+}
+
 void load_curve_done(struct load_curve *curve) {
     free(curve->points);
     *curve = (struct load_curve){0};
 }
 
 uint64_t load_curve_due_ns(const struct load_curve *curve, double k, uint32_t *cursor) {
+    if (curve->times_ns) {
+        uint64_t n = (uint64_t)k, pass = n / curve->time_count;
+        double at_ns = (double)pass * curve->pass_ns + (double)curve->times_ns[n % curve->time_count];
+        return (uint64_t)(at_ns * curve->stretch);
+    }
     uint32_t i = *cursor;
     while (i + 2 < curve->count && curve->points[i + 1].before <= k)
         i++;

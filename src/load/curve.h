@@ -6,6 +6,8 @@
  *   spike[:F]   the rate, in the middle third F times as much (3)
  *   burst[:P]   the rate on average; the requests of each period P (1s) are all due at its start
  *   trace:FILE  lines "SECONDS RATE"; begins again at its end; with a rate, scaled so that its peak is that rate
+ *   capture     each datagram of a capture at its own time; begins again at its end; with a rate, faster or slower as a
+ *               whole, so that its mean is that rate
  */
 #ifndef WEIR_LOAD_CURVE_H
 #define WEIR_LOAD_CURVE_H
@@ -28,13 +30,19 @@ struct load_curve {
     double total;      /* requests */
     double duration_s; /* of the last point */
     double rate_max;
-    double period_s; /* burst; else 0 */
+    double period_s;          /* burst; else 0 */
+    const uint64_t *times_ns; /* capture: when each is due in one pass, borrowed; else NULL */
+    uint64_t time_count;
+    double pass_ns, stretch; /* one pass; what its times are multiplied by */
 };
 
 /* `text` is one of the forms above; of trace:FILE the file's bytes are `trace`. rate 0: not given (only a trace can do
  * without). duration_s 0: not given: 10 s, or the trace's own. */
 WEIR_MUST enum weir_error load_curve_init(
     struct load_curve *curve, const char *text, struct weir_slice trace, double rate, double duration_s);
+/* Of "capture": its times, which stay where they are. */
+WEIR_MUST enum weir_error load_curve_capture(
+    struct load_curve *curve, const uint64_t *times_ns, uint64_t count, double rate, double duration_s);
 void load_curve_done(struct load_curve *curve);
 /* The file of "trace:FILE", else NULL. */
 const char *load_curve_file(const char *text);

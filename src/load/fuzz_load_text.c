@@ -1,6 +1,7 @@
 /* Everything a person or a file tells the generator: URLs, numbers, templates, rates, network traces, captures,
  * objectives, results to compare. Taken apart, or refused with a sentence; what is taken keeps its promises.
- * Input: a byte that chooses, then the text. Covers: compare.c curve.c link.c objective.c pcap.c target.c template.c.
+ * Input: a byte that chooses, then the text. Covers: compare.c curve.c link.c objective.c pcap.c rtt.c target.c
+ * template.c.
  */
 #include "base/assert.h"
 #include "load/link.h"
@@ -23,7 +24,7 @@ static void try_target(const char *text) {
     enum weir_error e = load_target_parse(text, &target);
     refused(e);
     if (e == WEIR_OK)
-        WEIR_ASSERT(target.port > 0 && target.host[0] && target.path[0] == '/' && load_scheme_name(target.scheme));
+        WEIR_ASSERT(target.port > 0 && target.host[0] && target.path[0] == '/' && load_scheme_name(&target));
     e = load_rate_parse(weir_slice_text(text), &rate);
     refused(e);
     if (e == WEIR_OK) WEIR_ASSERT(rate > 0 && rate <= LOAD_RATE_MAX);
@@ -94,6 +95,23 @@ static void try_trace(struct weir_slice text) {
     load_trace_done(&trace);
 }
 
+/* The schedule of a capture rises, within its duration. */
+static void try_times(const struct load_lines *packets) {
+    struct load_curve curve;
+    uint32_t cursor = 0;
+    for (int i = 0; i < 2; i++) {
+        enum weir_error e = load_curve_capture(&curve, packets->times_ns, packets->count, i ? 50 : 0, i ? 3 : 0);
+        refused(e);
+        uint64_t before = 0;
+        for (uint64_t k = 0; e == WEIR_OK && k < 200 && (double)k < curve.total; k++) {
+            uint64_t at = load_curve_due_ns(&curve, (double)k, &cursor);
+            WEIR_ASSERT(at >= before && (double)at <= curve.duration_s * 1e9 + 1);
+            before = at;
+        }
+        load_curve_done(&curve);
+    }
+}
+
 static void try_capture(struct weir_slice file) {
     struct load_lines packets;
     enum weir_error e = load_pcap_init(&packets, file);
@@ -101,7 +119,20 @@ static void try_capture(struct weir_slice file) {
     for (uint64_t i = 0; e == WEIR_OK && i < packets.count; i++)
         WEIR_ASSERT(packets.items[i].size <= packets.size_max && packets.items[i].data >= file.data &&
                     packets.items[i].data + packets.items[i].size <= file.data + file.size);
+    if (e == WEIR_OK) try_times(&packets);
     load_lines_done(&packets);
+}
+
+static void try_rtts(struct weir_slice text) {
+    struct load_rtts rtts;
+    for (int i = 0; i < 2; i++) {
+        enum weir_error e = load_rtts_init(&rtts, text, i ? "A" : "");
+        refused(e);
+        if (e != WEIR_OK) continue;
+        for (uint32_t k = 0; k < rtts.count; k++)
+            WEIR_ASSERT(rtts.items[k].delay_ns <= LOAD_RTT_MS_MAX * 1e6 && rtts.items[k].name[0]);
+        load_rtts_done(&rtts);
+    }
 }
 
 static void try_result(const char *text, struct weir_slice bytes) {
@@ -147,10 +178,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         break;
     case 4:
         try_trace(bytes);
+        try_rtts(bytes);
         break;
     case 5:
         try_capture(bytes);
         break;
+
     default:
         try_result(text, bytes);
         break;

@@ -1,8 +1,11 @@
 /* load/options.h: all that is asked of a run. Filled by the command line, read by all threads. */
 #ifndef WEIR_LOAD_OPTIONS_H
 #define WEIR_LOAD_OPTIONS_H
+#include "base/histogram.h"
 #include "load/curve.h"
 #include "load/link.h"
+#include "load/resolve.h"
+#include "load/rtt.h"
 #include "load/target.h"
 #include "load/template.h"
 #include "wire/http.h"
@@ -16,11 +19,14 @@
 enum load_match { LOAD_MATCH_ORDER, LOAD_MATCH_FIELD, LOAD_MATCH_NONE };
 
 struct load_protocol;
+struct tls;
 
 struct load_options {
     struct load_target target;
-    const struct load_protocol *protocol; /* the caller's own instead of the target's; NULL: the target's */
-    void *context;                        /* of that */
+    struct tls *tls;                        /* of target.is_tls: who is trusted, who we are; NULL: none */
+    const struct load_addresses *addresses; /* of the target's name; NULL: target.host is numeric */
+    const struct load_protocol *protocol;   /* the caller's own instead of the target's; NULL: the target's */
+    void *context;                          /* of that */
     struct load_curve curve;
     uint32_t connections, pipeline, threads;
     uint64_t timeout_ns; /* of an attempt; also what a run waits after its last request */
@@ -57,5 +63,11 @@ struct load_options {
     struct load_trace up, down;
     bool has_up, has_down;
     uint64_t delay_ns, delay_sd_ns;
+    struct load_rtts rtts; /* instead, where there are any: connections take them in turns */
+    /* Latency while it runs: called on the main thread for each interval, in order; an error ends the run. */
+    uint64_t interval_ns; /* 0: never */
+    enum weir_error (*on_interval)(
+        void *context, uint64_t start_ns, uint64_t length_ns, const struct histogram *latency);
+    void *interval_context;
 };
 #endif

@@ -69,24 +69,45 @@ static bool payload_find(struct weir_slice frame, uint32_t link, struct weir_sli
     return true;
 }
 
+#define NS_PER_S UINT64_C(1000000000)
+
+/* A record's time. A fraction beyond a second is counted as it stands, as other readers do. */
+static uint64_t time_of(const uint8_t *record, bool little, bool is_ns) {
+    uint32_t seconds = little ? load_le32(record) : load_be32(record);
+    uint32_t rest = little ? load_le32(record + 4) : load_be32(record + 4);
+    return seconds * NS_PER_S + (uint64_t)rest * (is_ns ? 1 : 1000);
+}
+
+static void time_add(struct load_lines *packets, uint64_t time_ns, uint64_t *first_ns) {
+    uint64_t n = packets->count;
+    if (n == 0) *first_ns = time_ns;
+    uint64_t at = time_ns > *first_ns ? time_ns - *first_ns : 0, before = n ? packets->times_ns[n - 1] : 0;
+    packets->times_ns[n] = at > before ? at : before; /* captures of several queues are not quite in order */
+}
+
 /* One pass over the records; items NULL: counts only. */
 static enum weir_error walk(struct load_lines *packets, struct weir_slice file) {
     bool little = magic_is(load_le32(file.data));
     uint32_t link = (little ? load_le32(file.data + 20) : load_be32(file.data + 20)) & 0xffff;
-    uint64_t number = 0;
+    bool is_ns = load_le32(file.data) == MAGIC_NS || load_be32(file.data) == MAGIC_NS;
+    uint64_t number = 0, first_ns = 0;
     packets->count = 0;
     for (size_t at = FILE_HEADER; at < file.size; number++) {
         if (file.size - at < RECORD_HEADER)
             return weir_error_context(
                 WEIR_E_INVALID, "the capture is cut inside record %llu", (unsigned long long)number);
-        uint32_t size = little ? load_le32(file.data + at + 8) : load_be32(file.data + at + 8);
+        const uint8_t *record = file.data + at;
+        uint32_t size = little ? load_le32(record + 8) : load_be32(record + 8);
         at += RECORD_HEADER;
         if (size > file.size - at)
             return weir_error_context(
                 WEIR_E_INVALID, "the capture is cut inside record %llu", (unsigned long long)number);
         struct weir_slice payload;
         if (payload_find(weir_slice(file.data + at, size), link, &payload)) {
-            if (packets->items) packets->items[packets->count] = payload;
+            if (packets->items) {
+                packets->items[packets->count] = payload;
+                time_add(packets, time_of(record, little, is_ns), &first_ns);
+            }
             packets->count++;
             if (payload.size > packets->size_max) packets->size_max = payload.size;
         }
@@ -105,6 +126,10 @@ enum weir_error load_pcap_init(struct load_lines *packets, struct weir_slice fil
         e = weir_error_context(WEIR_E_INVALID, "the capture holds no whole UDP datagram");
     if (e != WEIR_OK) return e;
     packets->items = calloc(packets->count, sizeof *packets->items);
-    if (!packets->items) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the capture");
+    packets->times_ns = calloc(packets->count, sizeof *packets->times_ns);
+    if (!packets->items || !packets->times_ns) {
+        load_lines_done(packets);
+        return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the capture");
+    }
     return walk(packets, file);
 }

@@ -5,6 +5,6 @@
 #include "load/template.h"
 
 bool load_pcap_is(struct weir_slice file);
-/* The payloads point into `file`. INVALID when it is cut or holds none. */
+/* The payloads point into `file`; times_ns is when each was captured. INVALID when it is cut or holds none. */
 WEIR_MUST enum weir_error load_pcap_init(struct load_lines *packets, struct weir_slice file);
 #endif

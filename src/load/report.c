@@ -83,7 +83,7 @@ static double busy_share(const struct load_result *r) {
 void load_report_text(struct text_builder *out, const struct load_options *options, const struct load_result *r) {
     char text[200];
     const char *invalid = load_result_invalid(r, text);
-    text_printf(out, "%s://%s%s  %.0f requests in %.1f s\n", load_scheme_name(options->target.scheme),
+    text_printf(out, "%s://%s%s  %.0f requests in %.1f s\n", load_scheme_name(&options->target),
         options->target.authority,
         options->target.scheme == LOAD_UDP || options->target.scheme == LOAD_OUCH ? "" : options->target.path,
         options->curve.total, r->wanted_s);
@@ -152,7 +152,7 @@ void load_report_json(struct text_builder *out, const struct load_options *optio
     const char *invalid = load_result_invalid(r, text);
     text_printf(out,
         "{\"scheme\": \"%s\", \"valid\": %s, \"seconds\": %.6f, \"duration_s\": %.6f, \"answered_per_s\": %.3f",
-        load_scheme_name(options->target.scheme), invalid ? "false" : "true", r->seconds, r->wanted_s,
+        load_scheme_name(&options->target), invalid ? "false" : "true", r->seconds, r->wanted_s,
         per_second(r->counts.answered, r));
     if (invalid) text_printf(out, ", \"why_invalid\": \"%s\"", invalid);
     put_counts(out, r);

@@ -50,6 +50,19 @@ void load_result_done(struct load_result *result) {
     *result = (struct load_result){0};
 }
 
+enum weir_error load_histogram_open(struct histogram *histogram) {
+    size_t count = histogram_bucket_count(LATENCY_MAX);
+    void *memory = NULL;
+    enum weir_error e = sys_memory_map(count * sizeof *histogram->buckets, &memory);
+    if (e == WEIR_OK) histogram_init(histogram, memory, count);
+    return e;
+}
+
+void load_histogram_close(struct histogram *histogram) {
+    if (histogram->buckets) sys_memory_unmap(histogram->buckets, histogram->bucket_count * sizeof *histogram->buckets);
+    *histogram = (struct histogram){0};
+}
+
 void load_result_merge(struct load_result *result, const struct load_result *from) {
     struct histogram *to_all[HISTOGRAMS], *from_all[HISTOGRAMS];
     histograms_of(result, to_all);

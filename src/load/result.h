@@ -63,6 +63,9 @@ struct load_result {
 WEIR_MUST enum weir_error load_result_init(struct load_result *result);
 void load_result_done(struct load_result *result);
 void load_result_merge(struct load_result *result, const struct load_result *from);
+/* A histogram of times as all of them here. close() accepts a zeroed one. */
+WEIR_MUST enum weir_error load_histogram_open(struct histogram *histogram);
+void load_histogram_close(struct histogram *histogram);
 uint64_t load_result_failures(const struct load_result *result);
 /* NULL when the generator kept up; else a sentence that says why the figures do not stand. */
 const char *load_result_invalid(const struct load_result *result, char text[200]);

@@ -15,6 +15,9 @@ struct run {
     int agents[LOAD_THREADS_MAX];
     uint32_t started;
     uint64_t begin_ns, resident;
+    struct histogram interval; /* of all workers */
+    uint64_t intervals;        /* told */
+    enum weir_error failure;   /* of who was told */
     bool stopped;
 };
 
@@ -54,6 +57,35 @@ static void stop(struct run *run) {
         run->sys->agent_stop(run->sys, run->agents[i]);
 }
 
+/* Tells of an interval that ended at end_ns of the run. */
+static void interval_tell(struct run *run, uint64_t end_ns) {
+    const struct load_options *o = run->options;
+    uint64_t start_ns = run->intervals++ * o->interval_ns;
+    if (end_ns <= start_ns) end_ns = start_ns + SYS_NANOS_PER_MS; /* answers of its very beginning */
+    if (run->failure == WEIR_OK)
+        run->failure = o->on_interval(o->interval_context, start_ns, end_ns - start_ns, &run->interval);
+    histogram_reset(&run->interval);
+}
+
+/* Those that all workers have ended. */
+static void intervals_take(struct run *run) {
+    uint32_t waiting = 0;
+    for (uint32_t i = 0; i < run->options->threads; i++)
+        waiting += load_intervals_wait(&run->workers[i].intervals);
+    if (run->options->interval_ns == 0 || waiting < run->options->threads) return;
+    for (uint32_t i = 0; i < run->options->threads; i++)
+        load_intervals_take(&run->workers[i].intervals, &run->interval);
+    interval_tell(run, (run->intervals + 1) * run->options->interval_ns);
+}
+
+/* Of workers that have ended: what came behind the last interval's end. */
+static void intervals_rest(struct run *run, uint64_t end_ns) {
+    if (run->options->interval_ns == 0) return;
+    for (uint32_t i = 0; i < run->options->threads; i++)
+        load_intervals_rest(&run->workers[i].intervals, &run->interval);
+    if (run->interval.count > 0) interval_tell(run, end_ns);
+}
+
 static void look(struct run *run, uint64_t *ret_opened, uint32_t *ret_settled, uint32_t *ret_over) {
     uint64_t now = run->sys->mono_ns(run->sys);
     struct load_progress p = {.seconds = -1};
@@ -72,7 +104,8 @@ static void look(struct run *run, uint64_t *ret_opened, uint32_t *ret_settled, u
         p.under_way += atomics_load(&live->under_way, RELAXED);
     }
     p.connections = *ret_opened;
-    if (run->stopped || run->progress(run->context, &p)) return;
+    intervals_take(run);
+    if (run->stopped || (run->progress(run->context, &p) && run->failure == WEIR_OK)) return;
     run->stopped = true;
     for (uint32_t i = 0; i < run->options->threads; i++)
         atomics_store(&run->workers[i].stop, 1, RELAXED);
@@ -115,6 +148,7 @@ static void gather(struct run *run, struct load_result *result) {
     result->threads = run->options->threads;
     result->seconds = (double)(last - run->begin_ns) / 1e9;
     result->wanted_s = run->options->curve.duration_s;
+    intervals_rest(run, last - run->begin_ns);
     result->seed = run->options->seed;
     result->late_max_ns = run->options->late_max_ns;
 }
@@ -128,16 +162,19 @@ enum weir_error load_run(struct sys *sys, const struct load_options *options, lo
     if (e != WEIR_OK) return e;
     struct run *run = memory;
     *run = (struct run){.sys = sys, .options = options, .progress = progress, .context = context};
-    e = start(run);
+    e = options->interval_ns ? load_histogram_open(&run->interval) : WEIR_OK;
+    if (e == WEIR_OK) e = start(run);
     if (e == WEIR_OK) open_all(run, result);
     if (e == WEIR_OK && result->opened > 0) run_through(run);
     stop(run);
     if (e == WEIR_OK) gather(run, result);
+    if (e == WEIR_OK) e = run->failure;
     if (e == WEIR_OK && result->opened == 0)
         e = weir_error_context(WEIR_E_CLOSED, "not one of %u connections could be opened: %s", options->connections,
             result->first_failure[0] ? result->first_failure : "stopped");
     for (uint32_t i = 0; i < run->started; i++)
         load_worker_done(&run->workers[i]);
+    load_histogram_close(&run->interval);
     sys_memory_unmap(run, sizeof *run);
     return e;
 }

@@ -4,10 +4,21 @@
 static const struct {
     const char *name;
     uint16_t port; /* 0: must be given */
-} schemes[] = {[LOAD_HTTP] = {"http", 80}, [LOAD_WS] = {"ws", 80}, [LOAD_OUCH] = {"ouch", 0}, [LOAD_UDP] = {"udp", 0}};
+    enum load_scheme scheme;
+    bool is_tls;
+} schemes[] = {[LOAD_HTTP] = {"http", 80, LOAD_HTTP, false},
+    [LOAD_WS] = {"ws", 80, LOAD_WS, false},
+    [LOAD_OUCH] = {"ouch", 0, LOAD_OUCH, false},
+    [LOAD_UDP] = {"udp", 0, LOAD_UDP, false},
+    {"https", 443, LOAD_HTTP, true},
+    {"wss", 443, LOAD_WS, true},
+    {"ouch+tls", 0, LOAD_OUCH, true}};
 
-const char *load_scheme_name(enum load_scheme scheme) {
-    return schemes[scheme].name;
+const char *load_scheme_name(const struct load_target *target) {
+    size_t i = 0;
+    while (schemes[i].scheme != target->scheme || schemes[i].is_tls != target->is_tls)
+        i++;
+    return schemes[i].name;
 }
 
 static enum weir_error scheme_parse(const char *url, struct load_target *target, const char **ret_rest) {
@@ -15,16 +26,14 @@ static enum weir_error scheme_parse(const char *url, struct load_target *target,
     struct weir_slice name = weir_slice(url, colon ? (size_t)(colon - url) : 0);
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
         if (weir_slice_equal(name, weir_slice_text(schemes[i].name))) {
-            target->scheme = (enum load_scheme)i;
+            target->scheme = schemes[i].scheme;
+            target->is_tls = schemes[i].is_tls;
             target->port = schemes[i].port;
             *ret_rest = colon + 3;
             return WEIR_OK;
         }
-    if (weir_slice_equal(name, weir_slice_text("https")) || weir_slice_equal(name, weir_slice_text("wss")))
-        return weir_error_context(
-            WEIR_E_UNSUPPORTED, "%.100s: the generator speaks no TLS; aim it at http:// or ws://", url);
-    return weir_error_context(
-        WEIR_E_INVALID, "%.100s is no URL; write http://, ws://, ouch:// or udp:// and HOST:PORT", url);
+    return weir_error_context(WEIR_E_INVALID,
+        "%.100s is no URL; write http://, https://, ws://, wss://, ouch://, ouch+tls:// or udp:// and HOST:PORT", url);
 }
 
 /* The colon before the port: not one of those inside the brackets of an IPv6 address. */

@@ -38,6 +38,7 @@ enum weir_error load_lines_init(struct load_lines *lines, struct weir_slice text
 
 void load_lines_done(struct load_lines *lines) {
     free(lines->items);
+    free(lines->times_ns);
     *lines = (struct load_lines){0};
 }
 

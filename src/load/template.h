@@ -19,7 +19,8 @@
 struct load_lines {
     struct weir_slice *items;
     uint64_t count;
-    size_t size_max; /* of the longest */
+    size_t size_max;    /* of the longest */
+    uint64_t *times_ns; /* of a capture: since the first, never falling; else NULL */
 };
 /* Points into `text`. INVALID when there is no line. */
 WEIR_MUST enum weir_error load_lines_init(struct load_lines *lines, struct weir_slice text);

@@ -1,16 +1,24 @@
 /* Templates, targets, links, captures and what is said of a result. */
+#include "base/bytes.h"
+#include "base/encode.h"
 #include "base/units.h"
+#include "load/curve.h"
+#include "load/hdr_log.h"
+#include "load/interval.h"
 #include "load/link.h"
 #include "load/pcap.h"
 #include "load/report.h"
+#include "load/rtt.h"
 #include "load/target.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <zlib.h>
 #include <cmocka.h>
 
 /* ---- templates ---- */
@@ -82,7 +90,7 @@ static void a_url_is_taken_apart(void **state) {
     assert_true(t.port == 80);
     assert_string_equal(t.host, "::1");
     static const char *const bad[] = {"", "http:/x", "ouch://h", "udp://h", "http://", "http://:1", "http://h:0",
-        "http://h:65536", "http://h:x", "http://h#f", "http://h/a#f", "http://h?q", "https://h", "ftp://h"};
+        "http://h:65536", "http://h:x", "http://h#f", "http://h/a#f", "http://h?q", "ouch+tls://h", "ftp://h"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_not_equal(load_target_parse(bad[i], &t), WEIR_OK);
 }
@@ -203,6 +211,7 @@ static void the_datagrams_of_a_capture_are_found(void **state) {
     struct load_lines packets;
     assert_int_equal(load_pcap_init(&packets, weir_slice(file, sizeof file)), WEIR_OK);
     assert_int_equal(packets.count, 1);
+    assert_int_equal(packets.times_ns[0], 0); /* since the first */
     assert_true(packets.items[0].size == 5 && memcmp(packets.items[0].data, "hello", 5) == 0);
     load_lines_done(&packets);
     assert_int_equal(load_pcap_init(&packets, weir_slice(file, sizeof file - 1)), WEIR_E_INVALID);
@@ -210,7 +219,127 @@ static void the_datagrams_of_a_capture_are_found(void **state) {
     assert_int_equal(load_pcap_init(&packets, weir_slice(file, sizeof file)), WEIR_E_INVALID);
 }
 
+static void round_trips_are_half_each_way(void **state) {
+    (void)state;
+    struct load_rtts rtts;
+    struct load_link link;
+    struct prng random = prng_seed(9);
+    struct weir_slice text =
+        weir_slice_text("profile\tmean_ms\tsd_ms\nTelia.good.4G\t50\t20\r\nTelia.bad.3G\t200\t0\nTel\t1\t1\n");
+    assert_int_equal(load_rtts_init(&rtts, text, ""), WEIR_OK);
+    assert_int_equal(rtts.count, 3);
+    double sum = 0, squares = 0;
+    load_link_init(&link, NULL, rtts.items[0].delay_ns, rtts.items[0].delay_sd_ns, 0, &random);
+    for (int i = 0; i < 100000; i++) {
+        double ms = (double)(load_link_delay(&link, &random) + load_link_delay(&link, &random)) / MS;
+        sum += ms;
+        squares += ms * ms;
+    }
+    double mean = sum / 100000, sd = sqrt(squares / 100000 - mean * mean);
+    assert_true(fabs(mean - 50) < 1);
+    assert_true(fabs(sd - 20) < 2); /* the shape is a whole number */
+    load_rtts_done(&rtts);
+    assert_int_equal(load_rtts_init(&rtts, text, "Telia"), WEIR_OK);
+    assert_int_equal(rtts.count, 2);
+    load_rtts_done(&rtts);
+    assert_int_equal(load_rtts_init(&rtts, text, "Telia.bad.3G"), WEIR_OK);
+    assert_int_equal(rtts.items[0].delay_ns, 100 * MS);
+    load_rtts_done(&rtts);
+    assert_int_equal(load_rtts_init(&rtts, text, "Teli"), WEIR_E_NOT_FOUND);
+    static const char *const bad[] = {
+        "", "a\tb\tc\n", "h\na\t1\n", "h\na\t1\t2\t3\n", "h\na\t0\t2\n", "h\na\t1e9\t2\n", "h\na\t1\t-2\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(load_rtts_init(&rtts, weir_slice_text(bad[i]), ""), WEIR_E_INVALID);
+}
+
+static void a_capture_is_replayed_at_its_own_times(void **state) {
+    (void)state;
+    static const uint64_t times[] = {0, 10 * MS, 10 * MS, 400 * MS};
+    struct load_curve c;
+    uint32_t cursor = 0;
+    assert_int_equal(load_curve_capture(&c, times, 4, 0, 0), WEIR_OK);
+    assert_true(c.total == 4);
+    for (uint64_t k = 0; k < 4; k++)
+        assert_int_equal(load_curve_due_ns(&c, (double)k, &cursor), times[k]);
+    load_curve_done(&c);
+    /* Again from the start after the mean gap, and as much of it as fits. */
+    assert_int_equal(load_curve_capture(&c, times, 4, 0, 0.6), WEIR_OK);
+    assert_true(c.total == 7);
+    assert_in_range(load_curve_due_ns(&c, 4, &cursor), 533 * MS, 534 * MS);
+    assert_in_range(load_curve_due_ns(&c, 6, &cursor), 543 * MS, 544 * MS);
+    load_curve_done(&c);
+    /* At 75/s instead of 7.5/s: ten times as fast. */
+    assert_int_equal(load_curve_capture(&c, times, 4, 75, 0), WEIR_OK);
+    assert_in_range(load_curve_due_ns(&c, 3, &cursor), 40 * MS - 1000, 40 * MS + 1000);
+    load_curve_done(&c);
+    assert_int_equal(load_curve_capture(&c, times, 1, 0, 0), WEIR_E_INVALID);
+    assert_int_equal(load_curve_capture(&c, (uint64_t[]){0, 0, 0}, 3, 0, 0), WEIR_E_INVALID);
+}
+
 /* ---- results ---- */
+
+/* The fields of a line, read as HdrHistogram's encoding says. */
+static void a_line_of_the_interval_log_is_hdr_histogram_s(void **state) {
+    (void)state;
+    struct load_hdr_log log;
+    struct load_result r;
+    static char text[100000];
+    static uint8_t packed[50000], plain[50000];
+    struct text_builder t = TEXT_BUILDER(text);
+    assert_int_equal(load_hdr_log_init(&log), WEIR_OK);
+    assert_int_equal(load_result_init(&r), WEIR_OK);
+    histogram_record_many(&r.latency, 5, 3);
+    histogram_record_many(&r.latency, 300, 200); /* 256 on: two values to an index */
+    assert_int_equal(load_hdr_log_line(&log, &t, 1500 * MS, 1000 * MS, &r.latency), WEIR_OK);
+    assert_int_equal(strncmp(text, "1.500,1.000,0.000,HISTF", 23), 0);
+    const char *last = strrchr(text, ',') + 1;
+    size_t size = 0;
+    assert_true(base64_decode(weir_slice(last, strcspn(last, "\n")), packed, &size));
+    assert_int_equal(load_be32(packed), 0x1c849314);
+    assert_int_equal(load_be32(packed + 4), size - 8);
+    uLongf plain_size = sizeof plain;
+    assert_int_equal(uncompress(plain, &plain_size, packed + 8, size - 8), Z_OK);
+    assert_int_equal(load_be32(plain), 0x1c849313);
+    assert_int_equal(load_be32(plain + 4), plain_size - 40);
+    /* -5; 3; -272 (indexes 6 to 277); 200 at 278 = 256 + (300 - 256) / 2: zigzag, seven bits to a byte. */
+    static const uint8_t counts[] = {9, 6, 0x9f, 0x04, 0x90, 0x03};
+    assert_int_equal(plain_size, 40 + sizeof counts);
+    assert_memory_equal(plain + 40, counts, sizeof counts);
+    histogram_reset(&r.latency);
+    text_clear(&t);
+    assert_int_equal(load_hdr_log_line(&log, &t, 0, 1000 * MS, &r.latency), WEIR_OK);
+    histogram_record(&r.latency, UINT64_MAX); /* clipped to the last bucket; its value is the maximum */
+    assert_int_equal(load_hdr_log_line(&log, &t, 0, 1000 * MS, &r.latency), WEIR_OK);
+    load_hdr_log_done(&log);
+    load_result_done(&r);
+}
+
+/* What a worker records while the main thread looks the other way is in a later interval, and never lost. */
+static void intervals_lose_nothing(void **state) {
+    (void)state;
+    struct load_intervals i;
+    struct histogram sum = {0};
+    assert_int_equal(load_histogram_open(&sum), WEIR_OK);
+    assert_int_equal(load_intervals_init(&i, 100 * MS), WEIR_OK);
+    load_intervals_record(&i, 1, 7); /* before it begins */
+    load_intervals_begin(&i, 1000 * MS);
+    load_intervals_record(&i, 1050 * MS, 1);
+    assert_false(load_intervals_wait(&i));
+    load_intervals_record(&i, 1100 * MS, 2);
+    assert_true(load_intervals_wait(&i));
+    load_intervals_record(&i, 1200 * MS, 3); /* the first was not taken: it stays in the second */
+    load_intervals_take(&i, &sum);
+    assert_int_equal(sum.count, 2);
+    assert_false(load_intervals_wait(&i));
+    load_intervals_turn(&i, 1210 * MS);
+    assert_true(load_intervals_wait(&i));
+    load_intervals_record(&i, 1220 * MS, 4);
+    load_intervals_rest(&i, &sum);
+    assert_int_equal(sum.count, 5);
+    assert_int_equal(sum.max, 7);
+    load_intervals_done(&i);
+    load_histogram_close(&sum);
+}
 
 static void objectives_are_parsed_and_judged(void **state) {
     (void)state;
@@ -295,6 +424,10 @@ int main(void) {
         cmocka_unit_test(delay_and_loss_are_as_asked_for),
         cmocka_unit_test(what_is_no_trace_is_refused),
         cmocka_unit_test(the_datagrams_of_a_capture_are_found),
+        cmocka_unit_test(round_trips_are_half_each_way),
+        cmocka_unit_test(a_capture_is_replayed_at_its_own_times),
+        cmocka_unit_test(a_line_of_the_interval_log_is_hdr_histogram_s),
+        cmocka_unit_test(intervals_lose_nothing),
         cmocka_unit_test(objectives_are_parsed_and_judged),
         cmocka_unit_test(a_result_of_nothing_meets_no_latency),
         cmocka_unit_test(a_generator_that_did_not_keep_up_is_invalid),

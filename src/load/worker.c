@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/atomics.h"
 #include "base/text.h"
+#include "tls/tls.h"
 #include <stdlib.h>
 
 #define OPENING_MAX 256u /* connects on their way at once: listen queues are short */
@@ -81,8 +82,10 @@ static void conns_init(struct load_worker *w) {
         *c = (struct load_conn){.socket = -1, .wake_ns = UINT64_MAX};
         uint64_t place = (uint64_t)i * o->threads + w->index;
         kinds_set(w, c, (place * 1000000 + total / 2) / total);
-        load_link_init(&c->up, o->has_up ? &o->up : NULL, o->delay_ns, o->delay_sd_ns, o->loss_ppm, &w->random);
-        load_link_init(&c->down, o->has_down ? &o->down : NULL, o->delay_ns, o->delay_sd_ns, 0, &w->random);
+        struct load_rtt way = {.delay_ns = o->delay_ns, .delay_sd_ns = o->delay_sd_ns};
+        if (o->rtts.count > 0) way = o->rtts.items[place % o->rtts.count];
+        load_link_init(&c->up, o->has_up ? &o->up : NULL, way.delay_ns, way.delay_sd_ns, o->loss_ppm, &w->random);
+        load_link_init(&c->down, o->has_down ? &o->down : NULL, way.delay_ns, way.delay_sd_ns, 0, &w->random);
         if (w->protocol->is_datagram) c->up.loss_ppm = 0; /* a datagram lost is gone: udp.c */
         c->down.start_us = c->up.start_us;
     }
@@ -98,6 +101,7 @@ static enum weir_error memory_init(struct load_worker *w) {
     if (e == WEIR_OK) e = map(n, sizeof *w->ready, &w->ready);
     if (e == WEIR_OK) e = map(n, sizeof *w->dirty, &w->dirty);
     if (e == WEIR_OK) e = map(w->wake_room, sizeof *w->wakes, &w->wakes);
+    if (e == WEIR_OK && w->options->tls) e = map(n, sizeof *w->links, &w->links);
     if (e == WEIR_OK) e = map(1, w->scratch_size, &w->scratch);
     if (e == WEIR_OK) e = map(1, w->request_max, &w->body);
     return e;
@@ -122,6 +126,7 @@ enum weir_error load_worker_init(
         .waiting_max = options->retries ? WAITING_MAX : 0};
     enum weir_error e = load_plan_init(&w->plan, &options->curve, &plan);
     if (e == WEIR_OK) e = load_result_init(&w->result);
+    if (e == WEIR_OK) e = load_intervals_init(&w->intervals, options->interval_ns);
     if (e == WEIR_OK) e = memory_init(w);
     if (e == WEIR_OK) e = sys->poller_open(sys, &w->poller);
     if (e == WEIR_OK) conns_init(w);
@@ -132,7 +137,7 @@ void load_worker_done(struct load_worker *w) {
     if (!w->sys) return;
     uint32_t n = w->conn_count;
     for (uint32_t i = 0; w->poller >= 0 && i < n; i++)
-        w->sys->socket_close(w->sys, w->conns[i].socket);
+        load_stream_close(w, &w->conns[i], false);
     if (w->poller >= 0) w->sys->poller_close(w->sys, w->poller);
     sys_memory_unmap(w->conns, n * sizeof *w->conns);
     sys_memory_unmap(w->pending, (size_t)n * w->pipeline * sizeof *w->pending);
@@ -141,10 +146,12 @@ void load_worker_done(struct load_worker *w) {
     sys_memory_unmap(w->ready, n * sizeof *w->ready);
     sys_memory_unmap(w->dirty, n * sizeof *w->dirty);
     sys_memory_unmap(w->wakes, w->wake_room * sizeof *w->wakes);
+    if (w->links) sys_memory_unmap(w->links, n * sizeof *w->links);
     sys_memory_unmap(w->scratch, w->scratch_size);
     sys_memory_unmap(w->body, w->request_max);
     load_plan_done(&w->plan);
     load_result_done(&w->result);
+    load_intervals_done(&w->intervals);
     *w = (struct load_worker){0};
 }
 
@@ -315,6 +322,7 @@ static void begin(struct load_worker *w, uint64_t at) {
     if (w->options->reorder_ppm) w->end_ns += w->options->reorder_ns;
     w->deadline_ns = w->end_ns + w->options->timeout_ns;
     w->idle_ns = 0;
+    load_intervals_begin(&w->intervals, at);
 }
 
 /* It belongs to this run: one that was stopped early does not want what was not due yet. */
@@ -365,6 +373,7 @@ static void tell(struct load_worker *w) {
 uint32_t load_worker_turn(void *self, uint64_t block_ns) {
     struct load_worker *w = self;
     uint64_t now = w->sys->mono_ns(w->sys);
+    load_intervals_turn(&w->intervals, now);
     if (w->live.is_over) {
         w->sys->poller_wait(w->sys, w->poller, (struct sys_poll_event[1]){{0}}, 1, block_ns);
         return 0;

@@ -8,6 +8,7 @@
  */
 #ifndef WEIR_LOAD_WORKER_H
 #define WEIR_LOAD_WORKER_H
+#include "load/interval.h"
 #include "load/options.h"
 #include "load/plan.h"
 #include "load/result.h"
@@ -17,6 +18,7 @@
 enum load_conn_state {
     LOAD_CONN_DOWN,       /* no socket; opens again at wake_ns */
     LOAD_CONN_CONNECTING, /* TCP is on its way */
+    LOAD_CONN_SHAKING,    /* TLS is */
     LOAD_CONN_OPENING,    /* connected; the protocol's greeting is on its way */
     LOAD_CONN_READY,
     LOAD_CONN_LEAVING, /* takes no more requests; opens again when the last is answered */
@@ -63,6 +65,8 @@ struct load_conn {
     };
 };
 
+struct tls_link;
+
 struct load_wake {
     uint64_t at_ns;
     uint32_t conn;
@@ -79,12 +83,14 @@ struct load_worker {
     int poller;
     struct load_plan plan;
     struct load_result result;
+    struct load_intervals intervals;
     struct prng random;
     struct load_conn *conns;
     struct load_pending *pending; /* conn i: [i * pipeline, ...) */
     uint8_t *in, *out;            /* conn i: [i * in_max, ...), [i * out_max, ...) */
     uint32_t *ready;              /* ring of connections with room */
     uint32_t *dirty;              /* connections with bytes to flush */
+    struct tls_link *links;       /* of each connection; NULL: no TLS */
     struct load_wake *wakes;      /* heap; entries that are not their connection's wake_ns are dead */
     size_t in_max, out_max, scratch_size, request_max;
     uint8_t *scratch, *body; /* where bytes are read into; where a body is rendered */
@@ -145,6 +151,18 @@ void load_worker_dirty(struct load_worker *w, struct load_conn *c);
 void load_worker_note(struct load_worker *w, const char *text); /* of the first failure */
 /* The first outcome of a connection's opening: the run begins when all have one. */
 void load_worker_settled(struct load_worker *w, struct load_conn *c, bool is_ready);
+
+/* ---- stream.c: the bytes of a connection, with TLS or without ---- */
+/* The next step of the handshake. AGAIN: waits for the socket, to be written when *ret_wants_write. */
+WEIR_MUST enum weir_error load_stream_shake(struct load_worker *w, struct load_conn *c, bool *ret_wants_write);
+/* As socket_write and socket_read of sys. */
+WEIR_MUST enum weir_error load_stream_put(
+    struct load_worker *w, struct load_conn *c, uint8_t *bytes, size_t size, size_t *ret_size);
+WEIR_MUST enum weir_error load_stream_get(
+    struct load_worker *w, struct load_conn *c, uint8_t *bytes, size_t size, size_t *ret_size);
+bool load_stream_holds(
+    const struct load_worker *w, const struct load_conn *c); /* bytes of which the poller does not tell */
+void load_stream_close(struct load_worker *w, struct load_conn *c, bool resets);
 
 void load_conn_open(struct load_worker *w, struct load_conn *c, uint64_t now);
 void load_conn_ready(struct load_worker *w, struct load_conn *c, uint64_t now);

@@ -126,7 +126,7 @@ static void dump_frame(struct dump *d, struct weir_slice bytes, const struct fra
 
 static enum weir_error dump_journal(struct dump *d, const char *path) {
     struct weir_slice bytes;
-    enum weir_error e = sys_read_all(d->sys, path, (size_t)1 << 31, &bytes);
+    enum weir_error e = sys_read_all(d->sys, path, UINT64_C(1) << 31, &bytes);
     if (e) return e;
     line(d, "journal %s bytes %zu", path, bytes.size);
     for (size_t at = 0; at < bytes.size;) {

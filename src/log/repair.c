@@ -42,7 +42,7 @@ static enum weir_error save_bytes(struct repair *r, const char *from_path, uint6
     struct log_path to;
     struct weir_slice bytes;
     enum weir_error e = make_quarantine(r);
-    if (!e) e = sys_read_all(r->sys, from_path, (size_t)1 << 32, &bytes);
+    if (!e) e = sys_read_all(r->sys, from_path, UINT64_C(1) << 32, &bytes);
     if (e) return e;
     log_path(r->log, &to, "quarantine/%s", name);
     if (from < bytes.size)
@@ -230,7 +230,7 @@ static bool gather_file(void *ctx, const char *name, bool is_folder) {
     uint32_t number = 0;
     if (is_folder || !log_journal_name_parse(name, &number)) return true;
     log_path(g->r->log, &path, "journal/%s", name);
-    g->error = sys_read_all(g->r->sys, path.text, (size_t)1 << 31, &bytes);
+    g->error = sys_read_all(g->r->sys, path.text, UINT64_C(1) << 31, &bytes);
     if (g->error) return false;
     const struct checkpoint *c = &g->r->log->checkpoint;
     for (size_t at = 0; at < bytes.size; at += JOURNAL_BLOCK) {
@@ -260,7 +260,7 @@ static enum weir_error take_found(struct repair *r, const struct found_frame *f)
     struct frame_header h;
     uint16_t version = 0;
     log_path(r->log, &path, "journal/" JOURNAL_NAME_FORMAT, f->number);
-    enum weir_error e = sys_read_all(r->sys, path.text, (size_t)1 << 31, &bytes);
+    enum weir_error e = sys_read_all(r->sys, path.text, UINT64_C(1) << 31, &bytes);
     if (e) return e;
     struct weir_slice rest = weir_slice(bytes.data + f->byte, bytes.size - (size_t)f->byte);
     if (log_frame_peek(rest, &h, &version)) e = take_frame(r, rest, &h, path.text, f->byte);

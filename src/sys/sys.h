@@ -195,9 +195,9 @@ struct sys {
     /* Reports that cannot be handled: a line on stderr, then the process ends with exit code 70 at once (no atexit).
      * The simulator turns it into the death of the simulated process and returns: the caller stops what it does. */
     void (*fatal)(struct sys *, const char *message);
-    /* When the process dies of its own fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT), the dying thread asks note()
-     * for at most 64 bytes and writes them to file at offset, synced. note() may only do what a signal handler may. One
-     * per process; file -1 takes it off. In the simulator a process dies so by sys_sim_segfault(). */
+    /* When the process dies of its own fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT), the dying thread asks
+     * note() for at most 64 bytes and writes them to file at offset, synced. note() may only do what a signal handler
+     * may. One per process; file -1 takes it off. In the simulator a process dies so by sys_sim_segfault(). */
     void (*on_crash)(struct sys *, int file, uint64_t offset, size_t (*note)(void *out));
 };
 
@@ -207,8 +207,14 @@ void sys_linux_free(struct sys *sys);
 /* Small conveniences over the table, shared by all layers (sys_util.c). */
 /* Whole small file in one go, at most size_max bytes (TOO_LARGE); data from malloc, free with sys_bytes_free. */
 WEIR_MUST enum weir_error sys_read_all(
-    struct sys *sys, const char *path, size_t size_max, struct weir_slice *ret_bytes);
+    struct sys *sys, const char *path, uint64_t size_max, struct weir_slice *ret_bytes);
 void sys_bytes_free(struct weir_slice bytes);
+/* The numeric addresses of a host's name, in the resolver's order, each once; none for a numeric host and for
+ * "localhost". Blocks on the resolver: before anything runs. NOT_FOUND, with its sentence. */
+#define SYS_ADDRESSES_MAX     16u
+#define SYS_ADDRESS_TEXT_SIZE 48u
+WEIR_MUST enum weir_error sys_addresses_find(
+    const char *host, char addresses[SYS_ADDRESSES_MAX][SYS_ADDRESS_TEXT_SIZE], uint32_t *ret_count);
 /* Replaces path durably and atomically: writes path.tmp, syncs, renames, syncs the folder. */
 WEIR_MUST enum weir_error sys_replace_file(struct sys *sys, const char *path, struct weir_slice bytes);
 WEIR_MUST enum weir_error sys_make_folders(struct sys *sys, const char *path); /* like mkdir -p, each parent synced */

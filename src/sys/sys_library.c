@@ -11,9 +11,12 @@
 #define MACHINE EM_X86_64
 #elif defined __aarch64__
 #define MACHINE EM_AARCH64
+#elif defined __powerpc__ && !defined __powerpc64__
+#define MACHINE EM_PPC
 #else
 #error "say which ELF machine this is"
 #endif
+#define CLASS (__ELF_NATIVE_CLASS == 64 ? ELFCLASS64 : ELFCLASS32)
 
 static const char *machine_name(uint16_t machine) {
     switch (machine) {
@@ -27,23 +30,25 @@ static const char *machine_name(uint16_t machine) {
         return "arm";
     case EM_RISCV:
         return "risc-v";
+    case EM_PPC:
+        return "powerpc";
     }
     return "another machine";
 }
 
-static enum weir_error check_head(const char *path, const Elf64_Ehdr *head, size_t size) {
+static enum weir_error check_head(const char *path, const ElfW(Ehdr) * head, size_t size) {
     if (size < sizeof *head || memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 || head->e_type != ET_DYN)
         return weir_error_context(WEIR_E_UNSUPPORTED,
             "%s is no shared object; build it with: cc -shared -fPIC $(pkg-config --cflags weir) -o NAME.so ...", path);
-    if (head->e_machine != MACHINE || head->e_ident[EI_CLASS] != ELFCLASS64)
+    if (head->e_machine != MACHINE || head->e_ident[EI_CLASS] != CLASS)
         return weir_error_context(WEIR_E_UNSUPPORTED, "%s is built for %s and this weir for %s; build it here", path,
             machine_name(head->e_machine), machine_name(MACHINE));
     return WEIR_OK;
 }
 
 /* All that will be mapped is there: touching what is not ends the process. */
-static enum weir_error check_size(struct sys *sys, const char *path, int file, const Elf64_Ehdr *head) {
-    Elf64_Phdr part = {0};
+static enum weir_error check_size(struct sys *sys, const char *path, int file, const ElfW(Ehdr) * head) {
+    ElfW(Phdr) part = {0};
     uint64_t bytes = 0;
     enum weir_error e = sys->file_size(sys, file, &bytes);
     for (uint32_t i = 0; e == WEIR_OK && i < head->e_phnum; i++) {
@@ -59,7 +64,7 @@ static enum weir_error check_size(struct sys *sys, const char *path, int file, c
 
 static enum weir_error look(struct sys *sys, const char *path) {
     bool exists = false;
-    Elf64_Ehdr head = {0};
+    ElfW(Ehdr) head = {0};
     int file = -1;
     size_t size = 0;
     enum weir_error e = sys->path_exists(sys, path, &exists);

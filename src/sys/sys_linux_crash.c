@@ -10,7 +10,8 @@
 #define NOTE_BYTES_MAX 64
 #define STACK_BYTES    32768 /* of a thread whose own has run over */
 
-static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+/* A compiler's trap is SIGILL on x86-64, SIGTRAP on arm64 and powerpc. */
+static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
 #define FAULTS (sizeof fault_signals / sizeof fault_signals[0])
 
 static struct {

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -40,6 +41,31 @@ static bool address_parse(const char *host, uint16_t port, union address *addres
         return true;
     }
     return false;
+}
+
+enum weir_error sys_addresses_find(
+    const char *host, char addresses[SYS_ADDRESSES_MAX][SYS_ADDRESS_TEXT_SIZE], uint32_t *ret_count) {
+    union address numeric;
+    socklen_t size = 0;
+    *ret_count = 0;
+    if (address_parse(host, 0, &numeric, &size)) return WEIR_OK;
+    struct addrinfo *found = NULL, wish = {.ai_socktype = SOCK_STREAM};
+    int reason = getaddrinfo(host, NULL, &wish, &found);
+    if (reason != 0)
+        return weir_error_context(WEIR_E_NOT_FOUND, "the name %.100s has no address: %s", host, gai_strerror(reason));
+    uint32_t count = 0;
+    for (const struct addrinfo *a = found; a && count < SYS_ADDRESSES_MAX; a = a->ai_next) {
+        char *text = addresses[count];
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, text, SYS_ADDRESS_TEXT_SIZE, NULL, 0, NI_NUMERICHOST) != 0) continue;
+        bool is_new = strchr(text, '%') == NULL; /* of one link alone: tcp_connect takes no such address */
+        for (uint32_t i = 0; i < count; i++)
+            is_new &= strcmp(addresses[i], text) != 0;
+        count += is_new;
+    }
+    freeaddrinfo(found);
+    if (count == 0) return weir_error_context(WEIR_E_NOT_FOUND, "the name %.100s has no IPv4 or IPv6 address", host);
+    *ret_count = count;
+    return WEIR_OK;
 }
 
 static void address_tell(const union address *address, struct sys_address *ret_peer) {

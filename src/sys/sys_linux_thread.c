@@ -86,6 +86,7 @@ static int thread_start(struct sys_linux_agent *a) {
     sigdelset(&all, SIGBUS);
     sigdelset(&all, SIGFPE);
     sigdelset(&all, SIGILL);
+    sigdelset(&all, SIGTRAP);
     sigdelset(&all, SIGABRT);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int reason = pthread_create(&a->thread, NULL, agent_run, a);

@@ -39,14 +39,15 @@ static enum weir_error check_path(const char *path, size_t extra) {
 }
 
 static enum weir_error read_opened(
-    struct sys *sys, int file, const char *path, size_t size_max, struct weir_slice *ret_bytes) {
+    struct sys *sys, int file, const char *path, uint64_t size_max, struct weir_slice *ret_bytes) {
     uint64_t size = 0;
     enum weir_error e = sys->file_size(sys, file, &size);
     if (e) return e;
     if (size > size_max)
-        return weir_error_context(
-            WEIR_E_TOO_LARGE, "%s has %llu bytes; at most %zu are read", path, (unsigned long long)size, size_max);
-    uint8_t *data = malloc((size_t)size + 1); /* one more: text users may rely on a NUL behind the end */
+        return weir_error_context(WEIR_E_TOO_LARGE, "%s has %llu bytes; at most %llu are read", path,
+            (unsigned long long)size, (unsigned long long)size_max);
+    /* One more: text users may rely on a NUL behind the end. */
+    uint8_t *data = size < SIZE_MAX ? malloc((size_t)size + 1) : NULL;
     if (!data)
         return weir_error_context(
             WEIR_E_NO_MEMORY, "no memory for the %llu bytes of %s", (unsigned long long)size, path);
@@ -61,7 +62,7 @@ static enum weir_error read_opened(
     return WEIR_OK;
 }
 
-enum weir_error sys_read_all(struct sys *sys, const char *path, size_t size_max, struct weir_slice *ret_bytes) {
+enum weir_error sys_read_all(struct sys *sys, const char *path, uint64_t size_max, struct weir_slice *ret_bytes) {
     int file = -1;
     enum weir_error e = sys->file_open(sys, path, SYS_OPEN_READ, &file);
     if (e) return e;

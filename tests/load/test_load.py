@@ -206,7 +206,8 @@ closed = socket.socket()
 closed.bind(("127.0.0.1", 0))
 nobody = "127.0.0.1:%d" % closed.getsockname()[1]
 for args, word in ((["http://%s/" % nobody, "--rate", "10", "--duration", "1s"], "not one of 10 connections"),
-                   (["ftp://x", "--rate", "1"], "write http://"), (["https://127.0.0.1/", "--rate", "1"], "no TLS"),
+                   (["ftp://x", "--rate", "1"], "write http://"), (["http://h/", "--rate", "1", "--insecure"], "https://"),
+                   (["http://no.such.host.invalid/", "--rate", "1"], "has no address"),
                    (["http://127.0.0.1:1/"], "--rate is missing"), (["http://127.0.0.1:1/", "--rate", "fast"], "not a rate"),
                    (["http://127.0.0.1:1/", "--rate", "1", "--body", "{{nn}}"], "did you mean"),
                    (["http://127.0.0.1:1/", "--rate", "1", "--curve", "flat"], "is no curve"),

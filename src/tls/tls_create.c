@@ -1,7 +1,7 @@
-#include "edge/tls_create.h"
+#include "tls/tls_create.h"
 
 #include "base/text.h"
-#include "edge/tls_set.h"
+#include "tls/tls_set.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

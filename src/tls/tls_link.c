@@ -1,5 +1,5 @@
 /* One connection's end of TLS: OpenSSL's state machine over the socket functions of sys. */
-#include "edge/tls_set.h"
+#include "tls/tls_set.h"
 
 #include "base/assert.h"
 

@@ -1,12 +1,12 @@
-/* edge/tls_create.h: a self-signed certificate for a first try, or for machines that are told its fingerprint.
+/* tls/tls_create.h: a self-signed certificate for a first try, or for machines that are told its fingerprint.
  *
  * ECDSA on P-256, valid for the names given, as a PEM pair in two files; the key's can be read by its owner alone.
  * Threads: any. Errors: EXISTS when one of the files is there already (nothing is ever overwritten); INVALID for a
  * name.
  */
-#ifndef WEIR_EDGE_TLS_CREATE_H
-#define WEIR_EDGE_TLS_CREATE_H
-#include "edge/tls.h"
+#ifndef WEIR_TLS_CREATE_H
+#define WEIR_TLS_CREATE_H
+#include "tls/tls.h"
 
 struct tls_create {
     const char *cert_path, *key_path;

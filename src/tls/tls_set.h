@@ -1,7 +1,7 @@
-/* edge/tls_set.h: a set of certificates as tls.c makes it and tls_link.c uses it. Private to tls*.c. */
-#ifndef WEIR_EDGE_TLS_SET_H
-#define WEIR_EDGE_TLS_SET_H
-#include "edge/tls.h"
+/* tls/tls_set.h: a set of certificates as tls.c makes it and tls_link.c uses it. Private to tls*.c. */
+#ifndef WEIR_TLS_SET_H
+#define WEIR_TLS_SET_H
+#include "tls/tls.h"
 
 #include <openssl/ssl.h>
 #include <stdatomic.h>

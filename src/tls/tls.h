@@ -1,4 +1,4 @@
-/* edge/tls.h: TLS 1.2 and 1.3 by OpenSSL, as a thin layer between a connection and its socket.
+/* tls/tls.h: TLS 1.2 and 1.3 by OpenSSL, as a thin layer between a connection and its socket.
  *
  * struct tls is a set of certificates that was read and checked as a whole. It never changes; a reload makes another
  * one, and connections keep the one they began with (reference counted, any thread). struct tls_link is one
@@ -13,8 +13,8 @@
  * are given back). Errors: CONFIG for files, with the path and what to do; the rest as socket_read and socket_write
  * say.
  */
-#ifndef WEIR_EDGE_TLS_H
-#define WEIR_EDGE_TLS_H
+#ifndef WEIR_TLS_H
+#define WEIR_TLS_H
 #include "sys/sys.h"
 
 #define TLS_CERTIFICATES_MAX 8
@@ -45,9 +45,13 @@ WEIR_MUST enum weir_error tls_open(struct sys *sys, const struct tls_files *file
 struct tls *tls_take(struct tls *tls); /* one more owner */
 void tls_give(struct tls *tls);        /* the last one frees it; NULL is fine */
 const struct tls_facts *tls_facts(const struct tls *tls);
-/* For programs that connect: who they trust. ca "": the system's store. */
-WEIR_MUST enum weir_error tls_open_client(
-    struct sys *sys, const char *ca, const char *cert, const char *key, struct tls **ret_tls);
+/* For programs that connect: who they trust, and who they are. */
+struct tls_client {
+    const char *ca;         /* PEM file; "": the system's store */
+    const char *cert, *key; /* PEM files of the client's own; "": none */
+    bool trusts_anyone;     /* no certificate is checked */
+};
+WEIR_MUST enum weir_error tls_open_client(struct sys *sys, const struct tls_client *client, struct tls **ret_tls);
 
 /* ---- one connection ---- */
 enum tls_failure {

@@ -1,5 +1,5 @@
 /* Sets of certificates: reading, checking, and what is agreed on in a handshake. */
-#include "edge/tls_set.h"
+#include "tls/tls_set.h"
 
 #include "base/assert.h"
 #include "base/civil.h"
@@ -396,22 +396,21 @@ static enum weir_error carry(struct sys *sys, SSL_CTX *ctx, const char *cert, co
     return e;
 }
 
-enum weir_error tls_open_client(
-    struct sys *sys, const char *ca, const char *cert, const char *key, struct tls **ret_tls) {
+enum weir_error tls_open_client(struct sys *sys, const struct tls_client *client, struct tls **ret_tls) {
     struct tls *tls;
     enum weir_error e = new_set(sys, &tls);
     if (e) return e;
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     if (ctx) tls->contexts[tls->context_count++] = ctx;
     if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) e = no_memory();
-    if (!e) e = trust(sys, ctx, ca);
-    if (!e && *cert) e = carry(sys, ctx, cert, key);
+    if (!e) e = trust(sys, ctx, client->ca);
+    if (!e && *client->cert) e = carry(sys, ctx, client->cert, client->key);
     if (e) {
         tls_give(tls);
         return e;
     }
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify(ctx, client->trusts_anyone ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     *ret_tls = tls;
     return WEIR_OK;
 }
