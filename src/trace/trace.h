@@ -1,6 +1,6 @@
 /* trace/trace.h: what lanes write down of the requests that are traced, on its way to the agent that exports it.
  *
- *     lane: trace_begin() ... trace_end() per request, trace_record() per record ── ring ──▶ the exporter (src/otlp)
+ *     lane: trace_begin() ... trace_end() per request, trace_record() per record -- ring --> the exporter (src/otlp)
  *
  * A span is written once, when it is over, as one message of its lane's ring; nothing is shared between lanes. A ring
  * that is full, or too many requests open at once, costs spans and never waits: each is counted. While tracing is off a
