@@ -5,7 +5,7 @@
 
 static void keep(char *out, size_t size, struct weir_slice text) {
     size_t n = text.size < size - 1 ? text.size : size - 1;
-    memcpy(out, text.data, n);
+    if (n) memcpy(out, text.data, n);
     out[n] = 0;
 }
 

@@ -81,6 +81,7 @@ static void take_from(struct otlp_agent *a, struct trace_lane *lane) {
 static void gather(struct otlp_agent *a) {
     uint32_t lanes = trace_lanes(a->tracer);
     uint64_t used = 0;
+    WEIR_ASSERT(lanes > 0);
     bool was_empty = a->batch.count == 0;
     if (was_empty) a->batch.wall_ns = a->sys->wall_ns(a->sys) - now(a);
     for (uint32_t i = 0; i < lanes; i++)

@@ -7,7 +7,7 @@
 static enum weir_error keep(const char *key, struct weir_slice text, char *out, size_t size) {
     if (text.size >= size)
         return weir_error_context(WEIR_E_CONFIG, "trace.%s has %zu bytes; at most %zu", key, text.size, size - 1);
-    memcpy(out, text.data, text.size);
+    if (text.size) memcpy(out, text.data, text.size);
     out[text.size] = 0;
     return WEIR_OK;
 }
