@@ -5,7 +5,7 @@
 
 static void keep(char *out, size_t size, struct weir_slice text) {
     size_t n = text.size < size - 1 ? text.size : size - 1;
-    memcpy(out, text.data, n);
+    if (n) memcpy(out, text.data, n);
     out[n] = 0;
 }
 
@@ -28,7 +28,7 @@ static void gather(const struct weir_http_request *request, struct trace_headers
 void http_trace_begin(struct conn *conn, struct http_turn *turn, const struct weir_http_request *request) {
     struct trace_headers headers;
     gather(request, &headers);
-    struct trace_request *t = turn->trace = trace_begin(conn->lane->trace, &headers, turn->started_ns);
+    struct trace_request *t = turn->trace = trace_request_begin(conn->lane->trace, &headers, turn->started_ns);
     if (!t) return;
     t->method = weir_http_method_name(request->method);
     t->is_tls = conn->tls.ssl != NULL;
@@ -39,6 +39,11 @@ void http_trace_begin(struct conn *conn, struct http_turn *turn, const struct we
 
 void http_trace_admitted(const struct http_call *call) {
     struct trace_request *t = call->turn->trace;
+    if (trace_request_is_root(t) && (call->route->access == ROUTE_OPEN || call->route->is_metrics)) {
+        trace_request_drop(call->lane->trace, t); /* probes and scrapes: many, and nobody asks where their time went */
+        call->turn->trace = NULL;
+        return;
+    }
     t->route = call->route->path;
     if (call->route->service != EDGE_NO_SERVICE)
         t->service = edge_service(call->lane->edge, call->route->service)->name;
@@ -49,6 +54,6 @@ void http_trace_admitted(const struct http_call *call) {
 void http_trace_end(struct conn *conn, struct http_turn *turn, int status) {
     struct edge_lane *lane = conn->lane;
     turn->trace->status = (uint16_t)status;
-    trace_end(lane->trace, turn->trace, lane->sys->mono_ns(lane->sys));
+    trace_request_end(lane->trace, turn->trace, lane->sys->mono_ns(lane->sys));
     turn->trace = NULL;
 }

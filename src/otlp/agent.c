@@ -11,7 +11,7 @@
 #define PAUSE_FIRST_NS (500 * SYS_NANOS_PER_MS)
 #define PAUSE_MAX_NS   (30 * SYS_NANOS_PER_S)
 #define AFTER_MAX_MS   60000u /* of a Retry-After: rings would be full long before */
-#define PAIRS_MAX      32u    /* of headers */
+#define OWN_HEADERS    3u
 
 struct otlp_metrics {
     struct metric_counter exported, refused, rejected, unsent, exports, failures, retries, queue_bytes, up;
@@ -19,7 +19,7 @@ struct otlp_metrics {
 };
 struct parcel { /* a batch as a request */
     struct weir_slice body;
-    struct http_header headers[PAIRS_MAX];
+    struct http_header headers[OWN_HEADERS + OTLP_HEADERS_MAX];
     size_t header_count;
 };
 
@@ -81,6 +81,7 @@ static void take_from(struct otlp_agent *a, struct trace_lane *lane) {
 static void gather(struct otlp_agent *a) {
     uint32_t lanes = trace_lanes(a->tracer);
     uint64_t used = 0;
+    WEIR_ASSERT(lanes > 0);
     bool was_empty = a->batch.count == 0;
     if (was_empty) a->batch.wall_ns = a->sys->wall_ns(a->sys) - now(a);
     for (uint32_t i = 0; i < lanes; i++)
@@ -95,16 +96,17 @@ static void gather(struct otlp_agent *a) {
 /* ---- sending ---- */
 
 /* The lines of the target, split where they are. */
-static void add_headers(struct otlp_agent *a, struct parcel *p) {
-    for (char *line = a->target.headers; *line && p->header_count < PAIRS_MAX; line += strlen(line) + 1) {
+static bool add_headers(struct otlp_agent *a, struct parcel *p) {
+    for (char *line = a->target.headers; *line; line += strlen(line) + 1) {
         char *colon = strchr(line, ':');
         size_t size = (size_t)(colon - line);
         char *name = arena_alloc(&a->batch.arena, size + 1);
-        if (!name) return;
+        if (!name) return false;
         memcpy(name, line, size);
         name[size] = 0;
         p->headers[p->header_count++] = (struct http_header){name, colon + 2};
     }
+    return true;
 }
 
 static enum weir_error make_parcel(struct otlp_agent *a, struct parcel *p) {
@@ -112,7 +114,7 @@ static enum weir_error make_parcel(struct otlp_agent *a, struct parcel *p) {
     p->headers[p->header_count++] = (struct http_header){"Content-Type", "application/x-protobuf"};
     p->headers[p->header_count++] = (struct http_header){"User-Agent", "OTel-OTLP-Exporter-weir/" WEIR_VERSION};
     if (a->target.gzip) p->headers[p->header_count++] = (struct http_header){"Content-Encoding", "gzip"};
-    add_headers(a, p);
+    if (!add_headers(a, p)) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the headers");
     enum weir_error e = otlp_batch_pack(&a->batch, &a->target, &p->body);
     return !e && a->target.gzip ? otlp_gzip(&a->batch.arena, p->body, &p->body) : e;
 }

@@ -7,7 +7,7 @@
 static enum weir_error keep(const char *key, struct weir_slice text, char *out, size_t size) {
     if (text.size >= size)
         return weir_error_context(WEIR_E_CONFIG, "trace.%s has %zu bytes; at most %zu", key, text.size, size - 1);
-    memcpy(out, text.data, text.size);
+    if (text.size) memcpy(out, text.data, text.size);
     out[text.size] = 0;
     return WEIR_OK;
 }
@@ -30,6 +30,9 @@ static enum weir_error read_endpoint(const char *endpoint, char *out) {
     if (!scheme || host == 0 || has_space(endpoint))
         return weir_error_context(WEIR_E_CONFIG,
             "trace.endpoint is '%.80s'; write http://HOST:PORT or https://HOST:PORT, perhaps with a path", endpoint);
+    if (memchr(endpoint + scheme, '@', host))
+        return weir_error_context(
+            WEIR_E_CONFIG, "trace.endpoint names a user; put credentials into the file trace.headers");
     const char *path = endpoint + scheme + host;
     char url[OTLP_URL_MAX + sizeof OTLP_PATH];
     struct text_builder t = TEXT_BUILDER(url);
@@ -122,7 +125,9 @@ static bool is_header(struct weir_slice name, struct weir_slice value) {
 
 static bool add_header(struct otlp_target *t, size_t *used, struct weir_slice name, struct weir_slice value) {
     size_t size = name.size + 2 + value.size + 1;
-    if (!is_header(name, value) || *used + size + 1 > sizeof t->headers) return false;
+    if (!is_header(name, value) || *used + size + 1 > sizeof t->headers || t->header_count == OTLP_HEADERS_MAX)
+        return false;
+    t->header_count++;
     char *at = t->headers + *used;
     memcpy(at, name.data, name.size);
     memcpy(at + name.size, ": ", 2);
@@ -135,15 +140,16 @@ static bool add_header(struct otlp_target *t, size_t *used, struct weir_slice na
 static enum weir_error read_header_pairs(const char *text, struct otlp_target *t) {
     struct pairs pairs = {weir_slice_text(text)};
     struct weir_slice name, value, decoded;
-    uint8_t room[OTLP_HEADERS_MAX];
+    uint8_t room[OTLP_HEADERS_BYTES];
     size_t used = 0;
     bool good;
     while (next_pair(&pairs, &name, &value, &good)) {
         uint8_t *at = room;
         size_t left = sizeof room;
         if (!good || !decode(value, &at, &left, &decoded) || !add_header(t, &used, name, decoded))
-            return weir_error_context(
-                WEIR_E_CONFIG, "OTEL_EXPORTER_OTLP_HEADERS must be name=value,name=value, values percent-encoded");
+            return weir_error_context(WEIR_E_CONFIG,
+                "OTEL_EXPORTER_OTLP_HEADERS must be name=value,name=value, values percent-encoded, at most %u",
+                OTLP_HEADERS_MAX);
     }
     return WEIR_OK;
 }
@@ -151,7 +157,7 @@ static enum weir_error read_header_pairs(const char *text, struct otlp_target *t
 static enum weir_error read_header_file(struct sys *sys, const char *path, struct otlp_target *t) {
     struct weir_slice text, rest;
     size_t used = 0;
-    enum weir_error e = sys_read_all(sys, path, OTLP_HEADERS_MAX, &text);
+    enum weir_error e = sys_read_all(sys, path, OTLP_HEADERS_BYTES, &text);
     if (e) return weir_error_wrap(WEIR_E_CONFIG, "trace.headers");
     rest = text;
     for (unsigned number = 1; !e && rest.size; number++) {
@@ -164,8 +170,9 @@ static enum weir_error read_header_file(struct sys *sys, const char *path, struc
         size_t name = colon ? (size_t)(colon - line.data) : 0;
         struct weir_slice value = colon ? text_trim(weir_slice(colon + 1, line.size - name - 1)) : weir_slice(NULL, 0);
         if (!colon || !add_header(t, &used, weir_slice(line.data, name), value))
-            e = weir_error_context(
-                WEIR_E_CONFIG, "trace.headers: line %u of %s is no header; write Name: value", number, path);
+            e = weir_error_context(WEIR_E_CONFIG,
+                "trace.headers: line %u of %s is no header, or one too many; write Name: value, at most %u of them",
+                number, path, OTLP_HEADERS_MAX);
     }
     sys_bytes_free(text);
     return e;

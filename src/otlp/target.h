@@ -9,7 +9,8 @@
 
 #define OTLP_PATH           "/v1/traces"
 #define OTLP_URL_MAX        512u
-#define OTLP_HEADERS_MAX    4096u /* of all header lines */
+#define OTLP_HEADERS_MAX    16u   /* lines */
+#define OTLP_HEADERS_BYTES  4096u /* of all of them */
 #define OTLP_ATTRIBUTES_MAX 32u
 #define OTLP_PAIRS_BYTES    2048u
 
@@ -22,7 +23,8 @@ struct otlp_target {
     struct otlp_pair attributes[OTLP_ATTRIBUTES_MAX];
     uint32_t attribute_count;
     char pairs[OTLP_PAIRS_BYTES];
-    char headers[OTLP_HEADERS_MAX]; /* lines "Name: value", each ended by a NUL; a second one ends them all */
+    uint32_t header_count;
+    char headers[OTLP_HEADERS_BYTES]; /* lines "Name: value", each ended by a NUL; a second one ends them all */
     bool gzip;
     uint64_t every_ns, timeout_ns;
     struct trace_sampling sampling;

@@ -142,7 +142,7 @@ static uint64_t metric(const struct world *w, const char *name, const char *labe
 static void trace_one(struct world *w, uint32_t lane_index) {
     struct trace_lane *lane = trace_lane(w->tracer, lane_index);
     const struct trace_headers headers = {.parents = 0};
-    struct trace_request *r = trace_begin(lane, &headers, 1000);
+    struct trace_request *r = trace_request_begin(lane, &headers, 1000);
     assert_non_null(r);
     r->method = "POST";
     r->route = "/v1/x";
@@ -150,7 +150,7 @@ static void trace_one(struct world *w, uint32_t lane_index) {
     const struct trace_record record = {
         .cause = r->link, .service = "x", .topic = "x.in", .appended_ns = 1, .apply_ns = 2};
     trace_record(lane, &record);
-    trace_end(lane, r, 2000);
+    trace_request_end(lane, r, 2000);
 }
 
 static void run(struct world *w, uint64_t ms) {
@@ -316,12 +316,12 @@ static void a_name_that_is_no_text_does_not_cost_the_batch(void **state) {
     world_open(&w, (const struct plan[]){{.status = 200}}, 1);
     struct trace_lane *lane = trace_lane(w.tracer, 0);
     const struct trace_headers headers = {.parents = 0};
-    struct trace_request *r = trace_begin(lane, &headers, 1000);
+    struct trace_request *r = trace_request_begin(lane, &headers, 1000);
     r->method = "GET";
     r->status = 500;
     snprintf(r->principal, sizeof r->principal, "CN=\xc3"); /* cut inside of a character */
     snprintf(r->peer, sizeof r->peer, "[::1]:443");
-    trace_end(lane, r, 900); /* a clock that went back makes no negative span */
+    trace_request_end(lane, r, 900); /* a clock that went back makes no negative span */
     run(&w, 1500);
     assert_int_equal(w.spans, 1);
     assert_string_equal(w.names[0], "GET");
@@ -349,6 +349,7 @@ static void a_setting_that_is_wrong_is_named_with_what_to_write(void **state) {
         {"endpoint", "http://", NULL, "write http://HOST:PORT"},
         {"endpoint", "http://a b", NULL, "write http://HOST:PORT"},
         {"endpoint", "ftp://collector", NULL, "write http://HOST:PORT"},
+        {"endpoint", "http://user:word@collector", NULL, "put credentials into the file trace.headers"},
         {"ratio", "1.5", NULL, "from 0 (none) to 1 (all)"},
         {"ratio", "-1", NULL, "from 0 (none) to 1 (all)"},
         {"ratio", "", NULL, "from 0 (none) to 1 (all)"},
@@ -360,6 +361,7 @@ static void a_setting_that_is_wrong_is_named_with_what_to_write(void **state) {
         {"attributes", "a=%ff", NULL, "write name=value"},
         {"headers", "/nowhere/at/all", NULL, "trace.headers"},
         {"ratio", "1", "Authorization", "OTEL_EXPORTER_OTLP_HEADERS"},
+        {"ratio", "1", "a=1,a=1,a=1,a=1,a=1,a=1,a=1,a=1,a=1,a=1,a=1,a=1,a=1,a=1,a=1,a=1,a=1", "at most 16"},
         {"ratio", "1", "a b=c", "OTEL_EXPORTER_OTLP_HEADERS"},
         {"ratio", "1", "a=%0d%0ab", "OTEL_EXPORTER_OTLP_HEADERS"},
     };

@@ -34,7 +34,7 @@ static void close_world(struct world *w) {
 static struct trace_request *begin(struct world *w, const char *parent, uint32_t parents, const char *state) {
     struct trace_headers h = {.parent = weir_slice_text(parent), .parents = parents};
     if (state) h.states[h.state_count++] = weir_slice_text(state);
-    return trace_begin(w->lane, &h, 5);
+    return trace_request_begin(w->lane, &h, 5);
 }
 
 static void a_request_follows_its_parent(void **state) {
@@ -53,7 +53,7 @@ static void a_request_follows_its_parent(void **state) {
     assert_int_equal(r->flags, 3);
     assert_memory_equal(r->state, "a=1", r->state_size);
     assert_int_equal(r->state_size, 3);
-    trace_end(w.lane, r, 9);
+    trace_request_end(w.lane, r, 9);
     struct weir_slice message;
     uint32_t tag;
     assert_true(byte_ring_peek(&w.lane->ring, &message, &tag));
@@ -96,7 +96,7 @@ static void a_share_of_those_without_a_parent_is_traced(void **state) {
         assert_memory_not_equal(r->link.trace_id, last, sizeof last);
         memcpy(last, r->link.trace_id, sizeof last);
         traced++;
-        trace_end(w.lane, r, 6);
+        trace_request_end(w.lane, r, 6);
     }
     assert_true(traced > 1800 && traced < 2200); /* of 2000: five standard deviations, by a fixed seed */
     close_world(&w);
@@ -112,7 +112,7 @@ static void what_finds_no_room_is_counted_and_what_follows_goes_on(void **state)
     assert_null(begin(&w, "", 0, NULL));
     assert_int_equal(metric_get(&w.lane->metrics.dropped_open), 1);
     for (uint32_t i = 0; i < TRACE_OPEN_MAX; i++)
-        trace_end(w.lane, open[i], 6);
+        trace_request_end(w.lane, open[i], 6);
     uint64_t written = metric_get(&w.lane->metrics.spans), lost = metric_get(&w.lane->metrics.dropped_full);
     assert_int_equal(written + lost, TRACE_OPEN_MAX);
     assert_true(written > 0 && lost > 0);

@@ -100,7 +100,7 @@ static void draw(struct trace_lane *lane, uint8_t *out, size_t size) {
     while (out[0] == 0); /* never all zeros, which is no id */
 }
 
-struct trace_request *trace_begin(struct trace_lane *lane, const struct trace_headers *h, uint64_t now_ns) {
+struct trace_request *trace_request_begin(struct trace_lane *lane, const struct trace_headers *h, uint64_t now_ns) {
     struct weir_traceparent parent = {.flags = 0};
     bool follows = atomic_load_explicit(&lane->tracer->follows, memory_order_relaxed);
     bool has_parent = follows && h->parents == 1 && weir_traceparent_parse(h->parent, &parent);
@@ -132,10 +132,19 @@ static void send(struct trace_lane *lane, const void *message, size_t size, enum
         metric_add(&lane->metrics.dropped_full, spans);
 }
 
-void trace_end(struct trace_lane *lane, struct trace_request *r, uint64_t now_ns) {
+void trace_request_end(struct trace_lane *lane, struct trace_request *r, uint64_t now_ns) {
     r->end_ns = now_ns;
     send(lane, r, offsetof(struct trace_request, state) + r->state_size, TRACE_REQUEST, 1);
-    pool_give(&lane->open, (uint32_t)(r - lane->requests));
+    trace_request_drop(lane, r);
+}
+
+void trace_request_drop(struct trace_lane *lane, struct trace_request *r) {
+    pool_give(&lane->open, pool_index(&lane->open, r));
+}
+
+bool trace_request_is_root(const struct trace_request *r) {
+    static const uint8_t none[WEIR_SPAN_ID_SIZE];
+    return memcmp(r->parent_id, none, sizeof none) == 0;
 }
 
 void trace_record(struct trace_lane *lane, const struct trace_record *r) {

@@ -1,6 +1,6 @@
 /* trace/trace.h: what lanes write down of the requests that are traced, on its way to the agent that exports it.
  *
- *     lane: trace_begin() ... trace_end() per request, trace_record() per record ── ring ──▶ the exporter (src/otlp)
+ *     lane: trace_request_begin() ... trace_request_end(), trace_record() -- ring --> the exporter (src/otlp)
  *
  * A span is written once, when it is over, as one message of its lane's ring; nothing is shared between lanes. A ring
  * that is full, or too many requests open at once, costs spans and never waits: each is counted. While tracing is off a
@@ -104,8 +104,11 @@ struct trace_headers {
     uint32_t parents, state_count;
 };
 /* NULL: not traced. Else to be filled in, and ended. */
-struct trace_request *trace_begin(struct trace_lane *lane, const struct trace_headers *headers, uint64_t now_ns);
-void trace_end(struct trace_lane *lane, struct trace_request *request, uint64_t now_ns);
+struct trace_request *trace_request_begin(
+    struct trace_lane *lane, const struct trace_headers *headers, uint64_t now_ns);
+void trace_request_end(struct trace_lane *lane, struct trace_request *request, uint64_t now_ns);
+void trace_request_drop(struct trace_lane *lane, struct trace_request *request); /* instead: it is not worth a span */
+bool trace_request_is_root(const struct trace_request *request);
 void trace_record(struct trace_lane *lane, const struct trace_record *record);
 uint32_t trace_record_spans(const struct trace_record *record); /* that it becomes */
 /* The span of the record at this place that `cause` led to. */

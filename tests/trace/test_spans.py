@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Requests as traces: what a collector gets, read with OpenTelemetry's own messages, of traces that their SDK began. # also: tsan"""
 import os
+import socket
+import struct
 import subprocess
 import sys
 
@@ -101,6 +103,22 @@ def outcomes(node, collector):
     tap.ok(server_of(spans, "refused").attributes["http.response.status_code"] >= 400, "a refusal says its status")
 
 
+def a_client_that_leaves(node, collector):
+    """It asks for records that do not come, and goes."""
+    collector.take_all()
+    first = "GET /v1/node HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    long = "GET /v1/topics/plain/records?partition=0&offset=-1&wait=20s HTTP/1.1\r\nHost: localhost\r\n" \
+           "traceparent: 00-%s-%s-01\r\nX-Request-Id: gone\r\n\r\n" % (TRACE, PARENT)
+    with node.connect() as sock:
+        sock.sendall((first + long).encode())
+        sock.recv(1)  # the first one is answered, and the one behind it came in the same bytes
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    spans = collector.wait(lambda spans: server_of(spans, "gone"))
+    gone = server_of(spans, "gone")
+    tap.equal((gone.attributes.get("error.type"), gone.status, "http.response.status_code" in gone.attributes),
+              ("client_gone", 2, False), "a client that was gone before its answer is an error of its own kind")
+
+
 def by_their_sdk(node, collector):
     """A client that uses OpenTelemetry's own SDK: our spans are its span's children."""
     from opentelemetry.sdk.trace import TracerProvider
@@ -121,15 +139,17 @@ def roots(collector):
     """Without a parent: a share of the requests, each a trace of its own."""
     collector.take_all()
     with traced(collector, "1") as node:
+        for path in ("/healthz", "/readyz", "/metrics"):
+            node.get(path)
         for i in range(20):
             node.get("/v1/node", headers={"X-Request-Id": "root-%d" % i})
         spans = collector.wait(lambda spans: len(spans) >= 20)
         tap.ok(len({s.trace for s in spans}) == 20 and all(s.parent == "" and s.flags == 0x103 for s in spans),
-               "at ratio 1 every request begins a trace", spans)
+               "at ratio 1 every request begins a trace, but probes and scrapes", spans)
     collector.take_all()
     with traced(collector, "0.5", "--set", "trace.follow=false") as node:
         for i in range(200):
-            node.get("/healthz", headers={"traceparent": "00-%s-%s-01" % (TRACE, PARENT)})
+            node.get("/v1/node", headers={"traceparent": "00-%s-%s-01" % (TRACE, PARENT)})
         code = node.stop()
         spans = collector.take_all()
         tap.ok(40 < len(spans) < 160 and TRACE not in {s.trace for s in spans},
@@ -183,6 +203,7 @@ with Collector() as collector:
         a_command(node, collector)
         what_is_not_sampled(node, collector)
         outcomes(node, collector)
+        a_client_that_leaves(node, collector)
         by_their_sdk(node, collector)
     roots(collector)
     who(collector)
