@@ -96,8 +96,13 @@ static enum weir_error take_options(struct backup_agent *a, const struct backup_
     enum weir_error e = WEIR_OK;
     if (strlen(s[BACKUP_TO].text) >= sizeof a->to) e = weir_error_context(WEIR_E_CONFIG, "backup.to is too long");
     if (!e && s[BACKUP_CREDENTIALS].text[0]) e = read_credentials(a, s[BACKUP_CREDENTIALS].text);
-    const struct object_store_options options = {
-        a->to, a->endpoint, a->region, a->key_id, a->secret, a->token, 0, 0, &a->stop};
+    const struct object_store_options options = {.url = a->to,
+        .endpoint = a->endpoint,
+        .region = a->region,
+        .key_id = a->key_id,
+        .secret = a->secret,
+        .token = a->token,
+        .stop = &a->stop};
     if (!e) e = object_store_open(o->sys, &options, &a->store);
     a->job.store = a->store;
     return e ? weir_error_wrap(e, "backup.to") : WEIR_OK;
