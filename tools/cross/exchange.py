@@ -2,7 +2,6 @@
 
     native(folder, root)    this machine's build of tests/foreign/data_folder.c and the node, as a Machine
     folders(here, there)    sentences about what differed
-    simulator(here, there)  seeds whose runs are not the same, call for call
     node(here, there)       the same of a data folder of the whole node, served here and there in turns
 """
 import json
@@ -37,7 +36,7 @@ class Machine:
 def native(folder, root):
     if not os.path.exists(os.path.join(folder, "build.ninja")):
         subprocess.run(["meson", "setup", folder, "-Doptimization=1", "-Ddebug=true", "-Dtests=true"], cwd=root, stdout=subprocess.DEVNULL, check=True)
-    subprocess.run(["ninja", "--quiet", "-C", folder, "tests/data_folder", "weir", "sim/weir-sim"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "--quiet", "-C", folder, "tests/data_folder", "weir"], check=True, stdout=subprocess.DEVNULL)
     return Machine("here", folder)
 
 
@@ -89,24 +88,6 @@ def folders(here, there):
         for writer, reader in ((here, there), (there, here)):
             for crashes in (False, True):
                 failed += one_way(work, writer, reader, crashes)
-    return failed
-
-
-# ---- the simulator ----
-
-def trace_of(machine, seed):
-    """The hash over every call, byte, result and turn of a run, which ends with it."""
-    done = subprocess.run(machine.command("sim/weir-sim", "--seed", seed), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False)
-    lines = [line for line in done.stdout.decode(errors="replace").splitlines() if line.startswith("trace ")]
-    return (done.returncode, lines[-1] if lines else "no trace")
-
-
-def simulator(here, there, seeds=(1, 2, 3, 4)):
-    failed = []
-    for seed in seeds:
-        traces = [trace_of(machine, seed) for machine in (here, there)]
-        if traces[0] != traces[1] or traces[0][1] == "no trace":
-            failed.append("seed %d of the simulator: %r here, %r on %s" % (seed, traces[0], traces[1], there.name))
     return failed
 
 
