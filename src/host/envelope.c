@@ -4,8 +4,7 @@
 
 #define KIND_MASK        7u
 #define FLAG_IDEMPOTENCY 8u
-#define FLAG_TRACE       16u
-#define FLAGS_KNOWN      (KIND_MASK | FLAG_IDEMPOTENCY | FLAG_TRACE)
+#define FLAGS_KNOWN      (KIND_MASK | FLAG_IDEMPOTENCY | ENVELOPE_FLAG_TRACE)
 
 _Static_assert(sizeof(struct weir_trace_link) == ENVELOPE_TRACE_SIZE, "stored as it is in memory");
 
@@ -13,7 +12,8 @@ size_t envelope_store(const struct envelope *envelope, uint8_t *out) {
     WEIR_DEBUG_ASSERT(envelope->kind <= KIND_MASK && envelope->key.size <= ENVELOPE_KEY_BYTES_MAX);
     uint8_t *p = out;
     bool is_traced = weir_trace_link_is_set(&envelope->trace);
-    *p++ = (uint8_t)(envelope->kind | (envelope->key.size ? FLAG_IDEMPOTENCY : 0) | (is_traced ? FLAG_TRACE : 0));
+    *p++ =
+        (uint8_t)(envelope->kind | (envelope->key.size ? FLAG_IDEMPOTENCY : 0) | (is_traced ? ENVELOPE_FLAG_TRACE : 0));
     store_le16(p, envelope->type);
     store_le64(p + 2, envelope->time_ns);
     p += 10;
@@ -45,11 +45,6 @@ static bool is_ours(const struct log_record *record) {
     return weir_slice_equal(record->header_key, weir_slice(ENVELOPE_KEY, sizeof ENVELOPE_KEY - 1));
 }
 
-bool envelope_is_traced(const struct log_record *record) {
-    return record->header_value.size > ENVELOPE_TRACE_SIZE && (record->header_value.data[0] & FLAG_TRACE) &&
-           is_ours(record);
-}
-
 enum weir_error envelope_load(const struct log_record *record, struct envelope *ret_envelope) {
     struct envelope envelope = {.kind = WEIR_RECORD_COMMAND, .time_ns = record->time_ms * SYS_NANOS_PER_MS};
     if (!is_ours(record)) {
@@ -76,7 +71,7 @@ enum weir_error envelope_load(const struct log_record *record, struct envelope *
         envelope.body_hash[1] = byte_get_le64(&r);
         envelope.key = byte_get_slice(&r, byte_get_le16(&r));
     }
-    if (head & FLAG_TRACE) {
+    if (head & ENVELOPE_FLAG_TRACE) {
         struct weir_slice trace = byte_get_slice(&r, ENVELOPE_TRACE_SIZE);
         if (trace.size) memcpy(&envelope.trace, trace.data, trace.size);
     }

@@ -46,8 +46,12 @@ struct envelope {
 
 /* Returns the bytes written to out[ENVELOPE_SIZE_MAX]. */
 size_t envelope_store(const struct envelope *envelope, uint8_t *out);
-/* Without reading the rest: whether the record's request is traced. */
-bool envelope_is_traced(const struct log_record *record);
+/* Without reading the rest: whether the record's request is traced. Its flags are the header's first byte. */
+#define ENVELOPE_FLAG_TRACE 16u
+static inline bool envelope_is_traced(const struct log_record *record) {
+    return record->header_value.size > ENVELOPE_TRACE_SIZE && (record->header_value.data[0] & ENVELOPE_FLAG_TRACE) &&
+           weir_slice_equal(record->header_key, weir_slice(ENVELOPE_KEY, sizeof ENVELOPE_KEY - 1));
+}
 WEIR_MUST enum weir_error envelope_load(const struct log_record *record, struct envelope *ret_envelope);
 /* Packs (principal, route, key) into out[ENVELOPE_KEY_BYTES_MAX]; 0 when it does not fit. */
 size_t envelope_pack_key(struct weir_slice principal, struct weir_slice route, struct weir_slice key, uint8_t *out);

@@ -44,8 +44,7 @@ static uint8_t *scratch(struct weir_out *out, size_t size) {
 void out_begin(struct weir_out *out, uint64_t offset, uint64_t time_ns, const struct weir_trace_link *trace) {
     out->offset = offset;
     out->time_ns = time_ns;
-    out->trace = *trace;
-    if (WEIR_UNLIKELY(weir_trace_link_is_set(trace))) out->trace = trace_record_link(trace, out->fold->uid, offset);
+    out->trace = trace;
     out->emit_index = 0;
     out->replied = out->pending = false;
     out->reply_size = 0;
@@ -139,7 +138,8 @@ void *weir_emit(struct weir_out *out, uint32_t emit, uint16_t type, uint64_t key
         entry->target = target->first + weir_partition_of(weir_slice(key_bytes, sizeof key_bytes), target->count);
         entry->source = (struct envelope_source){
             .uid = fold->uid, .epoch = fold->in_force.epoch, .offset = out->offset, .index = index};
-        entry->trace = out->trace;
+        if (WEIR_UNLIKELY(weir_trace_link_is_set(out->trace)))
+            entry->trace = trace_record_link(out->trace, fold->uid, out->offset);
         entry->key = key;
         entry->type = type;
         data = outbox_value(entry);

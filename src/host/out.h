@@ -29,7 +29,7 @@ struct weir_out {
     bool replaying;
     /* Of the record being applied: */
     uint64_t offset, time_ns;
-    struct weir_trace_link trace; /* what its emits say caused them */
+    const struct weir_trace_link *trace; /* of its envelope, during apply: what caused it */
     uint32_t emit_index;
     bool replied, pending;
     uint16_t reply_status;

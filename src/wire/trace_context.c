@@ -32,10 +32,6 @@ static bool is_zero(const uint8_t *bytes, size_t size) {
     return true;
 }
 
-bool weir_trace_link_is_set(const struct weir_trace_link *link) {
-    return !is_zero(link->trace_id, sizeof link->trace_id);
-}
-
 bool weir_traceparent_parse(struct weir_slice value, struct weir_traceparent *ret_parent) {
     struct weir_traceparent p;
     uint8_t version;
@@ -47,8 +43,7 @@ bool weir_traceparent_parse(struct weir_slice value, struct weir_traceparent *re
     if (!take_hex(value, AT_TRACE_ID, sizeof p.link.trace_id, p.link.trace_id) ||
         !take_hex(value, AT_SPAN_ID, sizeof p.link.span_id, p.link.span_id) || !take_hex(value, AT_FLAGS, 1, &p.flags))
         return false;
-    if (is_zero(p.link.trace_id, sizeof p.link.trace_id) || is_zero(p.link.span_id, sizeof p.link.span_id))
-        return false;
+    if (!weir_trace_link_is_set(&p.link) || is_zero(p.link.span_id, sizeof p.link.span_id)) return false;
     p.flags &= WEIR_TRACE_FLAGS_KNOWN;
     *ret_parent = p;
     return true;

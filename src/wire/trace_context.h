@@ -38,7 +38,11 @@ struct weir_traceparent {
     uint8_t flags; /* those known */
 };
 
-bool weir_trace_link_is_set(const struct weir_trace_link *link);
+static inline bool weir_trace_link_is_set(const struct weir_trace_link *link) {
+    uint64_t id[2]; /* asked of every record */
+    memcpy(id, link->trace_id, sizeof id);
+    return (id[0] | id[1]) != 0;
+}
 /* False: malformed, or an id of zeros; *ret is untouched. A version above 00 is read as far as 00 goes. */
 bool weir_traceparent_parse(struct weir_slice value, struct weir_traceparent *ret_parent);
 void weir_traceparent_write(const struct weir_traceparent *parent, char out[WEIR_TRACEPARENT_SIZE]);
