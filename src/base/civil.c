@@ -102,15 +102,16 @@ size_t civil_format(int64_t ns, unsigned digits, char *out) {
     return (size_t)(p - out);
 }
 
+static const char day_names[] = "SunMonTueWedThuFriSat";
+static const char month_names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
 void civil_format_http(int64_t ns, char *out) {
-    static const char names[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct civil c = civil_from_ns(ns);
-    memcpy(out, names + (size_t)3 * c.weekday, 3);
+    memcpy(out, day_names + (size_t)3 * c.weekday, 3);
     memcpy(out + 3, ", ", 2);
     char *p = digits_put(out + 5, c.day, 2);
     *p++ = ' ';
-    memcpy(p, months + (size_t)3 * (c.month - 1), 3);
+    memcpy(p, month_names + (size_t)3 * (c.month - 1), 3);
     p[3] = ' ';
     p = digits_put(p + 4, (unsigned)c.year, 4);
     *p++ = ' ';
@@ -206,4 +207,74 @@ enum weir_error civil_parse(struct weir_slice s, int64_t *ret_ns) {
             "\"%.*s\" is not a time: expected RFC 3339 such as 2026-01-31T23:59:59.123Z between 1678 and 2262",
             (int)(s.size < 64 ? s.size : 64), s.size ? (const char *)s.data : "");
     return WEIR_OK;
+}
+
+/* ---- the three forms of a date in HTTP ---- */
+
+/* One of the names of three letters; *ret: which, from 0. */
+static bool take_name(struct cursor *c, const char *names, unsigned *ret) {
+    if (c->end - c->p < 3) return false;
+    for (unsigned i = 0; names[(size_t)3 * i]; i++) {
+        if (memcmp(c->p, names + (size_t)3 * i, 3) != 0) continue;
+        c->p += 3;
+        *ret = i;
+        return true;
+    }
+    return false;
+}
+
+/* RFC 850 has two digits of the year. Without a clock: those of 1970 to 2069. */
+static bool take_short_year(struct cursor *c, unsigned *ret_year) {
+    unsigned year;
+    if (!take_digits(c, 2, &year)) return false;
+    *ret_year = year + (year < 70 ? 2000 : 1900);
+    return true;
+}
+
+/* One element of a form: a letter for a part of the time, anything else for itself. */
+static bool take_part(struct cursor *c, char part, struct civil *t, unsigned *year) {
+    unsigned unused;
+    switch (part) {
+    case 'w':
+        return take_name(c, day_names, &unused);
+    case 'W': /* the rest of its long name */
+        while (c->p < c->end && *c->p >= 'a' && *c->p <= 'z')
+            c->p++;
+        return true;
+    case 'd':
+        return take_digits(c, 2, &t->day);
+    case 'D': /* a blank in front of one digit */
+        return take_char(c, ' ') ? take_digits(c, 1, &t->day) : take_digits(c, 2, &t->day);
+    case 'm':
+        return take_name(c, month_names, &t->month);
+    case 'y':
+        return take_short_year(c, year);
+    case 'Y':
+        return take_digits(c, 4, year);
+    case 'h':
+        return take_digits(c, 2, &t->hour);
+    case 'n':
+        return take_digits(c, 2, &t->minute);
+    case 's':
+        return take_digits(c, 2, &t->second);
+    default:
+        return take_char(c, part);
+    }
+}
+
+bool civil_parse_http(struct weir_slice s, int64_t *ret_ns) {
+    static const char *const forms[] = {"w, d m Y h:n:s GMT", "wW, d-m-y h:n:s GMT", "w m D h:n:s Y"};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct cursor c = {s.data, s.size ? s.data + s.size : s.data};
+        struct civil t = {0};
+        unsigned year = 0;
+        const char *form = forms[i];
+        while (*form && take_part(&c, *form, &t, &year))
+            form++;
+        if (*form || c.p != c.end) continue;
+        t.year = (int)year;
+        t.month++;
+        return shift(&t, 0, ret_ns);
+    }
+    return false;
 }

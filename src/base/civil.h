@@ -34,5 +34,8 @@ WEIR_MUST enum weir_error civil_parse(struct weir_slice s, int64_t *ret_ns);
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 IMF-fixdate), 29 characters and a NUL. */
 #define CIVIL_HTTP_SIZE 30
 void civil_format_http(int64_t ns, char *out);
+/* What a server may send (RFC 9110, 5.6.7): IMF-fixdate, RFC 850 with its two digits of the year (taken as 1970 to
+ * 2069), asctime. The name of the day is not checked against the date. False: none of them. */
+WEIR_MUST bool civil_parse_http(struct weir_slice s, int64_t *ret_ns);
 
 #endif

@@ -51,6 +51,10 @@ static void fuzz_units(struct weir_slice s) {
 static void fuzz_times(struct weir_slice s) {
     int64_t ns, back;
     char out[CIVIL_TEXT_SIZE];
+    if (civil_parse_http(s, &ns) && ns >= 0) {
+        civil_format_http(ns, out);
+        WEIR_ASSERT(civil_parse_http(weir_slice(out, CIVIL_HTTP_SIZE - 1), &back) && back == ns);
+    }
     if (!civil_parse(s, &ns)) {
         size_t n = civil_format(ns, 9, out);
         WEIR_ASSERT(!civil_parse(weir_slice(out, n), &back) && back == ns);

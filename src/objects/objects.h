@@ -13,9 +13,9 @@
  * full jitter. Nothing is cached.
  *
  * Threads: a store belongs to one thread at a time and blocks it: never a lane. Folders go through struct sys; S3 goes
- * through libcurl and the system's sockets, outside of it: the simulator has folders only.
+ * through the HTTP client, outside of it: the simulator has folders only.
  * Errors: NOT_FOUND, PERMISSION, NO_SPACE, IO, TIMEOUT, TOO_LARGE, CORRUPT (a body that ends too early), INVALID (a
- * key), CONFIG (open), each with the key and what the store answered.
+ * key), CONFIG (open), UNSUPPORTED (libcurl is not installed), each with the key and what the store answered.
  */
 #ifndef WEIR_OBJECTS_OBJECTS_H
 #define WEIR_OBJECTS_OBJECTS_H

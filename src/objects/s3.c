@@ -1,11 +1,11 @@
-/* Objects in a bucket, by the S3 API over libcurl. See objects.h. */
+/* Objects in a bucket, by the S3 API. See objects.h. */
 #include "base/encode.h"
 #include "base/text.h"
+#include "http_client/caller.h"
 #include "objects/kinds.h"
 #include "objects/s3_xml.h"
 #include "objects/sigv4.h"
 
-#include <curl/curl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <weir/vec.h>
@@ -15,7 +15,6 @@
 #define S3_PAGE_BYTES    ((size_t)8 << 20) /* of a list or an error */
 #define ATTEMPTS         6u
 #define SILENCE_MS       30000u
-#define CONNECT_MS       10000L
 #define BACKOFF_NS_FIRST (200 * SYS_NANOS_PER_MS)
 #define BACKOFF_NS_MAX   (10 * SYS_NANOS_PER_S)
 #define PAUSE_NS         (50 * SYS_NANOS_PER_MS)
@@ -23,7 +22,7 @@
 struct s3_store {
     struct object_store store; /* first: a struct object_store * is one of these */
     struct sys *sys;
-    CURL *curl;
+    struct http_caller *http;
     char endpoint[512], host[300], bucket[64], prefix[OBJECT_KEY_MAX + 2]; /* prefix: "" or with a slash behind it */
     char region[64], key_id[256], secret[256], token[2048];
     uint32_t attempts;
@@ -38,13 +37,9 @@ struct s3_request {
     size_t answer_max;
 };
 struct s3_reply {
-    long status;
-    uint8_t *bytes; /* weir_alloc, `room` of them; a NUL behind `size` */
+    int status;
+    uint8_t *bytes; /* weir_alloc, `room` of them */
     size_t size, room, max;
-    size_t sent; /* of the request's body */
-    bool too_large, no_memory;
-    const struct s3_request *request;
-    const struct s3_store *s;
 };
 
 static struct s3_store *s3_of(struct object_store *store) {
@@ -57,55 +52,32 @@ static bool is_stopped(const struct s3_store *s) {
 
 /* ---- one try ---- */
 
-static size_t on_answer(char *data, size_t one, size_t count, void *ctx) {
+static enum weir_error on_answer(void *ctx, struct weir_slice bytes) {
     struct s3_reply *r = ctx;
-    size_t size = one * count;
-    if (size > r->max - r->size) {
-        r->too_large = true;
-        return 0;
-    }
-    if (r->size + size + 1 > r->room) {
-        size_t room = r->room * 2 > r->size + size + 1 ? r->room * 2 : r->size + size + 4096;
+    if (bytes.size > r->max - r->size)
+        return weir_error_context(WEIR_E_TOO_LARGE, "the object has more than %zu bytes", r->max);
+    if (r->size + bytes.size > r->room) {
+        size_t room = r->room * 2 > r->size + bytes.size ? r->room * 2 : r->size + bytes.size + 4096;
         uint8_t *grown = weir_allocator_system.resize(weir_allocator_system.ctx, r->bytes, r->room, room, 1);
-        if (!grown) {
-            r->no_memory = true;
-            return 0;
-        }
+        if (!grown) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for an answer");
         r->bytes = grown;
         r->room = room;
     }
-    memcpy(r->bytes + r->size, data, size);
-    r->size += size;
-    return size;
+    if (bytes.size > 0) memcpy(r->bytes + r->size, bytes.data, bytes.size);
+    r->size += bytes.size;
+    return WEIR_OK;
 }
 
-static size_t on_body(char *out, size_t one, size_t count, void *ctx) {
-    struct s3_reply *r = ctx;
-    size_t left = r->request->body.size - r->sent, size = one * count < left ? one * count : left;
-    if (size > 0) memcpy(out, r->request->body.data + r->sent, size);
-    r->sent += size;
-    return size;
-}
-
-static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
-    const struct s3_reply *r = ctx;
-    (void)a, (void)b, (void)c, (void)d;
-    return is_stopped(r->s);
-}
-
+#define SIGNED_MAX 5u
 struct s3_headers {
     char date[SIGV4_DATE_SIZE], body_hex[2 * OBJECT_DIGEST_SIZE + 1], checksum[64], path[S3_PATH_MAX];
     char authorization[1024];
-    struct curl_slist *list;
+    struct http_header list[SIGNED_MAX + 2];
+    size_t count;
 };
 
-static bool add_header(struct s3_headers *h, const char *name, const char *value) {
-    char line[2200];
-    struct text_builder t = TEXT_BUILDER(line);
-    text_printf(&t, "%s: %s", name, value);
-    struct curl_slist *list = t.truncated ? NULL : curl_slist_append(h->list, line);
-    if (list) h->list = list;
-    return list != NULL;
+static void add_header(struct s3_headers *h, const char *name, const char *value) {
+    h->list[h->count++] = (struct http_header){name, value};
 }
 
 /* The request's headers, signed. */
@@ -117,7 +89,7 @@ static bool make_headers(const struct s3_store *s, const struct s3_request *q, s
     base64_encode(weir_slice(digest, sizeof digest), h->checksum);
     h->checksum[base64_size(sizeof digest)] = 0;
     sigv4_date(s->sys->wall_ns(s->sys) / SYS_NANOS_PER_S, h->date);
-    struct sigv4_header signed_ones[5];
+    struct sigv4_header signed_ones[SIGNED_MAX];
     size_t count = 0;
     signed_ones[count++] = (struct sigv4_header){"host", s->host};
     if (put) signed_ones[count++] = (struct sigv4_header){"x-amz-checksum-sha256", h->checksum};
@@ -128,56 +100,16 @@ static bool make_headers(const struct s3_store *s, const struct s3_request *q, s
         q->method, h->path, q->query, signed_ones, count, h->body_hex, s->key_id, s->secret, s->region, "s3", h->date};
     struct text_builder t = TEXT_BUILDER(h->authorization);
     bool good = sigv4_sign(&r, &t);
-    for (size_t i = 0; good && i < count; i++)
-        good = add_header(h, signed_ones[i].name, signed_ones[i].value);
-    return good && add_header(h, "Authorization", h->authorization) &&
-           add_header(h, "Content-Type", "application/octet-stream");
-}
-
-static void set_options(
-    struct s3_store *s, const struct s3_request *q, const char *url, struct s3_headers *h, struct s3_reply *reply) {
-    CURL *c = s->curl;
-    curl_easy_reset(c);
-    curl_easy_setopt(c, CURLOPT_URL, url);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)((s->silence_ms + 999) / 1000));
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, h->list);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "weir/" WEIR_VERSION);
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_answer);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, reply);
-    curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(c, CURLOPT_XFERINFODATA, reply);
-    curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-    if (strcmp(q->method, "PUT") == 0) {
-        curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
-        curl_easy_setopt(c, CURLOPT_READFUNCTION, on_body);
-        curl_easy_setopt(c, CURLOPT_READDATA, reply);
-        curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)q->body.size);
-    } else if (strcmp(q->method, "HEAD") == 0) {
-        curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
-    } else {
-        curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method);
-    }
-}
-
-/* What curl says, as an error; *ret_again: it may pass. */
-static enum weir_error curl_error(const struct s3_store *s, const struct s3_reply *r, CURLcode code, bool *ret_again) {
-    *ret_again = false;
-    if (is_stopped(s)) return weir_error_context(WEIR_E_CLOSED, "it was stopped");
-    if (r->too_large) return weir_error_context(WEIR_E_TOO_LARGE, "the object has more than %zu bytes", r->max);
-    if (r->no_memory) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for an answer");
-    *ret_again =
-        code != CURLE_URL_MALFORMAT && code != CURLE_UNSUPPORTED_PROTOCOL && code != CURLE_PEER_FAILED_VERIFICATION;
-    return weir_error_context(code == CURLE_OPERATION_TIMEDOUT ? WEIR_E_TIMEOUT : WEIR_E_IO, "%s does not answer: %s",
-        s->endpoint, curl_easy_strerror(code));
+    for (size_t i = 0; i < count; i++)
+        add_header(h, signed_ones[i].name, signed_ones[i].value);
+    add_header(h, "Authorization", h->authorization);
+    add_header(h, "Content-Type", "application/octet-stream");
+    return good;
 }
 
 static enum weir_error status_error(const struct s3_store *s, const struct s3_reply *r, bool *ret_again) {
     struct s3_answer answer = {0};
-    long status = r->status;
+    int status = r->status;
     *ret_again = status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
     if (status < 300) return WEIR_OK;
     if (r->size > 0 && s3_answer_parse(weir_slice(r->bytes, r->size), NULL, NULL, &answer)) answer.code[0] = 0;
@@ -185,7 +117,7 @@ static enum weir_error status_error(const struct s3_store *s, const struct s3_re
                         : status == 401 || status == 403 ? WEIR_E_PERMISSION
                         : status == 507                  ? WEIR_E_NO_SPACE
                                                          : WEIR_E_IO;
-    return weir_error_context(e, "%s answered %ld%s%s%s%s", s->host, status, answer.code[0] ? " " : "", answer.code,
+    return weir_error_context(e, "%s answered %d%s%s%s%s", s->host, status, answer.code[0] ? " " : "", answer.code,
         answer.message[0] ? ": " : "", answer.message);
 }
 
@@ -194,19 +126,25 @@ static enum weir_error try_once(struct s3_store *s, const struct s3_request *q, 
     struct s3_headers h = {0};
     struct text_builder p = TEXT_BUILDER(h.path), u = TEXT_BUILDER(url);
     *ret_again = false;
-    r->size = r->sent = 0;
+    r->size = 0;
     text_printf(&p, "/%s%s%s%s", s->bucket, q->key[0] ? "/" : "", q->key[0] ? s->prefix : "", q->key);
     text_printf(&u, "%s%s%s%s", s->endpoint, h.path, q->query[0] ? "?" : "", q->query);
-    bool made = !p.truncated && !u.truncated && make_headers(s, q, &h);
-    CURLcode code = CURLE_OUT_OF_MEMORY;
-    if (made) {
-        set_options(s, q, url, &h, r);
-        code = curl_easy_perform(s->curl);
-        curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &r->status);
+    if (p.truncated || u.truncated || !make_headers(s, q, &h))
+        return weir_error_context(WEIR_E_TOO_LARGE, "the request can't be made: its key or query is too long");
+    const struct http_request request = {.method = q->method,
+        .url = url,
+        .headers = h.list,
+        .header_count = h.count,
+        .body = q->body,
+        .silence_ms = s->silence_ms};
+    struct http_reply reply;
+    enum weir_error e = s->http->call(s->http, &request, on_answer, r, s->stop, &reply);
+    if (e) {
+        *ret_again = reply.may_pass;
+        return e;
     }
-    curl_slist_free_all(h.list);
-    if (!made) return weir_error_context(WEIR_E_NO_MEMORY, "the request can't be made");
-    return code == CURLE_OK ? status_error(s, r, ret_again) : curl_error(s, r, code, ret_again);
+    r->status = reply.status;
+    return status_error(s, r, ret_again);
 }
 
 /* ---- until it works or has failed ---- */
@@ -222,7 +160,7 @@ static void back_off(const struct s3_store *s, uint32_t failures) {
 
 /* weir_dealloc the reply's bytes in every case: reply_done(). */
 static enum weir_error perform(struct s3_store *s, const struct s3_request *q, struct s3_reply *r) {
-    *r = (struct s3_reply){.request = q, .s = s, .max = q->answer_max};
+    *r = (struct s3_reply){.max = q->answer_max};
     bool again = true;
     enum weir_error e = WEIR_OK;
     for (uint32_t i = 0; again && i < s->attempts; i++) {
@@ -342,7 +280,7 @@ static enum weir_error s3_list(struct object_store *store, const char *prefix, o
 
 static void s3_close(struct object_store *store) {
     struct s3_store *s = s3_of(store);
-    if (s->curl) curl_easy_cleanup(s->curl);
+    http_caller_close(s->http);
     weir_dealloc(NULL, s, sizeof *s, _Alignof(struct s3_store));
 }
 
@@ -411,8 +349,7 @@ enum weir_error object_store_open_s3(
     enum weir_error e = take_url(s, o->url);
     if (!e) e = take_endpoint(s, o->endpoint);
     if (!e) e = take_keys(s, o);
-    if (!e && (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(s->curl = curl_easy_init())))
-        e = weir_error_context(WEIR_E_NO_MEMORY, "libcurl can't be used");
+    if (!e) e = http_caller_open(sys, &(struct http_options){.reach = HTTP_ANYWHERE}, &s->http);
     if (e) {
         s3_close(&s->store);
         return e;

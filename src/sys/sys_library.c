@@ -82,6 +82,15 @@ enum weir_error sys_library_open(struct sys *sys, const char *path, void **ret_l
     return WEIR_OK;
 }
 
+enum weir_error sys_library_load(const char *name, const char *package, void **ret_library) {
+    /* It stays: what such a library registers with others of the process would outlive its code. */
+    void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (!library)
+        return weir_error_context(WEIR_E_UNSUPPORTED, "%s can't be loaded; install %s (%s)", name, package, dlerror());
+    *ret_library = library;
+    return WEIR_OK;
+}
+
 void *sys_library_symbol(void *library, const char *name) {
     return dlsym(library, name);
 }
