@@ -62,7 +62,8 @@ struct weir_gate_slot {
     uint32_t calls, failed;
 };
 struct weir_gate {
-    uint64_t full_at_ns; /* of the rate: when its bucket is full again */
+    uint64_t full_at_ns;   /* of the rate: when its bucket is full again */
+    uint64_t held_till_ns; /* by weir_gate_hold */
     uint64_t open_until_ns, opened_for_ns;
     uint64_t window_at_ns; /* where the newest slot begins */
     uint64_t smoothed_ns, deviation_ns;
@@ -79,6 +80,7 @@ enum weir_gate_answer {
     WEIR_GATE_GO,
     WEIR_GATE_BUSY, /* running_max run, or all probes: when one has ended */
     WEIR_GATE_RATE, /* at *ret_again_ns */
+    WEIR_GATE_HELD, /* until *ret_again_ns */
     WEIR_GATE_SHUT, /* the breaker is open until *ret_again_ns */
 };
 /* Whether one may begin now. Changes nothing, so several gates can be asked before any is passed. ret_again_ns: record
@@ -98,6 +100,9 @@ enum weir_gate_outcome {
 /* Once for each begin. duration_ns: of SUCCEEDED. */
 void weir_gate_end(struct weir_gate *gate, const struct weir_gate_limits *limits, uint64_t now_ns, uint32_t ticket,
     enum weir_gate_outcome outcome, uint64_t duration_ns);
+
+/* None may begin before: the destination has asked for that (429 or 503 with Retry-After). Never shortens a hold. */
+void weir_gate_hold(struct weir_gate *gate, uint64_t until_ns);
 
 /* How long an attempt that begins now may take. */
 uint64_t weir_gate_timeout(const struct weir_gate *gate, const struct weir_gate_limits *limits);

@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "base/rate.h"
 
-_Static_assert(sizeof(struct weir_gate) == 160, "kept in snapshots as it lies in memory: a change needs a new format");
+_Static_assert(sizeof(struct weir_gate) == 168, "kept in snapshots as it lies in memory: a change needs a new format");
 
 #define NANOS_PER_MS  1000000ull
 #define DURATION_MAX  ((uint64_t)1 << 56) /* two years: sums of a few of them do not overflow */
@@ -120,6 +120,10 @@ enum weir_gate_answer weir_gate_ask(
         }
         if (gate->state == WEIR_GATE_HALF_OPEN && !probes_left(gate, limits)) return WEIR_GATE_BUSY;
     }
+    if (now_ns < gate->held_till_ns) {
+        *ret_again_ns = gate->held_till_ns;
+        return WEIR_GATE_HELD;
+    }
     if (limits->running_max && gate->running >= limits->running_max) return WEIR_GATE_BUSY;
     struct rate rate = {gate->full_at_ns};
     uint64_t wait_ns = 0;
@@ -167,6 +171,10 @@ void weir_gate_end(struct weir_gate *gate, const struct weir_gate_limits *limits
     if (gate->state == WEIR_GATE_HALF_OPEN && gate->probing > 0) gate->probing--;
     if (outcome != WEIR_GATE_DROPPED && limits->failed_percent)
         judge(gate, limits, now_ns, outcome != WEIR_GATE_SUCCEEDED);
+}
+
+void weir_gate_hold(struct weir_gate *gate, uint64_t until_ns) {
+    if (gate->held_till_ns < until_ns) gate->held_till_ns = until_ns;
 }
 
 uint64_t weir_gate_timeout(const struct weir_gate *gate, const struct weir_gate_limits *limits) {

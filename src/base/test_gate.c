@@ -31,6 +31,7 @@ struct model {
     uint32_t round, running, probing, probed;
     uint64_t open_until_ns, opened_for_ns;
     uint64_t level_ns; /* of the bucket, in time */
+    uint64_t held_till_ns;
     uint64_t now_ns;
     struct outcome outcomes[OUTCOMES];
     uint32_t outcome_count;
@@ -55,6 +56,7 @@ static bool model_may(const struct model *m) {
         uint32_t probes = m->probed == 0 ? 1 : m->l.probes + 1 - m->probed;
         if (m->state == WEIR_GATE_HALF_OPEN && m->probing >= probes) return false;
     }
+    if (m->now_ns < m->held_till_ns) return false;
     if (m->l.running_max && m->running >= m->l.running_max) return false;
     return !m->l.per_second || m->level_ns >= interval(m);
 }
@@ -166,7 +168,7 @@ static void begin(struct history *h) {
     if (answer == WEIR_GATE_GO && h->call_count < CALLS) {
         h->calls[h->call_count].ticket = weir_gate_begin(&h->gate, &m->l, m->now_ns);
         assert_int_equal(h->calls[h->call_count++].ticket, model_begin(m));
-    } else if (answer == WEIR_GATE_RATE || answer == WEIR_GATE_SHUT) {
+    } else if (again != WEIR_GATE_NEVER) {
         /* Not a moment too late, and then something else at most is in the way. */
         assert_true(again > m->now_ns);
         assert_int_equal(weir_gate_ask(&h->gate, &m->l, again - 1, &other), answer);
@@ -181,6 +183,11 @@ static void end(struct history *h) {
     if (draw(100) < h->failing) outcome = draw(2) ? WEIR_GATE_FAILED : WEIR_GATE_TIMED_OUT;
     if (draw(20) == 0) outcome = WEIR_GATE_DROPPED;
     weir_gate_end(&h->gate, &h->model.l, h->model.now_ns, call->ticket, outcome, draw(3 * S));
+    if (outcome == WEIR_GATE_FAILED && draw(4) == 0) {
+        uint64_t until = h->model.now_ns + draw(5 * S);
+        weir_gate_hold(&h->gate, until);
+        if (h->model.held_till_ns < until) h->model.held_till_ns = until;
+    }
     model_end(&h->model, call->ticket, outcome);
     *call = h->calls[--h->call_count];
 }
