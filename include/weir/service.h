@@ -125,6 +125,7 @@ bool weir_replaying(const struct weir_out *out);
  * not .folded are zero: a fold must not see what is not in its log. */
 const struct weir_setting_value *weir_settings(const struct weir_out *out);
 
+struct weir_effect_row; /* weir/effect.h */
 struct weir_emit_row {
     const char *service; /* target; the row is refused at start when it does not run here */
     const char *summary;
@@ -272,8 +273,12 @@ struct weir_service {
      * ever. */
     WEIR_MUST enum weir_error (*undelivered)(const struct weir_request *request, uint16_t status,
         struct weir_slice value, struct weir_command *ret_command);
+    /* Work in the world that the fold asks for: weir/effect.h. Such a service has the output topic of WEIR_DEAD_TOPIC. */
+    const struct weir_effect_row *effects;
+    uint32_t effects_max; /* effects of one apply never exceed it; at most WEIR_EFFECTS_MAX */
 };
 #define WEIR_REPLIES_MAX 256
+#define WEIR_EFFECTS_MAX 1024
 
 /* Stable hash for partitioning: the same on every machine and in every version. */
 uint32_t weir_partition_of(struct weir_slice key, uint32_t partition_count);
