@@ -2,11 +2,11 @@
  *
  * A row of the service's .effects says what kind of work it is and how much of it may be done. In apply, weir_effect()
  * asks for one; the bytes of the request are the fold's and stay until the effect has ended. The host, as part of the
- * same fold, decides when it starts (gates, priorities, fair over keys), what a failure means (again after a backoff, or
- * the dead letter), and hands apply a WEIR_RECORD_RESULT for each attempt, the last one with `final`:
+ * same fold, decides when it starts (gates, priorities, fair over keys), what a failure means (again after a backoff,
+ * or the dead letter), and hands apply a WEIR_RECORD_RESULT for each attempt, the last one with `final`:
  *
- *     uint8_t *room = weir_effect(out, EFFECT_CALL, &(struct weir_effect_options){.key = destination, .tag = id}, size);
- *     if (!room) ...      outstanding_max are outstanding: refuse the command, or try at a timer
+ *     uint8_t *room = weir_effect(out, EFFECT_CALL, &(struct weir_effect_options){.key = destination, .tag = id},
+ * size); if (!room) ...      outstanding_max are outstanding: refuse the command, or try at a timer
  *     ...
  *     if (record->kind == WEIR_RECORD_RESULT && weir_result(record, &result) && result.final) ...
  *
@@ -33,22 +33,22 @@ extern "C" {
 #define WEIR_EFFECT_PRIORITIES   4u
 
 enum weir_effect_kind {
-    WEIR_EFFECT_HTTP = 1, /* the request is one of weir_http_request_store() */
+    WEIR_EFFECT_HTTP = 1, /* the request is one of weir_effect_request_store() */
     WEIR_EFFECT_WORK = 2, /* the row's .work, on the node's pool */
 };
 
 /* What came of an attempt. */
 enum weir_effect_class {
-    WEIR_EFFECT_OK,        /* HTTP: a status of 200 to 299 */
-    WEIR_EFFECT_STATUS,    /* HTTP: another status; 408, 425, 429 and 500 to 599 are tried again, others are final */
-    WEIR_EFFECT_TIMEOUT,   /* no whole answer in time; the destination may have done it */
-    WEIR_EFFECT_REFUSED,   /* no connection */
-    WEIR_EFFECT_RESET,     /* the connection broke; the destination may have done it */
-    WEIR_EFFECT_DNS,       /* the name leads nowhere */
-    WEIR_EFFECT_TLS,       /* the certificate or the handshake */
-    WEIR_EFFECT_FAILED,    /* WORK: try again. HTTP: whatever else went wrong on the way */
-    WEIR_EFFECT_REJECTED,  /* WORK: trying again is no use. HTTP: the request can't be sent, or not there */
-    WEIR_EFFECT_DROPPED,   /* by an operator */
+    WEIR_EFFECT_OK,       /* HTTP: a status of 200 to 299 */
+    WEIR_EFFECT_STATUS,   /* HTTP: another status; 408, 425, 429 and 500 to 599 are tried again, others are final */
+    WEIR_EFFECT_TIMEOUT,  /* no whole answer in time; the destination may have done it */
+    WEIR_EFFECT_REFUSED,  /* no connection */
+    WEIR_EFFECT_RESET,    /* the connection broke; the destination may have done it */
+    WEIR_EFFECT_DNS,      /* the name leads nowhere */
+    WEIR_EFFECT_TLS,      /* the certificate or the handshake */
+    WEIR_EFFECT_FAILED,   /* WORK: try again. HTTP: whatever else went wrong on the way */
+    WEIR_EFFECT_REJECTED, /* WORK: trying again is no use. HTTP: the request can't be sent, or not there */
+    WEIR_EFFECT_DROPPED,  /* by an operator */
     WEIR_EFFECT_CLASSES
 };
 const char *weir_effect_class_name(enum weir_effect_class class_); /* "ok", "status", ... */
@@ -59,17 +59,17 @@ struct weir_work;
 struct weir_effect_row {
     const char *name, *summary;
     enum weir_effect_kind kind;
-    uint32_t attempts_max;      /* 5; at most WEIR_EFFECT_ATTEMPTS_MAX */
-    uint32_t outstanding_max;   /* 1024: waiting, running and resting between attempts */
-    uint32_t dead_max;          /* 256: dead letters that can be requeued; older ones are in the topic alone */
-    uint32_t request_bytes_max; /* 4096; at most WEIR_EFFECT_BYTES_MAX */
-    uint32_t result_bytes_max;  /* 4096: of headers and body; what is longer is cut; at most WEIR_EFFECT_BYTES_MAX */
-    uint32_t keys_max;          /* 1024: gates by key that are remembered */
-    struct weir_gate_limits gate;     /* of all together; running_max 0: 16 */
+    uint32_t attempts_max;        /* 5; at most WEIR_EFFECT_ATTEMPTS_MAX */
+    uint32_t outstanding_max;     /* 1024: waiting, running and resting between attempts */
+    uint32_t dead_max;            /* 256: dead letters that can be requeued; older ones are in the topic alone */
+    uint32_t request_bytes_max;   /* 4096; at most WEIR_EFFECT_BYTES_MAX */
+    uint32_t result_bytes_max;    /* 4096: of headers and body; what is longer is cut; at most WEIR_EFFECT_BYTES_MAX */
+    uint32_t keys_max;            /* 1024: gates by key that are remembered */
+    struct weir_gate_limits gate; /* of all together; running_max 0: 16 */
     struct weir_gate_limits key_gate; /* of those with one key; all zero: none */
     struct weir_backoff_policy backoff;
-    /* Names of UINT settings of the service that are .folded and take the place of gate.running_max, gate.per_second and
-     * attempts_max; NULL: none. */
+    /* Names of UINT settings of the service that are .folded and take the place of gate.running_max, gate.per_second
+     * and attempts_max; NULL: none. */
     const char *running_setting, *per_second_setting, *attempts_setting;
     /* HTTP: name of a TEXT setting with the path of a file that holds the secret which requests are signed with
      * (Standard Webhooks: "whsec_" and base64, or any text); NULL or empty value: they are not signed. */
@@ -80,13 +80,13 @@ struct weir_effect_row {
 };
 
 struct weir_effect_options {
-    uint64_t key;          /* of key_gate and of fairness: a hash of the destination, the tenant; 0: none */
-    uint64_t tag;          /* the service's own; comes back with each result */
+    uint64_t key;           /* of key_gate and of fairness: a hash of the destination, the tenant; 0: none */
+    uint64_t tag;           /* the service's own; comes back with each result */
     uint64_t not_before_ns; /* record time; 0: at once */
-    uint64_t timeout_ns;   /* of an attempt; 0: what the gates measured */
+    uint64_t timeout_ns;    /* of an attempt; 0: what the gates measured */
     struct weir_backoff_policy backoff; /* all zero: the row's */
-    uint32_t attempts_max; /* 0: the row's; at most that */
-    uint32_t priority;     /* 0 goes first; below WEIR_EFFECT_PRIORITIES */
+    uint32_t attempts_max;              /* 0: the row's; at most that */
+    uint32_t priority;                  /* 0 goes first; below WEIR_EFFECT_PRIORITIES */
 };
 /* Room for a request of `size` bytes, to be filled before the next call on `out`. NULL: outstanding_max are. Commands
  * are refused (FULL) before they are appended once what is outstanding, and what those before them may still ask for,
@@ -104,38 +104,38 @@ struct weir_result {
     uint32_t attempt; /* from 1, over requeues too */
     bool final;       /* no further attempt follows; not OK: it is a dead letter */
     enum weir_effect_class class_;
-    uint16_t status;         /* HTTP: 0: none came */
-    uint64_t duration_ns;    /* of the attempt */
-    uint64_t retry_after_ns; /* as far as the destination said it; else 0 */
-    uint64_t next_ns;        /* not final: record time before which no other attempt begins */
-    struct weir_slice text;  /* why it failed, in words */
-    struct weir_slice headers, body; /* HTTP: see weir_http_header_next. All borrowed from the record */
+    uint16_t status;                 /* HTTP: 0: none came */
+    uint64_t duration_ns;            /* of the attempt */
+    uint64_t retry_after_ns;         /* as far as the destination said it; else 0 */
+    uint64_t next_ns;                /* not final: record time before which no other attempt begins */
+    struct weir_slice text;          /* why it failed, in words */
+    struct weir_slice headers, body; /* HTTP: see weir_effect_header_next. All borrowed from the record */
 };
 /* False: not a WEIR_RECORD_RESULT. */
 bool weir_result(const struct weir_record *record, struct weir_result *ret_result);
 
 /* ---- HTTP requests as bytes ----
  * Little-endian: u8 layout, 1 | u8 method size | u16 URL size | u32 headers' size | u32 body size | method | URL |
- * headers, each u16 name size, u16 value size, name, value | body. Host, Content-Length and Connection are the client's;
- * Idempotency-Key is added, and of a row with a secret Webhook-Id, -Timestamp and -Signature. */
-struct weir_http_header {
+ * headers, each u16 name size, u16 value size, name, value | body. Host, Content-Length and Connection are the
+ * client's; Idempotency-Key is added, and of a row with a secret Webhook-Id, -Timestamp and -Signature. */
+struct weir_effect_header {
     struct weir_slice name, value;
 };
-struct weir_http_request {
+struct weir_effect_request {
     struct weir_slice method, url; /* "POST", "https://example.com/hook" */
-    const struct weir_http_header *headers;
-    uint32_t header_count; /* at most WEIR_HTTP_HEADERS_MAX */
+    const struct weir_effect_header *headers;
+    uint32_t header_count; /* at most WEIR_EFFECT_HEADERS_MAX */
     struct weir_slice body;
 };
-#define WEIR_HTTP_HEADERS_MAX 48u
-size_t weir_http_request_size(const struct weir_http_request *request);
-/* Into weir_http_request_size() bytes. */
-void weir_http_request_store(const struct weir_http_request *request, void *ret_bytes);
-/* headers: room for WEIR_HTTP_HEADERS_MAX, which ret_request->headers will be. False: not such bytes. */
-bool weir_http_request_load(
-    struct weir_slice bytes, struct weir_http_header *headers, struct weir_http_request *ret_request);
+#define WEIR_EFFECT_HEADERS_MAX 48u
+size_t weir_effect_request_size(const struct weir_effect_request *request);
+/* Into weir_effect_request_size() bytes. */
+void weir_effect_request_store(const struct weir_effect_request *request, void *ret_bytes);
+/* headers: room for WEIR_EFFECT_HEADERS_MAX, which ret_request->headers will be. False: not such bytes. */
+bool weir_effect_request_load(
+    struct weir_slice bytes, struct weir_effect_header *headers, struct weir_effect_request *ret_request);
 /* Each header of a request's or a result's in turn. False: that was the last. */
-bool weir_http_header_next(struct weir_slice *headers, struct weir_http_header *ret_header);
+bool weir_effect_header_next(struct weir_slice *headers, struct weir_effect_header *ret_header);
 
 /* ---- WORK: a function of the service's, off the lanes ---- */
 struct weir_work {

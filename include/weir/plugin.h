@@ -59,7 +59,7 @@ struct weir_plugin {
             sizeof(struct weir_service), sizeof(struct weir_setting), sizeof(struct weir_topic),                       \
                 sizeof(struct weir_record_type), sizeof(struct weir_emit_row), sizeof(struct weir_route),              \
                 sizeof(struct weir_listener), sizeof(struct weir_protocol), sizeof(struct weir_metric),                \
-                sizeof(struct weir_reason), sizeof(struct weir_tool),sizeof(struct weir_effect_row)                                                   \
+                sizeof(struct weir_reason), sizeof(struct weir_tool), sizeof(struct weir_effect_row)                   \
         }                                                                                                              \
     }
 

@@ -151,7 +151,8 @@ static void leave(struct host_lane *lane, uint32_t work) {
     uint32_t phase = atomic_load_explicit(&lane->host->phase, memory_order_acquire);
     if (phase < HOST_DRAINING) return;
     bool open = lane->open && lane->open->records > 0; /* an empty one is left when the first append is refused */
-    bool idle = work == 0 && !open && lane->flight_count == 0 && !lane->lagging && outboxes_empty(lane);
+    bool idle = work == 0 && !open && lane->flight_count == 0 && !lane->lagging && outboxes_empty(lane) &&
+                host_dispatch_idle(lane);
     drain_say(&lane->drain, idle);
     if (phase < HOST_ENDED || lane->ended) return;
     lane->ended = true;
@@ -180,6 +181,7 @@ uint32_t host_lane_work(void *self, uint64_t block_ns) {
     work += host_lane_release(lane);
     work += fire_timers(lane);
     work += pump_emits(lane);
+    work += host_dispatch(lane);
     work += host_taps_pace(lane);
     host_lane_settle(lane);
     work += commit(lane);

@@ -3,8 +3,10 @@
  * Header key "w". Value of an INPUT record, little-endian:
  *   u8 kind (bits 0-2) and flags (bit 3: idempotency) | u16 type | u64 time_ns
  *   kind EMIT:   u32 source uid | u32 source epoch | u64 source offset | u32 index
- *   kind TIMER:  u64 timer id
+ *   kind TIMER:  u64 timer id; type 1: the host's own, of effects (the fold's timers have type 0)
  *   kind SKIP:   u64 offset to pass over
+ *   kind RESULT: u64 effect | u32 attempt
+ *   kind ORDER:  u64 effect | u8 order | u8 row of effects (an operator's: effects.h; never seen by apply)
  *   idempotency: u64 body hash[2] | u16 size | principal, route and key, each with a u16 length in front
  * Value of an OUTPUT record: u16 type. Its time is the record's own (ms).
  * A record without this header was produced by a client of the log: a COMMAND of type 0 at the record's time.
@@ -22,6 +24,8 @@
 #define ENVELOPE_KEY_BYTES_MAX   640u /* principal + route + key of idempotency, with their lengths */
 #define ENVELOPE_SIZE_MAX        (11u + 20u + 18u + ENVELOPE_KEY_BYTES_MAX)
 #define ENVELOPE_OUTPUT_SIZE     2u
+#define ENVELOPE_ORDER           7u /* a kind beside enum weir_record_kind */
+#define ENVELOPE_TIMER_HOSTS     1u
 #define ENVELOPE_OUTPUT_KEY_SIZE 8u
 
 struct envelope_source {
@@ -36,6 +40,9 @@ struct envelope {
     uint64_t timer_id;             /* TIMER */
     uint64_t skip;                 /* SKIP */
     struct envelope_source source; /* EMIT */
+    uint64_t effect;               /* RESULT, ORDER: its id */
+    uint32_t attempt;              /* RESULT */
+    uint8_t order, row;            /* ORDER */
     struct weir_slice key;         /* idempotency; size 0: none */
     uint64_t body_hash[2];
 };

@@ -138,6 +138,10 @@ static bool release_entry(struct host_lane *lane, const struct held_entry *entry
         lane->host->partitions[entry->partition].outbox.released = entry->position;
         return true;
     }
+    if (entry->kind == HELD_STARTS) {
+        host_dispatch_release(&lane->host->partitions[entry->partition], entry->position);
+        return true;
+    }
     if (entry->kind == HELD_SKIP) {
         host_partition_skip(&lane->host->partitions[entry->partition], entry->position);
         return true;

@@ -47,6 +47,8 @@ struct host {
     uint32_t *taps;                  /* by uid: chain of indices + 1, owned by the writing lane */
     struct mailbox mailbox;
     struct work_agent *work;
+    struct effect_executor *executors[EXECUTOR_KINDS];
+    struct weir_pool *pool; /* NULL: effects that need one start their own */
     struct idempotency_options idempotency;
     struct poison *poison;
     bool may_have_lost;                       /* the last stop was not clean: epochs rise */

@@ -35,7 +35,7 @@ struct weir_out {
     bool replaying;
     /* Of the record being applied: */
     uint64_t offset, time_ns;
-    uint32_t emit_index;
+    uint32_t emit_index, effect_index;
     bool replied, later, pending;
     uint16_t reply_status;
     uint8_t *reply;
@@ -52,4 +52,8 @@ struct weir_out {
 size_t out_scratch_size(const struct weir_service *service);
 void out_begin(struct weir_out *out, uint64_t offset, uint64_t time_ns);
 void out_end(struct weir_out *out); /* the last room is filled now */
+/* Room until the end of this apply; asserted to be there. */
+void *out_scratch(struct weir_out *out, size_t size);
+/* `data` goes into the hash of everything emitted once it is filled, together with what it is. */
+void out_await(struct weir_out *out, const uint8_t *data, size_t size, uint64_t what, uint64_t key, uint64_t number);
 #endif

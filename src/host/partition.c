@@ -1,5 +1,6 @@
 #include "host/partition.h"
 #include "base/assert.h"
+#include "host/fold_effects.h"
 #include "host/lane.h"
 #include "host/mailbox.h"
 #include "host/node.h"
@@ -17,7 +18,8 @@ void host_partition_publish(struct host_partition *p) {
     atomic_store_explicit(&f->version, fold->in_force.version, memory_order_relaxed);
     atomic_store_explicit(&f->emits_acked, outbox_acked_below(&p->outbox, fold->applied), memory_order_release);
     atomic_store_explicit(&f->applied, fold->applied, memory_order_release);
-    uint64_t next_ns = timers_next_ns(&fold->timers);
+    uint64_t next_ns = timers_next_ns(&fold->timers), effects_ns = fold_effects_next_ns(fold);
+    if (effects_ns < next_ns) next_ns = effects_ns;
     if (next_ns == UINT64_MAX) return;
     /* Record time runs at most 1/8 faster than the monotonic clock. */
     uint64_t time_ns = p->clock.ns, gap = next_ns > time_ns ? (next_ns - time_ns) / 9 * 8 : 0;
@@ -237,6 +239,9 @@ static bool apply_batch(
 
 /* After a run of records whose outputs went to `held`. */
 static void settle(struct host_partition *p, struct held *held, uint64_t emits_before) {
+    uint64_t starts = p->fold.effects.starts;
+    if (starts > p->starts_held) WEIR_ASSERT(held_mark(held, HELD_STARTS, p->number, starts));
+    p->starts_held = starts;
     p->last_commit = held->sequence;
     if (p->timer_offset < p->fold.applied) p->timer_offset = UINT64_MAX;
     if (p->outbox.tail != emits_before) WEIR_ASSERT(held_mark(held, HELD_EMITS, p->number, p->outbox.tail));
@@ -398,6 +403,13 @@ uint32_t host_partition_fire(struct host_partition *p) {
             break;
         p->timer_offset = offset;
     }
+    if (fired == count && fold_effects_next_ns(&p->fold) <= now_ns) {
+        struct envelope envelope = {.kind = WEIR_RECORD_TIMER, .type = ENVELOPE_TIMER_HOSTS};
+        count++;
+        if (host_partition_append(p, &envelope, (struct weir_slice){0}, (struct weir_slice){0}, &p->timer_offset) ==
+            WEIR_OK)
+            fired++;
+    }
     host_partition_publish(p); /* when the next one is due */
     if (fired < count) p->lane->retry = true;
     return fired;
@@ -405,6 +417,21 @@ uint32_t host_partition_fire(struct host_partition *p) {
 
 /* ---- commands
  * -------------------------------------------------------------------------------------------------------- */
+/* Each record that is appended and not applied yet may ask for as many as one apply can, of any row. */
+static enum weir_error admit_effects(const struct host_partition *p) {
+    const struct effects *effects = &p->fold.effects;
+    uint64_t may_come = (p->log->next - p->fold.applied + 1) * p->fold.service->effects_max;
+    for (uint32_t i = 0; i < effects->row_count; i++) {
+        const struct effect_row *r = &effects->rows[i];
+        if (effects_outstanding(r) + may_come > r->outstanding_max)
+            return weir_error_context(WEIR_E_FULL,
+                "%u effects %s of partition %u of %s are outstanding, and %llu more may be asked for; at most %u are",
+                effects_outstanding(r), r->row->name, p->index, p->fold.service->name, (unsigned long long)may_come,
+                r->outstanding_max);
+    }
+    return WEIR_OK;
+}
+
 static enum weir_error admit(const struct host_partition *p) {
     uint32_t phase = atomic_load_explicit(&p->host->phase, memory_order_acquire);
     if (phase >= HOST_DRAINING) return weir_error_context(WEIR_E_CLOSED, "the node is stopping");
@@ -421,7 +448,7 @@ static enum weir_error admit(const struct host_partition *p) {
     if (waiters_full(&p->waiters))
         return weir_error_context(WEIR_E_FULL, "%u commands of partition %u of %s wait for the disk",
             waiters_count(&p->waiters), p->index, name);
-    return WEIR_OK;
+    return p->fold.effects.row_count ? admit_effects(p) : WEIR_OK;
 }
 
 /* A key seen before. True: answered (ret_error tells) without an append. */

@@ -46,7 +46,8 @@ struct host_partition {
     size_t output_needed, held_needed; /* bytes a commit must have free before a record is applied */
     uint64_t timer_offset;    /* a TIMER record at or above this offset is appended and not applied; UINT64_MAX: none */
     uint64_t settings_offset; /* of the last SETTINGS record this life appended; UINT64_MAX: none */
-    const struct settings *settled; /* reload whose settings are in its log; NULL: those of the start */
+    const struct settings *settled;        /* reload whose settings are in its log; NULL: those of the start */
+    uint64_t starts_held, starts_released; /* effects started: told to a commit; with a durable cause */
     uint64_t bytes_applied;
     bool replaying; /* has not met replay_end yet */
     bool announced; /* its settings record of this start is appended, if it needs one */

@@ -75,6 +75,12 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
         .summary = "Answer /metrics without a token, for a scraper that has none."},
     [NODE_TENANT_RATE] = {"tenant_rate", WEIR_SETTING_UINT, "0", 0, 1000000,
         "Requests and session commands per second of a tenant that has no limit of its own; 0 means no limit."},
+    [NODE_EFFECTS_NETWORKS] = {"effects.networks", WEIR_SETTING_TEXT, "",
+        .summary = "Networks that HTTP effects may reach beside public addresses, such as 10.0.0.0/8, separated by "
+                   "commas."},
+    [NODE_EFFECTS_CA] = {"effects.ca", WEIR_SETTING_TEXT, "",
+        .summary =
+            "PEM file of the authorities that servers of HTTP effects are verified against; empty: the system's."},
     [NODE_SETTING_COUNT] = {0},
 };
 

@@ -46,6 +46,8 @@ enum node_setting {
     NODE_INSECURE,           /* an address others can reach may be without TLS */
     NODE_METRICS_OPEN,       /* /metrics without a token */
     NODE_TENANT_RATE,        /* requests per second of a tenant without a limit of its own; 0: none */
+    NODE_EFFECTS_NETWORKS,   /* networks beside public ones that HTTP effects may reach */
+    NODE_EFFECTS_CA,         /* PEM file; "" = the system's */
     NODE_SETTING_COUNT
 };
 extern const struct weir_setting node_settings[NODE_SETTING_COUNT + 1];

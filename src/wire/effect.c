@@ -16,14 +16,14 @@ const char *weir_effect_class_name(enum weir_effect_class class_) {
 }
 
 /* ---- headers ---- */
-static size_t header_size(const struct weir_http_header *h) {
+static size_t header_size(const struct weir_effect_header *h) {
     return 4 + h->name.size + h->value.size;
 }
 
-bool weir_http_header_next(struct weir_slice *headers, struct weir_http_header *ret_header) {
+bool weir_effect_header_next(struct weir_slice *headers, struct weir_effect_header *ret_header) {
     struct byte_reader r = byte_reader(*headers);
     uint16_t name_size = byte_get_le16(&r), value_size = byte_get_le16(&r);
-    struct weir_http_header h = {.name = byte_get_slice(&r, name_size)};
+    struct weir_effect_header h = {.name = byte_get_slice(&r, name_size)};
     h.value = byte_get_slice(&r, value_size);
     if (r.failed) return false;
     *ret_header = h;
@@ -31,7 +31,7 @@ bool weir_http_header_next(struct weir_slice *headers, struct weir_http_header *
     return true;
 }
 
-static void put_header(struct byte_writer *w, const struct weir_http_header *h) {
+static void put_header(struct byte_writer *w, const struct weir_effect_header *h) {
     byte_put_le16(w, (uint16_t)h->name.size);
     byte_put_le16(w, (uint16_t)h->value.size);
     byte_put_slice(w, h->name);
@@ -39,21 +39,21 @@ static void put_header(struct byte_writer *w, const struct weir_http_header *h) 
 }
 
 /* ---- requests ---- */
-static size_t headers_size(const struct weir_http_request *q) {
+static size_t headers_size(const struct weir_effect_request *q) {
     size_t size = 0;
     for (uint32_t i = 0; i < q->header_count; i++)
         size += header_size(&q->headers[i]);
     return size;
 }
 
-size_t weir_http_request_size(const struct weir_http_request *request) {
+size_t weir_effect_request_size(const struct weir_effect_request *request) {
     return 12 + request->method.size + request->url.size + headers_size(request) + request->body.size;
 }
 
-void weir_http_request_store(const struct weir_http_request *request, void *ret_bytes) {
+void weir_effect_request_store(const struct weir_effect_request *request, void *ret_bytes) {
     WEIR_ASSERT(request->method.size <= UINT8_MAX && request->url.size <= UINT16_MAX);
-    WEIR_ASSERT(request->header_count <= WEIR_HTTP_HEADERS_MAX);
-    struct byte_writer w = byte_writer(ret_bytes, weir_http_request_size(request));
+    WEIR_ASSERT(request->header_count <= WEIR_EFFECT_HEADERS_MAX);
+    struct byte_writer w = byte_writer(ret_bytes, weir_effect_request_size(request));
     byte_put_u8(&w, LAYOUT);
     byte_put_u8(&w, (uint8_t)request->method.size);
     byte_put_le16(&w, (uint16_t)request->url.size);
@@ -69,10 +69,10 @@ void weir_http_request_store(const struct weir_http_request *request, void *ret_
     WEIR_ASSERT(!w.failed);
 }
 
-bool weir_http_request_load(
-    struct weir_slice bytes, struct weir_http_header *headers, struct weir_http_request *ret_request) {
+bool weir_effect_request_load(
+    struct weir_slice bytes, struct weir_effect_header *headers, struct weir_effect_request *ret_request) {
     struct byte_reader r = byte_reader(bytes);
-    struct weir_http_request q = {.headers = headers};
+    struct weir_effect_request q = {.headers = headers};
     uint8_t layout = byte_get_u8(&r), method_size = byte_get_u8(&r);
     uint16_t url_size = byte_get_le16(&r);
     uint32_t all_size = byte_get_le32(&r), body_size = byte_get_le32(&r);
@@ -81,8 +81,8 @@ bool weir_http_request_load(
     struct weir_slice all = byte_get_slice(&r, all_size);
     q.body = byte_get_slice(&r, body_size);
     if (!byte_reader_finished(&r) || layout != LAYOUT) return false;
-    while (all.size > 0 && q.header_count < WEIR_HTTP_HEADERS_MAX)
-        if (!weir_http_header_next(&all, &headers[q.header_count++])) return false;
+    while (all.size > 0 && q.header_count < WEIR_EFFECT_HEADERS_MAX)
+        if (!weir_effect_header_next(&all, &headers[q.header_count++])) return false;
     if (all.size > 0) return false;
     *ret_request = q;
     return true;
@@ -96,9 +96,9 @@ static struct weir_slice cut(struct weir_slice s, size_t max) {
 /* As many whole headers as fit. */
 static struct weir_slice fitting(struct weir_slice headers, size_t max) {
     struct weir_slice rest = headers;
-    struct weir_http_header h;
+    struct weir_effect_header h;
     size_t size = 0;
-    while (weir_http_header_next(&rest, &h) && size + header_size(&h) <= max)
+    while (weir_effect_header_next(&rest, &h) && size + header_size(&h) <= max)
         size += header_size(&h);
     return weir_slice(headers.data, size);
 }
@@ -205,9 +205,9 @@ struct weir_attempt weir_dead_letter_attempt(const struct weir_dead_letter *lett
 }
 
 static void print_request(struct json_writer *w, struct weir_slice bytes) {
-    struct weir_http_header headers[WEIR_HTTP_HEADERS_MAX];
-    struct weir_http_request q;
-    if (!weir_http_request_load(bytes, headers, &q)) {
+    struct weir_effect_header headers[WEIR_EFFECT_HEADERS_MAX];
+    struct weir_effect_request q;
+    if (!weir_effect_request_load(bytes, headers, &q)) {
         json_put_slice(w, "request", bytes);
         return;
     }

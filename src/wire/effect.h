@@ -1,7 +1,7 @@
 /* wire/effect.h: what came of an effect's attempt, as the value of a RESULT record; and signatures of what is sent.
  *
- * Value of a RESULT record, little-endian: u8 layout, 1 | u8 class | u16 status | u64 duration_ns | u64 retry_after_ns |
- * u16 text size | u32 headers' size | text | headers, each u16 name size, u16 value size, name, value | body, to the
+ * Value of a RESULT record, little-endian: u8 layout, 1 | u8 class | u16 status | u64 duration_ns | u64 retry_after_ns
+ * | u16 text size | u32 headers' size | text | headers, each u16 name size, u16 value size, name, value | body, to the
  * end. The requests' and dead letters' layouts are in weir/effect.h. Pure, no allocation.
  */
 #ifndef WEIR_WIRE_EFFECT_H

@@ -1,4 +1,5 @@
-/* Requests, answers and dead letters of effects survive their way through bytes; signatures are those of the standard. */
+/* Requests, answers and dead letters of effects survive their way through bytes; signatures are those of the standard.
+ */
 #include "wire/effect.h"
 
 #include <setjmp.h>
@@ -14,18 +15,18 @@ static struct weir_slice text(const char *s) {
 
 static void a_request_comes_back_as_it_was(void **unused) {
     (void)unused;
-    const struct weir_http_header sent[] = {{text("Content-Type"), text("text/plain")}, {text("X-Empty"), text("")}};
-    const struct weir_http_request q = {.method = text("POST"),
+    const struct weir_effect_header sent[] = {{text("Content-Type"), text("text/plain")}, {text("X-Empty"), text("")}};
+    const struct weir_effect_request q = {.method = text("POST"),
         .url = text("http://127.0.0.1:1/a?b"),
         .headers = sent,
         .header_count = 2,
         .body = text("hello")};
     uint8_t bytes[200];
-    size_t size = weir_http_request_size(&q);
-    weir_http_request_store(&q, bytes);
-    struct weir_http_header headers[WEIR_HTTP_HEADERS_MAX];
-    struct weir_http_request back;
-    assert_true(weir_http_request_load(weir_slice(bytes, size), headers, &back));
+    size_t size = weir_effect_request_size(&q);
+    weir_effect_request_store(&q, bytes);
+    struct weir_effect_header headers[WEIR_EFFECT_HEADERS_MAX];
+    struct weir_effect_request back;
+    assert_true(weir_effect_request_load(weir_slice(bytes, size), headers, &back));
     assert_true(weir_slice_equal(back.method, q.method) && weir_slice_equal(back.url, q.url));
     assert_true(weir_slice_equal(back.body, q.body));
     assert_int_equal(back.header_count, 2);
@@ -34,7 +35,7 @@ static void a_request_comes_back_as_it_was(void **unused) {
         assert_true(weir_slice_equal(back.headers[i].value, sent[i].value));
     }
     for (size_t cut = 0; cut < size; cut++) /* and nothing shorter is one */
-        assert_false(weir_http_request_load(weir_slice(bytes, cut), headers, &back));
+        assert_false(weir_effect_request_load(weir_slice(bytes, cut), headers, &back));
 }
 
 static void an_answer_is_cut_where_the_row_says(void **unused) {
@@ -67,7 +68,8 @@ static void an_answer_is_cut_where_the_row_says(void **unused) {
 
 static void a_dead_letter_tells_every_attempt(void **unused) {
     (void)unused;
-    const struct weir_attempt attempts[] = {{10, 2, 1, 500, WEIR_EFFECT_STATUS, 0}, {20, 3, 2, 0, WEIR_EFFECT_TIMEOUT, 0}};
+    const struct weir_attempt attempts[] = {
+        {10, 2, 1, 500, WEIR_EFFECT_STATUS, 0}, {20, 3, 2, 0, WEIR_EFFECT_TIMEOUT, 0}};
     const struct weir_dead_letter l = {.row = text("call"),
         .text = text("no answer"),
         .class_ = WEIR_EFFECT_TIMEOUT,
@@ -93,9 +95,11 @@ static void a_dead_letter_tells_every_attempt(void **unused) {
     size_t needed = weir_dead_letter_print(weir_slice(bytes, size), json, sizeof json);
     assert_true(needed < sizeof json);
     assert_string_equal(json,
-        "{\"effect\":\"call\",\"offset\":7,\"index\":1,\"key\":3,\"tag\":4,\"class\":\"timeout\",\"text\":\"no answer\","
+        "{\"effect\":\"call\",\"offset\":7,\"index\":1,\"key\":3,\"tag\":4,\"class\":\"timeout\",\"text\":\"no "
+        "answer\","
         "\"created_ns\":5,\"died_ns\":6,\"attempts\":[{\"attempt\":1,\"begun_ns\":10,\"duration_ns\":2,\"class\":"
-        "\"status\",\"status\":500},{\"attempt\":2,\"begun_ns\":20,\"duration_ns\":3,\"class\":\"timeout\",\"status\":0}],"
+        "\"status\",\"status\":500},{\"attempt\":2,\"begun_ns\":20,\"duration_ns\":3,\"class\":\"timeout\",\"status\":"
+        "0}],"
         "\"request\":\"req\",\"answer\":\"late\"}");
     for (size_t cut = 0; cut < size - l.body.size; cut++)
         assert_false(weir_dead_letter_load(weir_slice(bytes, cut), &back));
@@ -107,8 +111,7 @@ static void signatures_are_those_of_standard_webhooks(void **unused) {
     struct webhook_secret secret;
     char signature[WEBHOOK_SIGNATURE_MAX];
     assert_int_equal(webhook_secret_load(text(" whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"), &secret), WEIR_OK);
-    webhook_sign(
-        &secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, text("{\"test\": 2432232314}"), signature);
+    webhook_sign(&secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, text("{\"test\": 2432232314}"), signature);
     assert_string_equal(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     assert_int_equal(webhook_secret_load(text("whsec_MfKQ"), &secret), WEIR_E_INVALID);
     assert_int_equal(webhook_secret_load(text("whsec_*fKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), &secret), WEIR_E_INVALID);
