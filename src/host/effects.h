@@ -1,9 +1,9 @@
 /* host/effects.h: a partition's outstanding effects, part of its fold: what weir_effect() asked for until its final
  * result, and dead letters that can be requeued.
  *
- *     asked ─▶ WAITING ─ gates ─▶ RUNNING ─ result ─▶ gone, or DEAD
- *                 ▲                  │ failed, attempts left
- *                 └── RESTING ◀──────┘
+ *     asked -> WAITING -- gates --> RUNNING -- result --> gone, or DEAD
+ *                 ^                  | failed, attempts left
+ *                 +---- RESTING <----+
  *
  * An effect is named by the offset of the record whose apply asked for it and its index there: id = offset << 16 |
  * index, so ids rise. Waiting ones stand in a queue for each row, priority and key; queues that may have a start stand
