@@ -57,7 +57,9 @@ static void finish(struct host_lane *lane, struct dispatch_flight *f, const stru
     uint64_t id = f->effect;
     uint32_t attempt = f->attempt;
     end_flight(&lane->dispatch, f);
-    put_result(lane, p, effects_find(&p->fold.effects, id), id, attempt, &timed);
+    const struct effect *e = effects_find(&p->fold.effects, id);
+    if (e && p->effect_metrics) metric_record(&p->effect_metrics[e->row].duration_ns, timed.duration_ns);
+    put_result(lane, p, e, id, attempt, &timed);
 }
 
 static uint32_t take_ends(struct host_lane *lane) {

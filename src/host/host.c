@@ -184,6 +184,7 @@ static enum weir_error open_partition(
     if (e == WEIR_OK) e = judge(p, 0);
     if (e == WEIR_OK) e = host_snapshot_restore(p);
     if (e == WEIR_OK) e = refill_memory_outputs(p);
+    p->effect_metrics = effect_metrics_new(&host->arena, host->metrics, s->service, index);
     p->starts_held = p->starts_released = p->fold.effects.starts;                    /* the snapshot's */
     if (e == WEIR_OK && p->park_at < p->fold.applied) e = judge(p, p->fold.applied); /* a snapshot is past that one */
     if (e != WEIR_OK) return e;

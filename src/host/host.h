@@ -152,6 +152,7 @@ struct host_query {
     struct host_origin origin; /* gets HOST_ANSWER, after everything it saw is durable */
     /* Who asks, as the query sees it (weir_request): at most HOST_WHO_MAX bytes; NULL: "local" and "". */
     const char *principal, *tenant;
+    bool of_fold; /* the host's own: the state is the whole fold */
 };
 WEIR_MUST enum weir_error host_query(struct host_lane *lane, const struct host_query *query);
 
@@ -202,6 +203,26 @@ WEIR_MUST enum weir_error host_service_skip(
     struct host *host, const char *service, uint32_t partition, uint64_t offset);
 WEIR_MUST enum weir_error host_service_snapshot(
     struct host *host, const char *service); /* now; waits until it counts */
+
+/* ---- effects, for operators: effects_show.c ---- */
+#define HOST_EFFECTS_ANY UINT32_MAX
+#define HOST_EFFECTS_ALL UINT64_MAX
+struct host_effects_ask {
+    uint64_t id;    /* that one, with its history and request; 0: a list */
+    uint64_t after; /* only those with a larger id */
+    uint32_t row, state, limit; /* enum effect_state: waiting, running, resting, dead */
+    uint32_t unused;
+};
+/* HOST_ANSWER: one JSON object. NOT_FOUND. */
+WEIR_MUST enum weir_error host_effects_show(struct host_lane *lane, uint32_t service, uint32_t partition,
+    const struct host_effects_ask *ask, struct host_origin origin);
+struct host_effect_order {
+    uint64_t id;         /* of REQUEUE and DROP; HOST_EFFECTS_ALL: every dead one of the row */
+    uint32_t order, row; /* enum effect_order: 1 requeue, 2 drop, 3 pause the row, 4 resume it */
+};
+/* For host_work; AGAIN until the record is durable. NOT_FOUND, CONFLICT: it means nothing now. */
+WEIR_MUST enum weir_error host_effect_order(
+    struct host *host, const char *service, uint32_t partition, const struct host_effect_order *order);
 
 /* ---- a reload of the configuration, reload.c; one thread at a time ----------------------------------------------- */
 /* CONFIG: these settings could not be put in force. */

@@ -220,6 +220,7 @@ static const mail_handler handlers[MAIL_TAGS] = {
     [MAIL_APPEND] = host_request_append,
     [MAIL_MARK] = host_request_mark,
     [MAIL_SKIP] = host_request_skip,
+    [MAIL_ORDER] = host_request_order,
     [MAIL_DELIVERY] = take_delivery,
     [MAIL_ACK] = take_ack,
     [MAIL_CAUGHT] = host_taps_caught,

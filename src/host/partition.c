@@ -18,6 +18,7 @@ void host_partition_publish(struct host_partition *p) {
     atomic_store_explicit(&f->version, fold->in_force.version, memory_order_relaxed);
     atomic_store_explicit(&f->emits_acked, outbox_acked_below(&p->outbox, fold->applied), memory_order_release);
     atomic_store_explicit(&f->applied, fold->applied, memory_order_release);
+    effect_metrics_publish(p->effect_metrics, fold);
     uint64_t next_ns = timers_next_ns(&fold->timers), effects_ns = fold_effects_next_ns(fold);
     if (effects_ns < next_ns) next_ns = effects_ns;
     if (next_ns == UINT64_MAX) return;

@@ -8,6 +8,7 @@
 #ifndef WEIR_HOST_PARTITION_H
 #define WEIR_HOST_PARTITION_H
 #include "host/clock.h"
+#include "host/effect_metrics.h"
 #include "host/fold.h"
 #include "host/held.h"
 #include "host/late.h"
@@ -62,6 +63,7 @@ struct host_partition {
     uint64_t skips[FOLD_SKIPS_MAX]; /* poison records that a durable order passes over */
     _Atomic uint32_t skip_count;
     struct host_partition *lagging_next;
+    struct effect_metrics *effect_metrics; /* by row; NULL: no effects */
     struct partition_facts facts;
     char parked_text[128];
 };

@@ -7,7 +7,8 @@
 #include "base/encode.h"
 #include "base/json.h"
 
-#define LAYOUT 1u
+#define LAYOUT     1u
+#define PRINT_HEAD 8192u /* names and numbers of a dead letter with all its attempts */
 
 const char *weir_effect_class_name(enum weir_effect_class class_) {
     static const char *const names[WEIR_EFFECT_CLASSES] = {
@@ -250,7 +251,7 @@ size_t weir_dead_letter_print(struct weir_slice value, char *buf, size_t size) {
     print_request(&w, l.request);
     json_put_slice(&w, "answer", l.body);
     json_write_object_close(&w);
-    return t.size;
+    return t.truncated ? 6 * value.size + PRINT_HEAD : t.size; /* a byte takes six characters at most */
 }
 
 const struct weir_record_type weir_dead_types[] = {
