@@ -12,7 +12,8 @@ struct effects_values {
     bool json, all;
 };
 
-static int ask(const struct effects_values *given, enum weir_http_method method, const char *target, const char *hidden) {
+static int ask(
+    const struct effects_values *given, enum weir_http_method method, const char *target, const char *hidden) {
     struct client client;
     struct client_answer answer;
     enum weir_error e = client_open(&client, &given->client);
@@ -39,8 +40,8 @@ static int check(const char *service, const struct effects_values *given) {
     const char *names[] = {service, given->effect ? given->effect : "a", given->state ? given->state : "a"};
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(names); i++)
         if (!is_plain(names[i]))
-            return cli_fail(weir_error_context(
-                WEIR_E_INVALID, "\"%.64s\" is no name: names are of a-z, 0-9 and _", names[i]));
+            return cli_fail(
+                weir_error_context(WEIR_E_INVALID, "\"%.64s\" is no name: names are of a-z, 0-9 and _", names[i]));
     return -1;
 }
 
@@ -146,7 +147,8 @@ const struct cli_command cli_effects_commands[] = {
         .flags = CLI_FLAGS(CLIENT_FLAGS(struct effects_values), EFFECTS_PARTITION, EFFECTS_ROW,
             {"state", CLI_TEXT, offsetof(struct effects_values, state), "STATE", "only those in it", CLI_CHOICE,
                 "waiting running resting dead"},
-            {"limit", CLI_NUMBER, offsetof(struct effects_values, limit), "N", "at most so many (default 100, most 500)"},
+            {"limit", CLI_NUMBER, offsetof(struct effects_values, limit), "N",
+                "at most so many (default 100, most 500)"},
             {"after", CLI_NUMBER, offsetof(struct effects_values, after), "ID", "only those behind that one"},
             EFFECTS_JSON),
         .exits = CLI_EXITS(EFFECTS_UNKNOWN, CLIENT_EXITS),
@@ -167,8 +169,7 @@ const struct cli_command cli_effects_commands[] = {
         .name = "effects requeue",
         .summary = "try dead effects again, with attempts anew",
         .description = "The order is a record. The idempotency key stays the same, and so does the history.",
-        .positionals =
-            CLI_POSITIONALS(EFFECTS_SERVICE, {"ID", CLI_ANY, true, "as the list shows it; none with --all"}),
+        .positionals = CLI_POSITIONALS(EFFECTS_SERVICE, {"ID", CLI_ANY, true, "as the list shows it; none with --all"}),
         .flags = CLI_FLAGS(CLIENT_FLAGS(struct effects_values), EFFECTS_PARTITION, EFFECTS_ROW, EFFECTS_ALL),
         .exits = CLI_EXITS(EFFECTS_UNKNOWN, {WEIR_E_CONFLICT, "it is not dead"}, CLIENT_EXITS),
         .examples = CLI_EXAMPLES({"weir effects requeue notify --all --effect send", "when the destination is back"}),
@@ -179,8 +180,7 @@ const struct cli_command cli_effects_commands[] = {
         .summary = "forget an effect, or all dead ones of a row",
         .description = "The service hears of one that was outstanding as a final result of class `dropped`. An attempt "
                        "that\nruns is not called back.",
-        .positionals =
-            CLI_POSITIONALS(EFFECTS_SERVICE, {"ID", CLI_ANY, true, "as the list shows it; none with --all"}),
+        .positionals = CLI_POSITIONALS(EFFECTS_SERVICE, {"ID", CLI_ANY, true, "as the list shows it; none with --all"}),
         .flags = CLI_FLAGS(CLIENT_FLAGS(struct effects_values), EFFECTS_PARTITION, EFFECTS_ROW, EFFECTS_ALL),
         .exits = CLI_EXITS(EFFECTS_UNKNOWN, CLIENT_EXITS),
         .examples = CLI_EXAMPLES({"weir effects drop notify 65536", "that one is not wanted any more"}),

@@ -6,11 +6,11 @@
 #include "sys/sys.h"
 #include <stdio.h>
 
-#define STEPS_MAX      10u   /* 1, 2, 4, ... 512 */
-#define GAIN_MIN       1.10  /* doubling that brings less than a tenth more throughput is behind the knee */
-#define FAILED_MAX     0.05  /* of a step's calls: beyond it more is not asked for */
-#define RATE_OF_BEST   0.9   /* proposed: some room below what it can do at most */
-#define VALUE_MAX_NS   (1ull << 40)
+#define STEPS_MAX    10u  /* 1, 2, 4, ... 512 */
+#define GAIN_MIN     1.10 /* doubling that brings less than a tenth more throughput is behind the knee */
+#define FAILED_MAX   0.05 /* of a step's calls: beyond it more is not asked for */
+#define RATE_OF_BEST 0.9  /* proposed: some room below what it can do at most */
+#define VALUE_MAX_NS (1ull << 40)
 
 struct gate_values {
     const char *method, *body;
@@ -138,8 +138,8 @@ static void print_table(const struct measurement *m, const struct advice *a) {
         printf("%8u %12.1f %9.2f %9.2f %9.2f %8llu\n", s->at_once, s->per_second, s->mean_ms, (double)s->p50_ns / 1e6,
             (double)s->p99_ns / 1e6, (unsigned long long)s->failed);
     }
-    printf("\n%.1f a second at most, %.2f ms for one alone: by Little's law %.1f are in service at once.\n", a->per_second,
-        a->at_rest_ms, a->per_second * a->at_rest_ms / 1e3);
+    printf("\n%.1f a second at most, %.2f ms for one alone: by Little's law %.1f are in service at once.\n",
+        a->per_second, a->at_rest_ms, a->per_second * a->at_rest_ms / 1e3);
     printf("Proposed: %u at once, %.0f a second (%s).\n", a->cap, a->rate, a->why);
 }
 

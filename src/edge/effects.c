@@ -11,8 +11,9 @@
 
 /* ---- what is asked for ---- */
 static const char *const states[] = {"waiting", "running", "resting", "dead"};
-static const char *const orders[] = {
-    [EFFECT_ORDER_REQUEUE] = "requeue", [EFFECT_ORDER_DROP] = "drop", [EFFECT_ORDER_PAUSE] = "pause",
+static const char *const orders[] = {[EFFECT_ORDER_REQUEUE] = "requeue",
+    [EFFECT_ORDER_DROP] = "drop",
+    [EFFECT_ORDER_PAUSE] = "pause",
     [EFFECT_ORDER_RESUME] = "resume"};
 
 static bool refuse(struct http_call *call, const char *detail) {
@@ -113,7 +114,9 @@ static enum weir_error order_work(struct host *host, void *arg, char *text, size
     const struct order_work *work = arg;
     enum weir_error e = host_effect_order(host, work->service, work->partition, &work->what);
     struct text_builder t = text_builder(text, text_size);
-    if (!e) text_printf(&t, "{\"service\":\"%s\",\"partition\":%u,\"order\":\"%s\"}", work->service, work->partition, work->order);
+    if (!e)
+        text_printf(
+            &t, "{\"service\":\"%s\",\"partition\":%u,\"order\":\"%s\"}", work->service, work->partition, work->order);
     return e;
 }
 

@@ -334,5 +334,6 @@ void service_skip(struct http_call *call) {
     work.partition = (uint32_t)partition;
     struct text_builder t = TEXT_BUILDER(work.name);
     text_add(&t, service->name);
-    start_work(call, &work, (struct desk_order){.action = "service.skip", .fn = skip_work, .deliver = services_work_done});
+    start_work(
+        call, &work, (struct desk_order){.action = "service.skip", .fn = skip_work, .deliver = services_work_done});
 }

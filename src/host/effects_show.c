@@ -173,8 +173,8 @@ enum weir_error host_effects_show(struct host_lane *lane, uint32_t service, uint
 }
 
 /* ---- orders: on the work agent, then on the partition's lane ---- */
-enum weir_error host_effect_order(struct host *host, const char *service, uint32_t partition,
-    const struct host_effect_order *order) {
+enum weir_error host_effect_order(
+    struct host *host, const char *service, uint32_t partition, const struct host_effect_order *order) {
     const struct host_service *s = host_service_find(host, service);
     if (!s) return weir_error_context(WEIR_E_NOT_FOUND, "no service %s runs here", service);
     if (partition >= s->partition_count)
@@ -201,8 +201,7 @@ static enum weir_error judge(const struct host_partition *p, const struct host_e
     if (phase >= HOST_DRAINING) return weir_error_context(WEIR_E_CLOSED, "the node is stopping");
     if (!p->announced || p->parked) return weir_error_context(WEIR_E_CLOSED, "the partition is not ready");
     if (order->row >= effects->row_count)
-        return weir_error_context(
-            WEIR_E_NOT_FOUND, "service %s has no such effect", p->owner->service->name);
+        return weir_error_context(WEIR_E_NOT_FOUND, "service %s has no such effect", p->owner->service->name);
     bool one = order->order == EFFECT_ORDER_REQUEUE || order->order == EFFECT_ORDER_DROP;
     if (!one || order->id == EFFECT_ALL) return WEIR_OK;
     const struct effect *e = effects_find(effects, order->id);
@@ -210,8 +209,8 @@ static enum weir_error judge(const struct host_partition *p, const struct host_e
         return weir_error_context(
             WEIR_E_NOT_FOUND, "no effect %llu is outstanding or dead", (unsigned long long)order->id);
     if (order->order == EFFECT_ORDER_REQUEUE && e->state != EFFECT_DEAD)
-        return weir_error_context(WEIR_E_CONFLICT, "effect %llu is %s, not dead", (unsigned long long)order->id,
-            state_names[e->state]);
+        return weir_error_context(
+            WEIR_E_CONFLICT, "effect %llu is %s, not dead", (unsigned long long)order->id, state_names[e->state]);
     return WEIR_OK;
 }
 

@@ -171,9 +171,8 @@ static enum weir_error open_partition(
     p->replaying = true;
     atomic_store(&p->facts.replaying, true);
     size_t outputs = s->service->output_bytes_max;
-    p->output_needed = 4 * outputs + (64u << 10);
+    p->output_needed = 4 * outputs + (64u << 10) + fold_effects_output_bytes(s->service);
     if (p->output_needed > 8u << 20) p->output_needed = 8u << 20;
-    p->output_needed += fold_effects_output_bytes(s->service);
     p->held_needed = (1 + WAITERS_JOINED_MAX) * ((outputs > 1u << 20 ? 1u << 20 : outputs) + 512);
     p->held_needed += s->service->replies_max * (sizeof(struct held_entry) + 512);
     enum weir_error e = open_sink(host, p);

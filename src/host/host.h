@@ -208,8 +208,8 @@ WEIR_MUST enum weir_error host_service_snapshot(
 #define HOST_EFFECTS_ANY UINT32_MAX
 #define HOST_EFFECTS_ALL UINT64_MAX
 struct host_effects_ask {
-    uint64_t id;    /* that one, with its history and request; 0: a list */
-    uint64_t after; /* only those with a larger id */
+    uint64_t id;                /* that one, with its history and request; 0: a list */
+    uint64_t after;             /* only those with a larger id */
     uint32_t row, state, limit; /* enum effect_state: waiting, running, resting, dead */
     uint32_t unused;
 };

@@ -1,7 +1,7 @@
 /* Effects as the fold keeps them: who starts, what a result does, and that a table which was saved and loaded at any
  * moment goes on as the other one would have. */
-#include "host/effects.h"
 #include "base/prng.h"
+#include "host/effects.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,8 +29,7 @@ static const struct weir_effect_row rows[] = {
         .gate = {.running_max = 3, .per_second = 2, .burst = 2}},
     {0},
 };
-static const struct weir_topic topics[] = {
-    {"t.in", WEIR_TOPIC_INPUT, NULL, ""}, WEIR_DEAD_TOPIC("t"), {0}};
+static const struct weir_topic topics[] = {{"t.in", WEIR_TOPIC_INPUT, NULL, ""}, WEIR_DEAD_TOPIC("t"), {0}};
 static const struct weir_service service = {.name = "t", .topics = topics, .effects = rows, .effects_max = 4};
 
 struct table {

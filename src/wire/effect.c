@@ -107,19 +107,20 @@ static struct weir_slice fitting(struct weir_slice headers, size_t max) {
 size_t effect_answer_store(const struct effect_answer *answer, uint32_t bytes_max, uint8_t *out) {
     WEIR_ASSERT(bytes_max <= WEIR_EFFECT_BYTES_MAX && (unsigned)answer->class_ < WEIR_EFFECT_CLASSES);
     struct weir_slice text = cut(answer->text, EFFECT_TEXT_MAX), headers = fitting(answer->headers, bytes_max);
-    struct byte_writer w = byte_writer(out, EFFECT_ANSWER_MAX);
-    byte_put_u8(&w, LAYOUT);
-    byte_put_u8(&w, (uint8_t)answer->class_);
-    byte_put_le16(&w, answer->status);
-    byte_put_le64(&w, answer->duration_ns);
-    byte_put_le64(&w, answer->retry_after_ns);
-    byte_put_le16(&w, (uint16_t)text.size);
-    byte_put_le32(&w, (uint32_t)headers.size);
+    out[0] = LAYOUT;
+    out[1] = (uint8_t)answer->class_;
+    store_le16(out + 2, answer->status);
+    store_le64(out + 4, answer->duration_ns);
+    store_le64(out + 12, answer->retry_after_ns);
+    store_le16(out + 20, (uint16_t)text.size);
+    store_le32(out + 22, (uint32_t)headers.size);
+    size_t room = EFFECT_ANSWER_MAX - EFFECT_ANSWER_HEAD;
+    struct byte_writer w = byte_writer(out + EFFECT_ANSWER_HEAD, room);
     byte_put_slice(&w, text);
     byte_put_slice(&w, headers);
     byte_put_slice(&w, cut(answer->body, bytes_max - headers.size));
     WEIR_ASSERT(!w.failed);
-    return w.at;
+    return EFFECT_ANSWER_HEAD + w.at;
 }
 
 bool effect_answer_load(struct weir_slice bytes, struct effect_answer *ret_answer) {

@@ -36,7 +36,15 @@ with Target() as target:
     steps = told.get("steps") or [{}]
     tap.ok(told and steps[-1]["p50Ms"] > 1.5 * steps[0]["p50Ms"], "behind the knee calls only wait", out)
 
-    target.answer = lambda call: (200, {}, b"") if target.open_calls <= 2 else (503, {}, b"")
+    def refuse_third(call):
+        if not two.acquire(blocking=False):
+            return (503, {}, b"")
+        time.sleep(0.02)
+        two.release()
+        return (200, {}, b"")
+
+    two = threading.Semaphore(2)
+    target.answer = refuse_third
     code, out, err = advise(target.url(), "--json")
     told = json.loads(out) if code == 0 else {}
     tap.ok(code == 0 and "fail" in told["why"], "where calls begin to fail it stops", out + err)
