@@ -50,12 +50,12 @@ struct notifying {
 };
 
 /* ---- the world: an executor ---- */
+/* notify-PARTITION-OFFSET-INDEX-TIME */
 static bool read_offset(const char *key, uint64_t *ret_offset) {
-    unsigned partition, index;
-    unsigned long long offset, time;
-    if (sscanf(key, "notify-%u-%llu-%u-%llx", &partition, &offset, &index, &time) != 4 || index != 0) return false;
-    *ret_offset = offset;
-    return true;
+    char *end;
+    if (strncmp(key, "notify-0-", 9) != 0) return false;
+    *ret_offset = strtoull(key + 9, &end, 10);
+    return strncmp(end, "-0-", 3) == 0;
 }
 
 static const struct host_partition *partition_of(const struct notifying *n) {
