@@ -19,10 +19,14 @@ static enum weir_effect_class work(struct weir_work *w) {
     while (now > most && !atomic_compare_exchange_weak(&most_at_once, &most, now))
         ;
     atomic_fetch_add(&calls, 1);
-    usleep(500); /* it blocks */
+    static const uint8_t bytes[64u << 10];
+    uint64_t busy = 0;
+    for (int i = 0; i < 50; i++)
+        busy = hash_bytes(bytes, sizeof bytes, busy);
     atomic_fetch_sub(&at_once, 1);
     uint32_t number;
     memcpy(&number, w->request.data, sizeof number);
+    w->retry_after_ns = busy == 1; /* so that it is not left out */
     if (number % 3 == FLAKY && w->attempt == 1) {
         snprintf(w->text, sizeof w->text, "once more");
         return WEIR_EFFECT_FAILED;
