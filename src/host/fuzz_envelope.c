@@ -27,6 +27,7 @@ static void round_trip(const struct log_record *record) {
         again.time_ns == envelope.time_ns && again.timer_id == envelope.timer_id && again.skip == envelope.skip);
     WEIR_ASSERT(memcmp(&again.source, &envelope.source, sizeof again.source) == 0);
     WEIR_ASSERT(weir_slice_equal(again.key, envelope.key));
+    WEIR_ASSERT(again.effect == envelope.effect && again.attempt == envelope.attempt && again.order == envelope.order);
     WEIR_ASSERT(memcmp(again.body_hash, envelope.body_hash, sizeof again.body_hash) == 0 || envelope.key.size == 0);
 }
 
