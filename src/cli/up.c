@@ -7,6 +7,7 @@
 #include "cli/reload.h"
 #include "edge/edge.h"
 #include "edge/logline.h"
+#include "sys/shared_pool.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct node {
     struct host *host;
     struct edge *edge;
     struct backup_agent *backup;
+    struct shared_pool pool;
     struct metric_registry *metrics;
     struct cli_services known;
     const struct weir_service *services[CLI_SERVICES_MAX + 1]; /* those that run */
@@ -85,6 +87,7 @@ static enum weir_error open_log(struct node *node) {
     options.segment_bytes = s[NODE_SEGMENT_BYTES].number;
     options.checkpoint_bytes = s[NODE_CHECKPOINT_BYTES].number;
     options.disk_reserve_bytes = s[NODE_DISK_RESERVE].number;
+    options.pool = &node->pool;
     enum weir_error e = settings_journal_write(node->settings, &options.journal_write);
     if (e == WEIR_OK) e = sys_make_folders(node->sys, options.folder);
     return e == WEIR_OK ? log_open(node->sys, &options, &node->log) : e;
@@ -132,6 +135,8 @@ static enum weir_error open_node(struct node *node) {
     node->lanes = s[NODE_LANES].number ? (uint32_t)s[NODE_LANES].number : cores > 1 ? cores - 1 : 1;
     node->metrics = calloc(1, sizeof *node->metrics);
     if (!node->metrics) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the metrics table");
+    shared_pool_init(&node->pool, node->sys, (uint32_t)s[NODE_POOL_WORKERS].number);
+    shared_pool_register(&node->pool, node->metrics);
     struct edge_options edge_options = {.sys = node->sys,
         .settings = node->settings,
         .services = node->services,
@@ -154,6 +159,7 @@ static enum weir_error open_node(struct node *node) {
         .folder = s[NODE_DATA].text,
         .edge = edge_side(node->edge),
         .metrics = node->metrics,
+        .pool = &node->pool,
         .report = report,
         .report_ctx = node,
     };
@@ -174,6 +180,7 @@ static void close_node(struct node *node) {
     backup_agent_close(node->backup); /* it reads the log */
     if (node->host) host_close(node->host);
     if (node->log) log_close(node->log);
+    shared_pool_stop(&node->pool);
     if (node->edge) edge_close(node->edge);
     reload_done(&node->reload);
     settings_free(node->settings);

@@ -152,7 +152,7 @@ static void leave(struct host_lane *lane, uint32_t work) {
     if (phase < HOST_DRAINING) return;
     bool open = lane->open && lane->open->records > 0; /* an empty one is left when the first append is refused */
     bool idle = work == 0 && !open && lane->flight_count == 0 && !lane->lagging && outboxes_empty(lane) &&
-                host_dispatch_idle(lane);
+                host_dispatch_idle(lane) && host_job_count(lane) == 0;
     drain_say(&lane->drain, idle);
     if (phase < HOST_ENDED || lane->ended) return;
     lane->ended = true;
@@ -174,6 +174,7 @@ uint32_t host_lane_work(void *self, uint64_t block_ns) {
     }
     uint32_t work = host_lane_release(lane);
     work += host_lane_receive(lane);
+    work += host_jobs_take(lane);
     /* A message that had to stay where it is will not go through in the next microsecond either. */
     if (lane->retry && wait > RETRY_NS) wait = RETRY_NS;
     work += poll(lane, work ? 0 : wait);
@@ -221,6 +222,7 @@ enum weir_error host_lane_open(struct host_lane *lane, struct host *host, uint32
     lane->memory = memory;
     lane->memory_size = size;
     e = host_taps_open(lane);
+    if (e == WEIR_OK && host->pool) e = host_jobs_open(lane);
     if (e != WEIR_OK) return weir_error_wrap(e, "lane %u", index);
     uint8_t *at = memory;
     for (uint32_t i = 0; i < HELD_PER_LANE; i++, at += HELD_BYTES)
@@ -234,6 +236,7 @@ enum weir_error host_lane_open(struct host_lane *lane, struct host *host, uint32
 
 void host_lane_close(struct host_lane *lane) {
     if (!lane->host) return;
+    host_jobs_close(lane); /* first: a worker whose job has come back may still be waking the poller */
     if (lane->poller >= 0) lane->host->sys->poller_close(lane->host->sys, lane->poller);
     host_taps_close(lane);
     arena_done(&lane->query_arena);

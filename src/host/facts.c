@@ -124,6 +124,7 @@ static void lane_metrics(struct metric_registry *r, struct host_lane *lane) {
         {METRIC_GAUGE_NS, &m->cycle_ns_max, "weir_host_cycle_max_seconds", "The lane's longest cycle."},
         {METRIC_HISTOGRAM_NS, &m->apply_ns, "weir_host_apply_seconds", "Time to apply a commit's records."},
         {METRIC_HISTOGRAM_NS, &m->commit_ns, "weir_host_commit_seconds", "Time from submission until durable."},
+        {METRIC_COUNTER, &m->jobs, "weir_host_jobs_total", "Jobs of the lane that the pool ran."},
         {METRIC_HISTOGRAM, &m->commit_records, "weir_host_commit_records", "Records per commit."},
     };
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(rows); i++)

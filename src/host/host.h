@@ -25,7 +25,7 @@ struct host;
 struct effect_executor;
 struct host_lane;
 struct metric_registry;
-struct weir_pool;
+struct shared_pool;
 
 /* Who waits for something: an edge session's slot on a lane. generation guards against a reused slot. */
 struct host_origin {
@@ -76,13 +76,13 @@ struct host_options {
     const char *folder; /* the data folder: snapshots/ and poison notes live below it */
     const struct host_edge *edge;
     struct metric_registry *metrics;
+    struct shared_pool *pool; /* for jobs of lanes (job.h); outlives the host. NULL: none */
     /* A sentence for the operator (a snapshot passed over, a mismatch, a parked partition). Any thread. NULL: none. */
     void (*report)(void *ctx, const char *sentence);
     void *report_ctx;
     /* Who does effects, by enum weir_effect_kind, taken over and stopped with the host; NULL: the host's own, should a
      * service need one. */
     struct effect_executor *executors[3];
-    struct weir_pool *pool; /* for WORK effects; NULL: one of their own */
 };
 /* Creates missing topics, opens states, loads the last good snapshots. Refuses with a sentence: VERSION (tail of a fold
  * version this binary can't replay), CORRUPT, NO_MEMORY (budget), CONFIG. */

@@ -18,11 +18,12 @@
 #define LANE_EVENTS_MAX      256u
 #define LANE_COMMAND_RESERVE (256u << 10) /* journaled room of a commit that commands leave to emits and timers */
 
+struct host_jobs;
 struct host_partition;
 struct settings;
 struct lane_metrics {
     struct metric_counter cycles, records_applied, records_passed_over, commits, commands, commands_refused, queries,
-        emits_sent, emits_taken, timers_fired, deliveries, held_bytes, lagging, parked, waiting, cycle_ns_max;
+        emits_sent, emits_taken, timers_fired, deliveries, jobs, held_bytes, lagging, parked, waiting, cycle_ns_max;
     struct metric_histogram apply_ns, commit_ns, commit_records;
 };
 struct host_lane {
@@ -54,9 +55,10 @@ struct host_lane {
     void *memory;       /* of everything above */
     size_t memory_size;
     struct dispatch dispatch;
-    struct drain drain; /* draining: whether anything is under way here */
-    bool again;         /* more can be done at once: the next cycle does not wait */
-    bool retry;         /* a ring was full: the next cycle waits a moment only */
+    struct host_jobs *jobs; /* on the pool; NULL: the host has none */
+    struct drain drain;     /* draining: whether anything is under way here */
+    bool again;             /* more can be done at once: the next cycle does not wait */
+    bool retry;             /* a ring was full: the next cycle waits a moment only */
     bool ended;
     uint64_t cycles_seen; /* host_alive()'s alone */
     /* What the reloads up to these settings ask for is appended. */

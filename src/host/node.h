@@ -7,6 +7,7 @@
 #define WEIR_HOST_NODE_H
 #include "base/arena.h"
 #include "host/host.h"
+#include "host/job.h"
 #include "host/lane.h"
 #include "host/mailbox.h"
 #include "host/partition.h"
@@ -48,7 +49,7 @@ struct host {
     struct mailbox mailbox;
     struct work_agent *work;
     struct effect_executor *executors[EXECUTOR_KINDS];
-    struct weir_pool *pool; /* NULL: effects that need one start their own */
+    struct shared_pool *pool; /* NULL: none */
     struct idempotency_options idempotency;
     struct poison *poison;
     bool may_have_lost;                       /* the last stop was not clean: epochs rise */

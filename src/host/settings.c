@@ -17,6 +17,9 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
         .summary = "Services in shared objects of their own: files, or names in the plugin folder, as a list."},
     [NODE_LANES] = {"lanes", WEIR_SETTING_UINT, "0", 0, 64,
         "Threads that own sockets, partitions and services; 0 means the number of cores minus one, at least one."},
+    [NODE_POOL_WORKERS] = {"pool_workers", WEIR_SETTING_UINT, "0", 0, 32,
+        "Threads for work that computes long or blocks, started when there is some; 0 means the number of cores minus "
+        "one, at least one."},
     [NODE_LOG_FORMAT] = {"log_format", WEIR_SETTING_TEXT, "logfmt",
         .summary = "Form of log lines on stderr: logfmt or json.", .live = true},
     [NODE_LOG_LEVEL] = {"log_level", WEIR_SETTING_TEXT, "info",

@@ -19,6 +19,7 @@ enum node_setting {
     NODE_ONLY,          /* comma-separated services; "" = all */
     NODE_SERVICES,      /* comma-separated plugins */
     NODE_LANES,         /* 0 = cores - 1, at least 1 */
+    NODE_POOL_WORKERS,  /* 0 = cores - 1, at least 1 */
     NODE_LOG_FORMAT,    /* logfmt | json */
     NODE_LOG_LEVEL,     /* debug | info | warn | error */
     NODE_JOURNAL_BYTES, /* hard bound of the journal */

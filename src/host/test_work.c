@@ -2,6 +2,7 @@
  * failures are tried again, and a second life finds it all. Clients' commands are refused when too much is outstanding.
  */
 #include "host/test_world.h"
+#include "sys/shared_pool.h"
 
 #include <unistd.h>
 #include <weir/effect.h>
@@ -136,6 +137,7 @@ static struct work_state life(struct sys *sys, const char *folder, uint32_t lane
     struct log *log;
     struct host *host;
     struct log_options log_options;
+    struct shared_pool pool;
     struct host_edge edge = {.ctx = load, .on_event = on_event, .on_delivery = on_delivery};
     if (load) edge.on_cycle = on_cycle;
     must(settings_new(services, &settings));
@@ -144,7 +146,8 @@ static struct work_state life(struct sys *sys, const char *folder, uint32_t lane
     log_options.lanes = lanes;
     must(log_open(sys, &log_options, &log));
     struct host_options options = {
-        .services = services, .settings = settings, .lanes = lanes, .folder = folder, .edge = &edge};
+        .services = services, .settings = settings, .lanes = lanes, .folder = folder, .edge = &edge, .pool = &pool};
+    shared_pool_init(&pool, sys, 2);
     must(host_open(sys, log, &options, &host));
     must(log_start(log));
     must(host_start(host));
@@ -168,6 +171,7 @@ static struct work_state life(struct sys *sys, const char *folder, uint32_t lane
     log_stop(log);
     host_close(host);
     log_close(log);
+    shared_pool_stop(&pool);
     settings_free(settings);
     return sum;
 }

@@ -124,6 +124,7 @@ static uint32_t work_once(void *self, uint64_t block_ns) {
     work += run_jobs(w, &waits);
     work += shadow_work(&w->shadow);
     mailbox_wake(&w->host->mailbox, host_work_endpoint(w->host));
+    if (w->host->pool) shared_pool_measure(w->host->pool);
     bool draining = atomic_load_explicit(&w->host->phase, memory_order_acquire) >= HOST_DRAINING;
     if (draining)
         atomic_store_explicit(

@@ -3,7 +3,7 @@
  *
  * caller.h blocks its thread, for agents that may; client.h is one agent that carries many calls for the lanes. Both
  * speak HTTP/1.1 and, over TLS, HTTP/2, by libcurl, which is loaded when the first of them is opened and not before: a
- * node that asks nobody anything does not pay for its 40 shared libraries.
+ * node that asks nobody anything does not pay for the 25 libraries that it brings along.
  *
  * Certificates are always verified. Only http and https, redirects too. What is sent is taken as it is: names and
  * values of headers with control characters are refused (INVALID), so that nothing of a user's ends up as a header of

@@ -96,6 +96,7 @@ static size_t on_head(char *data, size_t one, size_t count, void *ctx) {
         line.size--;
     if (text_starts_with(line, "HTTP/")) { /* the next answer of a chain: 100, a redirect, the one that counts */
         forget_head(t->reply);
+        t->sockets_made = t->sockets_refused = 0; /* what comes next is another server, perhaps */
         return size;
     }
     const uint8_t *colon = memchr(line.data, ':', line.size);
@@ -212,6 +213,7 @@ static void set_transport(struct http_transfer *t) {
     SET(t, SSL_VERIFYHOST, 2L);
     if (t->policy->ca_file[0]) SET(t, CAINFO, t->policy->ca_file);
     SET(t, NOSIGNAL, 1L);
+    SET(t, QUICK_EXIT, 1L); /* the end of a call does not wait for the thread that looks up its name; from 7.87 on */
     SET(t, OPENSOCKETFUNCTION, on_socket);
     SET(t, OPENSOCKETDATA, t);
     if (t->policy->reach != HTTP_ANYWHERE) SET(t, PROXY, ""); /* a proxy would connect in our place, unasked */

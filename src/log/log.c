@@ -279,13 +279,15 @@ void log_metrics(struct log *log, struct metric_registry *r) {
     metric_register(r, METRIC_COUNTER, &s->segments_made, "weir_log_segments_made_total", "Segments begun.", NULL);
     metric_register(r, METRIC_COUNTER, &s->space_waits, "weir_log_space_waits_total",
         "Segment writes that waited for space.", NULL);
-    metric_register(r, METRIC_COUNTER, &s->packed_in, "weir_log_compress_in_bytes_total",
+    metric_register(r, METRIC_COUNTER, &s->packer.in, "weir_log_compress_in_bytes_total",
         "Bytes of batches that topics with a compression stored, before it.", NULL);
-    metric_register(r, METRIC_COUNTER, &s->packed_out, "weir_log_compress_out_bytes_total", "And after it.", NULL);
-    metric_register(r, METRIC_COUNTER, &s->packed_kept, "weir_log_compress_kept_total",
+    metric_register(r, METRIC_COUNTER, &s->packer.out, "weir_log_compress_out_bytes_total", "And after it.", NULL);
+    metric_register(r, METRIC_COUNTER, &s->packer.kept, "weir_log_compress_kept_total",
         "Batches that would not have become smaller, stored as they are.", NULL);
-    metric_register(
-        r, METRIC_HISTOGRAM_NS, &s->pack_ns, "weir_log_compress_seconds", "Compressing one batch, in the store.", NULL);
+    metric_register(r, METRIC_COUNTER, &s->packer.helped, "weir_log_compress_helped_total",
+        "Batches that workers of the pool compressed.", NULL);
+    metric_register(r, METRIC_HISTOGRAM_NS, &s->packer.ns, "weir_log_compress_seconds",
+        "Compressing one batch, in the store.", NULL);
     metric_register(r, METRIC_COUNTER, &s->memory_dropped, "weir_log_memory_dropped_bytes_total",
         "Bytes of memory topics that made room for newer ones.", NULL);
     metric_register(r, METRIC_GAUGE, &log->memory_reserved, "weir_log_memory_reserved_bytes",

@@ -72,6 +72,7 @@ struct log_topic_config {
     bool internal;            /* owned by a service: clients may not write, delete or alter it */
 };
 
+struct shared_pool;
 struct log_options {
     const char *folder;
     uint32_t lanes;              /* writers, 1..LOG_LANES_MAX */
@@ -87,6 +88,7 @@ struct log_options {
     uint64_t memory_bytes_max;   /* of all memory topics together, default 1 GB; a topic beyond it is refused */
     uint64_t disk_reserve_bytes; /* commits are refused (NO_SPACE) when less is free, default 64 MB */
     enum sys_commit_path journal_write; /* how frames are made durable, default SYNC */
+    struct shared_pool *pool;           /* helps to compress; runs longer than the log. NULL: none */
     bool read_only;                     /* offline tools: no lock for writing, no recovery writes */
 };
 void log_options_default(struct log_options *options);

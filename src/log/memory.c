@@ -60,7 +60,7 @@ static enum weir_error store_some(struct partition *p, struct segment *s) {
     uint64_t at = atomic_load_explicit(&s->size, memory_order_relaxed), bytes = 0, batches = 0;
     uint64_t end = atomic_load_explicit(&p->partition.high, memory_order_relaxed);
     struct commit_batch *b = p->pending_first;
-    for (; b && (b->stored.data || log_store_pack(&p->log->store, p, b)); b = b->next) {
+    for (; b && (b->stored.data || pack_batch(&p->log->store.packer, p, b)); b = b->next) {
         if (b->stored.size > s->memory_size - at - bytes) break;
         WEIR_ASSERT(load_be64(b->bytes) == end); /* dense, in order: what a reader relies on */
         memcpy(s->memory + at + bytes, b->stored.data, b->stored.size);
@@ -79,8 +79,8 @@ enum weir_error log_memory_store(struct partition *p) {
             return WEIR_OK;
         }
         struct segment *s = NULL;
-        log_store_unpack(&p->log->store);
-        bool packed = log_store_pack(&p->log->store, p, p->pending_first);
+        pack_reset(&p->log->store.packer);
+        bool packed = pack_batch(&p->log->store.packer, p, p->pending_first);
         WEIR_ASSERT(packed); /* there is room for one */
         enum weir_error e = active_segment(p, p->pending_first, &s);
         if (e) return e;

@@ -386,8 +386,8 @@ static enum weir_error store_some(struct partition *p, struct segment *s, int fi
     uint64_t bytes = 0, batches = 0, at = atomic_load(&s->size);
     uint64_t end = atomic_load_explicit(&p->partition.high, memory_order_relaxed);
     struct commit_batch *b = p->pending_first;
-    log_store_unpack(&log->store);
-    for (; b && log_store_pack(&log->store, p, b) && (bytes == 0 || bytes + b->stored.size <= room); b = b->next) {
+    pack_ahead(&log->store.packer, p, b);
+    for (; b && pack_batch(&log->store.packer, p, b) && (bytes == 0 || bytes + b->stored.size <= room); b = b->next) {
         WEIR_ASSERT(load_be64(b->bytes) == end); /* dense, in order: what a reader relies on */
         bool joins = count > 0 && (uint8_t *)parts[count - 1].data + parts[count - 1].size == b->stored.data;
         if (!joins && count == STORE_PARTS_MAX) break;

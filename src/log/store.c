@@ -10,17 +10,6 @@
 #define REST_WRITES      64u /* in a round: fewer are not worth waiting for */
 #define REST_WRITE_BYTES (16u << 10)
 #define REST_NS_MAX      (4 * SYS_NANOS_PER_MS)
-#define PACK_BYTES_MIN   512u /* a smaller batch is mostly header, and costs more than it saves */
-#define PACKED_BATCHES   4u
-
-/* Room for a few of the largest batches; address space until a topic compresses. */
-static enum weir_error pack_init(struct store *s) {
-    void *memory = NULL;
-    s->packed_size = PACKED_BATCHES * (WEIR_BATCH_HEADER_SIZE + weir_compress_bound(s->log->options.batch_bytes_max));
-    enum weir_error e = sys_memory_map(s->packed_size, &memory);
-    s->packed = memory;
-    return e ? e : weir_compression_open(&s->codec);
-}
 
 enum weir_error log_store_init(struct store *s, struct log *log) {
     s->log = log;
@@ -29,14 +18,13 @@ enum weir_error log_store_init(struct store *s, struct log *log) {
     s->round_max = log->options.lanes * log->options.commits_per_lane;
     s->round = calloc(s->round_max, sizeof(struct commit *));
     if (!s->round) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the store's tables");
-    enum weir_error e = pack_init(s);
-    return e ? e : log->sys->poller_open(log->sys, &s->poller);
+    enum weir_error e = log->sys->poller_open(log->sys, &s->poller);
+    return e ? e : pack_init(&s->packer, log->sys, log->options.pool, s->poller, log->options.batch_bytes_max);
 }
 
 void log_store_done(struct store *s) {
     if (!s->log) return;
-    weir_compression_close(&s->codec);
-    if (s->packed) sys_memory_unmap(s->packed, s->packed_size);
+    pack_done(&s->packer);
     if (s->poller >= 0) s->log->sys->poller_close(s->log->sys, s->poller);
     free(s->round);
     s->log = NULL;
@@ -54,35 +42,6 @@ void log_store_chain(struct store *s, struct partition *p, struct commit_batch *
     p->pending_next = NULL;
     *s->pending_tail = p;
     s->pending_tail = &p->pending_next;
-}
-
-static enum weir_batch_compression wanted(const struct partition *p, const struct commit_batch *b) {
-    enum log_compression c = p->partition.topic->config.compression;
-    bool plain = (load_be16(b->bytes + WEIR_BATCH_AT_ATTRIBUTES) & WEIR_BATCH_COMPRESSION_MASK) == WEIR_BATCH_NONE;
-    if (!plain || b->size < PACK_BYTES_MIN) return WEIR_BATCH_NONE;
-    return c == LOG_COMPRESSION_LZ4 ? WEIR_BATCH_LZ4 : c == LOG_COMPRESSION_ZSTD ? WEIR_BATCH_ZSTD : WEIR_BATCH_NONE;
-}
-
-bool log_store_pack(struct store *s, struct partition *p, struct commit_batch *b) {
-    enum weir_batch_compression kind = wanted(p, b);
-    struct weir_slice plain = weir_slice(b->bytes, b->size);
-    b->stored = plain;
-    if (kind == WEIR_BATCH_NONE) return true;
-    size_t need = WEIR_BATCH_HEADER_SIZE + weir_compress_bound(b->size);
-    if (need > s->packed_size - s->packed_used) {
-        b->stored = weir_slice(NULL, 0);
-        return false;
-    }
-    struct sys *sys = s->log->sys;
-    uint64_t begin = sys->mono_ns(sys);
-    if (weir_batch_compress(&s->codec, kind, plain, s->packed + s->packed_used, need, &b->stored) == WEIR_OK)
-        s->packed_used += b->stored.size;
-    else
-        metric_add(&s->packed_kept, 1); /* noise: it stays as it is */
-    metric_add(&s->packed_in, plain.size);
-    metric_add(&s->packed_out, b->stored.size);
-    metric_record(&s->pack_ns, sys->mono_ns(sys) - begin);
-    return true;
 }
 
 enum weir_error log_store_write(struct store *s) {

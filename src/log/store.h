@@ -8,7 +8,7 @@
 #define WEIR_LOG_STORE_H
 #include "base/metric.h"
 #include "log/log.h"
-#include "wire/compression.h"
+#include "log/pack.h"
 
 struct commit;
 struct commit_batch;
@@ -24,11 +24,7 @@ struct store {
     struct partition **pending_tail;
     bool waiting;           /* for space */
     uint64_t rest_until_ns; /* for more to come together; 0: not */
-    struct weir_compression codec;
-    uint8_t *packed; /* batches compressed since the last write */
-    size_t packed_size, packed_used;
-    struct metric_counter packed_in, packed_out, packed_kept; /* bytes; batches that compression saved nothing of */
-    struct metric_histogram pack_ns;
+    struct packer packer;
     struct metric_counter batches, bytes, writes, space_waits, segments_made, memory_dropped;
 };
 WEIR_MUST enum weir_error log_store_init(struct store *s, struct log *log);
@@ -36,12 +32,6 @@ void log_store_done(struct store *s);
 uint32_t log_store_work(void *store, uint64_t block_ns);
 /* Chains a batch to its partition. */
 void log_store_chain(struct store *s, struct partition *p, struct commit_batch *batch);
-/* Decides what is written of the batch: compressed as the topic wants it, else itself. It stays until
- * log_store_unpack(). False: no room for more before what was packed is written. */
-bool log_store_pack(struct store *s, struct partition *p, struct commit_batch *batch);
-static inline void log_store_unpack(struct store *s) {
-    s->packed_used = 0;
-}
 /* Writes all chains. NO_SPACE: the rest is still chained. */
 WEIR_MUST enum weir_error log_store_write(struct store *s);
 

@@ -24,6 +24,7 @@
 #define OBJECT_KEY_MAX   256u
 #define OBJECT_BYTES_MAX ((size_t)1 << 30)
 
+struct http_caller;
 struct object_store_options {
     const char *url;
     const char *endpoint;                /* "https://s3.eu-central-1.amazonaws.com"; NULL or "": AWS, of the region */
@@ -31,6 +32,7 @@ struct object_store_options {
     const char *key_id, *secret, *token; /* of S3; token: of a temporary key, NULL or "": none */
     uint32_t attempts;                   /* of a request; 0: 6 */
     uint64_t silence_ms;                 /* a request that moves no byte for so long has failed; 0: 30,000 */
+    struct http_caller *http;            /* of S3, for a test that stands in for it; NULL: libcurl */
     const _Atomic bool *stop;            /* raised: requests of S3 end with CLOSED; NULL: none */
 };
 

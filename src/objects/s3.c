@@ -23,6 +23,7 @@ struct s3_store {
     struct object_store store; /* first: a struct object_store * is one of these */
     struct sys *sys;
     struct http_caller *http;
+    bool is_own;                                                           /* opened here */
     char endpoint[512], host[300], bucket[64], prefix[OBJECT_KEY_MAX + 2]; /* prefix: "" or with a slash behind it */
     char region[64], key_id[256], secret[256], token[2048];
     uint32_t attempts;
@@ -280,7 +281,7 @@ static enum weir_error s3_list(struct object_store *store, const char *prefix, o
 
 static void s3_close(struct object_store *store) {
     struct s3_store *s = s3_of(store);
-    http_caller_close(s->http);
+    if (s->is_own) http_caller_close(s->http);
     weir_dealloc(NULL, s, sizeof *s, _Alignof(struct s3_store));
 }
 
@@ -349,7 +350,9 @@ enum weir_error object_store_open_s3(
     enum weir_error e = take_url(s, o->url);
     if (!e) e = take_endpoint(s, o->endpoint);
     if (!e) e = take_keys(s, o);
-    if (!e) e = http_caller_open(sys, &(struct http_options){.reach = HTTP_ANYWHERE}, &s->http);
+    s->http = o->http;
+    s->is_own = !o->http;
+    if (!e && s->is_own) e = http_caller_open(sys, &(struct http_options){.reach = HTTP_ANYWHERE}, &s->http);
     if (e) {
         s3_close(&s->store);
         return e;

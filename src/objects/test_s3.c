@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "http_client/caller.h"
+#include "objects/objects.h"
 #include "objects/s3_xml.h"
 #include "objects/sigv4.h"
 
@@ -150,6 +152,98 @@ static void an_error_of_who_listens_ends_the_list(void **state) {
     assert_string_equal(seen.text, "a=1;");
 }
 
+/* ---- the store, over a network that is a script ---- */
+
+struct script {
+    struct http_caller caller; /* first */
+    struct {
+        enum weir_error error;
+        bool may_pass;
+        int status;
+        const char *body;
+    } answers[8];
+    uint32_t calls;
+    char last[600], checksum[64];
+};
+
+static enum weir_error script_call(struct http_caller *caller, const struct http_request *q, http_body_fn body,
+    void *body_ctx, const _Atomic bool *stop, struct http_reply *ret_reply) {
+    struct script *s = (struct script *)caller;
+    uint32_t i = s->calls++;
+    (void)stop;
+    *ret_reply = (struct http_reply){
+        .error = s->answers[i].error, .may_pass = s->answers[i].may_pass, .status = s->answers[i].status};
+    snprintf(s->last, sizeof s->last, "%s %s", q->method, q->url);
+    for (size_t k = 0; k < q->header_count; k++)
+        if (strcmp(q->headers[k].name, "x-amz-checksum-sha256") == 0)
+            snprintf(s->checksum, sizeof s->checksum, "%s", q->headers[k].value);
+    if (ret_reply->error) return weir_error_context(ret_reply->error, "as the script says");
+    const char *text = s->answers[i].body ? s->answers[i].body : "";
+    for (size_t k = 0; text[k]; k++) { /* byte by byte: an answer comes in any pieces */
+        ret_reply->error = body(body_ctx, weir_slice(text + k, 1));
+        if (ret_reply->error) return ret_reply->error;
+    }
+    return WEIR_OK;
+}
+
+static struct object_store *store_over(struct sys *sys, struct script *s) {
+    struct object_store *store = NULL;
+    s->caller.call = script_call;
+    const struct object_store_options o = {.url = "s3://bucket/pre",
+        .endpoint = "http://there",
+        .key_id = "id",
+        .secret = "secret",
+        .attempts = 3,
+        .http = &s->caller};
+    assert_int_equal(object_store_open(sys, &o, &store), WEIR_OK);
+    return store;
+}
+
+static void what_may_pass_is_tried_again_and_what_may_not_is_not(void **state) {
+    struct sys *sys;
+    (void)state;
+    assert_int_equal(sys_linux_new(&sys), WEIR_OK);
+    struct script passes = {.answers = {{.status = 503}, {WEIR_E_IO, true, 0, NULL}, {.status = 200}}};
+    struct object_store *store = store_over(sys, &passes);
+    assert_int_equal(store->put(store, "a/b", weir_slice("x", 1)), WEIR_OK);
+    assert_int_equal(passes.calls, 3);
+    assert_string_equal(passes.last, "PUT http://there/bucket/pre/a/b");
+    assert_string_equal(passes.checksum, "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE="); /* of "x" */
+    object_store_close(store);
+    struct script fails = {.answers = {{WEIR_E_IO, true, 0, NULL}, {WEIR_E_IO, true, 0, NULL}, {.status = 500}}};
+    store = store_over(sys, &fails);
+    assert_int_equal(store->put(store, "a", weir_slice("x", 1)), WEIR_E_IO);
+    assert_int_equal(fails.calls, 3);
+    object_store_close(store);
+    struct script final = {.answers = {{WEIR_E_IO, false, 0, NULL}, {.status = 200}}};
+    store = store_over(sys, &final);
+    assert_int_equal(store->put(store, "a", weir_slice("x", 1)), WEIR_E_IO);
+    assert_int_equal(final.calls, 1);
+    object_store_close(store);
+    sys_linux_free(sys);
+}
+
+static void an_answer_in_pieces_is_whole_and_one_too_large_is_refused(void **state) {
+    struct sys *sys;
+    struct weir_slice bytes;
+    bool exists = true;
+    (void)state;
+    assert_int_equal(sys_linux_new(&sys), WEIR_OK);
+    struct script s = {.answers = {{.status = 200, .body = "whole"}, {.status = 200, .body = "whole"}, {.status = 404},
+                           {.status = 403, .body = "<Error><Code>No</Code><Message>why</Message></Error>"}}};
+    struct object_store *store = store_over(sys, &s);
+    assert_int_equal(store->get(store, "k", 5, &bytes), WEIR_OK);
+    assert_true(weir_slice_equal(bytes, weir_slice_text("whole")));
+    sys_bytes_free(bytes);
+    assert_int_equal(store->get(store, "k", 4, &bytes), WEIR_E_TOO_LARGE);
+    assert_int_equal(store->exists(store, "k", &exists), WEIR_OK);
+    assert_false(exists);
+    assert_int_equal(store->get(store, "k", 5, &bytes), WEIR_E_PERMISSION);
+    assert_non_null(strstr(weir_error_text(), "there answered 403 No: why"));
+    object_store_close(store);
+    sys_linux_free(sys);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signatures_are_those_of_the_reference),
@@ -159,6 +253,8 @@ int main(void) {
         cmocka_unit_test(an_error_tells_its_code),
         cmocka_unit_test(what_is_no_answer_is_refused),
         cmocka_unit_test(an_error_of_who_listens_ends_the_list),
+        cmocka_unit_test(what_may_pass_is_tried_again_and_what_may_not_is_not),
+        cmocka_unit_test(an_answer_in_pieces_is_whole_and_one_too_large_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,11 @@ with Node() as node:
             server.page = 1
             code, out, err = weir("backup", "list", "--from", URL, "--json", env=env)
             tap.equal((code, len(out.splitlines())), (0, 2), "a list of many pages is read whole")
+            nothing = os.path.join(work, "nothing")
+            os.mkdir(nothing)
+            open(os.path.join(nothing, "libcurl.so.4"), "w").close()
+            code, out, err = weir("backup", "list", "--from", URL, env=dict(env, LD_LIBRARY_PATH=nothing))
+            tap.ok(code == 20 and "install libcurl4" in err, "where libcurl is not installed S3 says so", (code, err))
             restored(URL, env, want, "the backup is restored from the bucket")
 
             server.fail(3, 503)
