@@ -32,8 +32,8 @@ struct object_store_options {
     const char *key_id, *secret, *token; /* of S3; token: of a temporary key, NULL or "": none */
     uint32_t attempts;                   /* of a request; 0: 6 */
     uint64_t silence_ms;                 /* a request that moves no byte for so long has failed; 0: 30,000 */
-    struct http_caller *http;            /* of S3, for a test that stands in for it; NULL: libcurl */
     const _Atomic bool *stop;            /* raised: requests of S3 end with CLOSED; NULL: none */
+    struct http_caller *http;            /* of S3, for a test that stands in for it; NULL: libcurl */
 };
 
 /* Called per object under a prefix, in no order. An error ends the listing. */
