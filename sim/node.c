@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <weir/effect.h>
 
 #define LOOK_NS      (2 * SYS_NANOS_PER_MS)  /* between two looks whether it is ready or stopped */
 #define IDLE_LOOK_NS (20 * SYS_NANOS_PER_MS) /* whether it should stop */
@@ -32,6 +33,7 @@ static enum weir_error open_all(struct node *node) {
         .metrics = node->metrics,
         .report = report,
         .report_ctx = node,
+        .executors = {[WEIR_EFFECT_HTTP] = o->http},
     };
     e = host_open(node->sys, node->log, &host_options, &node->host);
     if (e == WEIR_OK) e = log_start(node->log);

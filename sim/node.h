@@ -22,6 +22,7 @@ struct node_options {
     struct log_options log;                     /* folder, lanes and limits */
     const struct weir_service *const *services; /* NULL-terminated */
     struct settings *settings;                  /* taken over: freed when the node ends */
+    struct effect_executor *http;               /* who does HTTP effects; NULL: nobody asks for any */
 };
 struct node {
     struct sys *sys;

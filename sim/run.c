@@ -73,8 +73,10 @@ static struct node_options node_options(
     set(o.settings, "idempotency_keys", "4096");
     set(o.settings, "idempotency_age", "10000h"); /* clocks jump by days here */
     set(o.settings, "waiting_max", "256");
-    for (uint32_t i = 0; i < sim->workload_count; i++)
+    for (uint32_t i = 0; i < sim->workload_count; i++) {
         if (sim->workloads[i]->configure) sim->workloads[i]->configure(sim->states[i], o.settings);
+        if (sim->workloads[i]->effects) o.http = sim->workloads[i]->effects(sim->states[i]);
+    }
     if (sim_percent(sim, 5)) sim_check_settings(sim, o.settings, services);
     return o;
 }

@@ -23,6 +23,8 @@ struct sim_workload {
     void (*close)(void *state);
     /* Settings of a start, the same in every life unless the workload wants to change them. NULL: initial values. */
     void (*configure)(void *state, struct settings *settings);
+    /* Who does HTTP effects that its services ask for, in every life. NULL: they ask for none. */
+    struct effect_executor *(*effects)(void *state);
     /* A process is about to be started, its disk as it is: clients of the last life are cut. NULL: nothing. */
     void (*begin)(void *state);
     /* Moves its clients on: sends, receives, gives up. Called often while the node lives, also while it is starting.

@@ -113,6 +113,8 @@ extern const struct cli_command cli_config_commands[];
 extern const struct cli_command cli_topic_commands[];
 extern const struct cli_command cli_service_commands[];
 extern const struct cli_command cli_service_check_commands[];
+extern const struct cli_command cli_effects_commands[];
+extern const struct cli_command cli_gate_commands[];
 extern const struct cli_command cli_log_commands[];
 extern const struct cli_command cli_load_commands[];
 extern const struct cli_command cli_backup_commands[];

@@ -15,6 +15,8 @@ const struct cli_command *const cli_tables[] = {
     cli_topic_commands,
     cli_service_commands,
     cli_service_check_commands,
+    cli_effects_commands,
+    cli_gate_commands,
     cli_log_commands,
     cli_load_commands,
     cli_backup_commands,

@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "edge/backups.h"
 #include "edge/desk.h"
+#include "edge/effects.h"
 #include "edge/openapi.h"
 #include "edge/services.h"
 #include "edge/token_routes.h"
@@ -251,6 +252,14 @@ const struct route_built_in admin_routes[] = {
         "Takes a snapshot of every partition now; answered when they count, with their offsets", service_snapshot},
     {"POST", "/v1/services/{name}/skip", ROUTE_SERVICE_ADMIN, "services",
         "Passes over a poison record that parked a partition", service_skip, .query = "partition offset"},
+    {"GET", "/v1/services/{name}/effects", ROUTE_SERVICE_READ, "services",
+        "Effects of a partition that are outstanding or dead, and the gates of each row", effects_list_get,
+        .query = "partition effect state limit after"},
+    {"GET", "/v1/services/{name}/effects/{id}", ROUTE_SERVICE_READ, "services",
+        "One effect with its request and every attempt", effect_get, .query = "partition"},
+    {"POST", "/v1/services/{name}/effects/{order}", ROUTE_SERVICE_ADMIN, "services",
+        "requeue or drop one (id) or all dead ones of a row (id=all, effect), pause or resume a row (effect)",
+        effects_order_post, .query = "partition id effect"},
     {"GET", "/v1/tokens", ROUTE_NODE_ADMIN, "tokens", "All tokens, without their secrets", tokens_list_get},
     {"POST", "/v1/tokens", ROUTE_NODE_ADMIN, "tokens", "Makes a token; its secret is in the answer and nowhere else",
         tokens_create_post, .body = TOKEN_BODY_SCHEMA},

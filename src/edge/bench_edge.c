@@ -113,6 +113,9 @@ void settings_key(const struct settings *s, uint32_t group, uint32_t row, char *
 const struct weir_setting_value *settings_of(const struct settings *s, const char *n) {
     return (void)s, (void)n, service_values;
 }
+void host_late_end(struct host *host) {
+    (void)host;
+}
 void host_forget(struct host_lane *l, const struct host_origin *o) {
     (void)l, (void)o;
 }
@@ -147,6 +150,22 @@ enum weir_error host_subscribe(struct host_lane *l, const struct host_subscripti
 }
 void host_unsubscribe(struct host_lane *l, const struct host_origin *o) {
     (void)l, (void)o;
+}
+enum weir_error log_producer_id_new(struct log *log, uint64_t *ret_id) {
+    return (void)log, (void)ret_id, WEIR_E_CLOSED;
+}
+enum weir_error log_offset_at(struct log *log, struct log_partition *p, uint64_t time_ms, uint64_t *ret_offset) {
+    return (void)log, (void)p, (void)time_ms, (void)ret_offset, WEIR_E_NOT_FOUND;
+}
+enum weir_error host_effects_show(struct host_lane *l, uint32_t service, uint32_t partition,
+    const struct host_effects_ask *ask, struct host_origin o) {
+    (void)l, (void)service, (void)partition, (void)ask, (void)o;
+    return WEIR_E_UNSUPPORTED;
+}
+enum weir_error host_effect_order(
+    struct host *h, const char *service, uint32_t partition, const struct host_effect_order *order) {
+    (void)h, (void)service, (void)partition, (void)order;
+    return WEIR_E_UNSUPPORTED;
 }
 enum weir_error host_audit_append(struct host_lane *l, struct weir_slice b, struct host_origin o) {
     return (void)l, (void)b, (void)o, WEIR_E_UNSUPPORTED;

@@ -62,7 +62,7 @@ void services_put_head(struct json_writer *w, const struct weir_service *service
 
 /* ---- /v1/services ---- */
 
-static const struct weir_service *find_service(struct http_call *call, uint32_t *ret_index) {
+const struct weir_service *services_find(struct http_call *call, uint32_t *ret_index) {
     const struct edge *edge = call->lane->edge;
     const char *names[256];
     uint32_t count = 0;
@@ -221,7 +221,7 @@ void services_list(struct http_call *call) {
 
 void service_get(struct http_call *call) {
     uint32_t index;
-    const struct weir_service *service = find_service(call, &index);
+    const struct weir_service *service = services_find(call, &index);
     if (!service) return;
     struct http_json json;
     http_json_begin(call->lane, &json);
@@ -259,7 +259,7 @@ static enum weir_error skip_work(struct host *host, void *arg, char *text, size_
     return e;
 }
 
-static void work_done(struct conn *conn, struct http_turn *turn, const struct host_delivery *d) {
+void services_work_done(struct conn *conn, struct http_turn *turn, const struct host_delivery *d) {
     if (d->error)
         http_fail(conn, turn, d->error, d->text && *d->text ? d->text : weir_error_sentence(d->error));
     else
@@ -274,7 +274,7 @@ static void snapshot_done(struct conn *conn, struct http_turn *turn, const struc
     struct text_builder t = TEXT_BUILDER(name);
     text_add_slice(&t, d->value);
     if (d->error) {
-        work_done(conn, turn, d);
+        services_work_done(conn, turn, d);
         return;
     }
     struct http_json json;
@@ -310,7 +310,7 @@ static void start_work(struct http_call *call, const struct service_work *work, 
 void service_snapshot(struct http_call *call) {
     uint32_t index;
     struct service_work work = {0};
-    const struct weir_service *service = find_service(call, &index);
+    const struct weir_service *service = services_find(call, &index);
     if (!service) return;
     struct text_builder t = TEXT_BUILDER(work.name);
     text_add(&t, service->name);
@@ -322,7 +322,7 @@ void service_skip(struct http_call *call) {
     uint32_t index;
     uint64_t partition;
     struct service_work work = {0};
-    const struct weir_service *service = find_service(call, &index);
+    const struct weir_service *service = services_find(call, &index);
     if (!service || !http_query_u64(call, "partition", 0, &partition) ||
         !http_query_u64(call, "offset", UINT64_MAX, &work.offset))
         return;
@@ -334,5 +334,6 @@ void service_skip(struct http_call *call) {
     work.partition = (uint32_t)partition;
     struct text_builder t = TEXT_BUILDER(work.name);
     text_add(&t, service->name);
-    start_work(call, &work, (struct desk_order){.action = "service.skip", .fn = skip_work, .deliver = work_done});
+    start_work(
+        call, &work, (struct desk_order){.action = "service.skip", .fn = skip_work, .deliver = services_work_done});
 }

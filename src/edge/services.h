@@ -3,6 +3,10 @@
 #define WEIR_EDGE_SERVICES_H
 #include "edge/http_session.h"
 
+/* The service named by the path's first parameter. NULL: answered that there is none. */
+const struct weir_service *services_find(struct http_call *call, uint32_t *ret_index);
+/* A desk's order was done: its text is the answer. */
+void services_work_done(struct conn *conn, struct http_turn *turn, const struct host_delivery *delivery);
 void services_list(struct http_call *call);
 void service_get(struct http_call *call);
 void service_snapshot(struct http_call *call);

@@ -247,6 +247,9 @@ enum weir_error host_subscribe(struct host_lane *l, const struct host_subscripti
 void host_unsubscribe(struct host_lane *l, const struct host_origin *origin) {
     (void)l, (void)origin;
 }
+void host_late_end(struct host *h) {
+    (void)h;
+}
 void host_forget(struct host_lane *l, const struct host_origin *origin) {
     (void)l, (void)origin;
     fake.forgotten++;
@@ -255,6 +258,16 @@ enum weir_error host_append(struct host_lane *l, const char *t, uint32_t p, stru
     const struct weir_trace_link *trace) {
     (void)trace;
     (void)l, (void)t, (void)p, (void)b, (void)o;
+    return WEIR_E_UNSUPPORTED;
+}
+enum weir_error host_effects_show(struct host_lane *l, uint32_t service, uint32_t partition,
+    const struct host_effects_ask *ask, struct host_origin o) {
+    (void)l, (void)service, (void)partition, (void)ask, (void)o;
+    return WEIR_E_UNSUPPORTED;
+}
+enum weir_error host_effect_order(
+    struct host *h, const char *service, uint32_t partition, const struct host_effect_order *order) {
+    (void)h, (void)service, (void)partition, (void)order;
     return WEIR_E_UNSUPPORTED;
 }
 enum weir_error host_audit_append(struct host_lane *l, struct weir_slice b, struct host_origin o) {

@@ -1,6 +1,7 @@
 #include "host/declaration.h"
 #include "base/text.h"
 #include "host/fold.h"
+#include <weir/effect.h>
 #include <weir/gateway.h>
 
 struct check {
@@ -46,6 +47,8 @@ static void check_head(struct check *c) {
             fault(c, "there is no .%s; every service has one, unless .flat_bytes is set", functions[i].name);
     if (s->output_bytes_max > DECLARATION_OUTPUT_BYTES_MAX)
         fault(c, ".output_bytes_max is %zu; it is at most %u", s->output_bytes_max, DECLARATION_OUTPUT_BYTES_MAX);
+    if (s->replies_max > WEIR_REPLIES_MAX)
+        fault(c, ".replies_max is %u; it is at most %u", s->replies_max, WEIR_REPLIES_MAX);
 }
 
 static const struct weir_setting *find_setting(const struct weir_service *s, const char *name) {
@@ -141,6 +144,49 @@ static void check_rest(struct check *c) {
     if (emits > 0 && s->emits_max == 0) fault(c, "it emits, and .emits_max is 0");
 }
 
+static void check_effect_setting(struct check *c, const char *effect, const char *name, enum weir_setting_kind kind) {
+    const struct weir_setting *setting = find_setting(c->service, name);
+    if (name && (!setting || setting->kind != kind || (kind == WEIR_SETTING_UINT && !setting->folded)))
+        fault(c, "effect %s: there is no setting named \"%s\" of kind %s", effect, name,
+            kind == WEIR_SETTING_UINT ? "UINT that is .folded" : "TEXT");
+}
+
+static void check_effect(struct check *c, const struct weir_effect_row *row) {
+    const char *name = row->name;
+    if (!is_name(name, 64) || !row->summary)
+        fault(c, "effect %s has a name with other than a-z, 0-9 and _, or no summary", name);
+    if (row->kind != WEIR_EFFECT_HTTP && row->kind != WEIR_EFFECT_WORK)
+        fault(c, "effect %s is of kind %d, which there is not", name, row->kind);
+    if (row->kind == WEIR_EFFECT_WORK && !row->work) fault(c, "effect %s is work and has no .work", name);
+    if (row->attempts_max > WEIR_EFFECT_ATTEMPTS_MAX)
+        fault(c, "effect %s: .attempts_max is %u; it is at most %u", name, row->attempts_max, WEIR_EFFECT_ATTEMPTS_MAX);
+    if (row->request_bytes_max > WEIR_EFFECT_BYTES_MAX || row->result_bytes_max > WEIR_EFFECT_BYTES_MAX)
+        fault(c, "effect %s: its requests and results have at most %u bytes", name, WEIR_EFFECT_BYTES_MAX);
+    if (row->outstanding_max > 1u << 20 || row->dead_max > 1u << 20 || row->keys_max > 1u << 20)
+        fault(c, "effect %s: .outstanding_max, .dead_max and .keys_max are at most %u", name, 1u << 20);
+    if (row->outstanding_max && row->outstanding_max < c->service->effects_max)
+        fault(c, "effect %s: .outstanding_max is below the service's .effects_max: no command could be taken", name);
+    check_effect_setting(c, name, row->running_setting, WEIR_SETTING_UINT);
+    check_effect_setting(c, name, row->per_second_setting, WEIR_SETTING_UINT);
+    check_effect_setting(c, name, row->attempts_setting, WEIR_SETTING_UINT);
+    check_effect_setting(c, name, row->secret_setting, WEIR_SETTING_TEXT);
+}
+
+static void check_effects(struct check *c) {
+    const struct weir_service *s = c->service;
+    uint32_t count = 0;
+    bool has_topic = false;
+    for (const struct weir_topic *row = s->topics; row && row->name; row++)
+        has_topic |= row->types == weir_dead_types;
+    for (const struct weir_effect_row *row = s->effects; row && row->name; row++, count++)
+        check_effect(c, row);
+    if (count > EFFECT_ROWS_MAX) fault(c, "there are %u effects; at most %u", count, EFFECT_ROWS_MAX);
+    if (count > 0 && !has_topic)
+        fault(c, "it has effects and no topic for dead letters: add WEIR_DEAD_TOPIC(\"%s\")", s->name);
+    if (count > 0 && (s->effects_max < 1 || s->effects_max > WEIR_EFFECTS_MAX))
+        fault(c, "it has effects, and .effects_max is %u; it is 1 to %u", s->effects_max, WEIR_EFFECTS_MAX);
+}
+
 enum weir_error declaration_check(
     const struct weir_service *service, void (*found)(void *ctx, const char *sentence), void *ctx) {
     struct check c = {.service = service, .found = found, .ctx = ctx};
@@ -153,6 +199,7 @@ enum weir_error declaration_check(
         check_topics(&c);
         check_routes(&c);
         check_rest(&c);
+        check_effects(&c);
     }
     return c.faults == 0 ? WEIR_OK : weir_error_context(WEIR_E_CONFIG, "%s", c.first);
 }

@@ -26,6 +26,15 @@ size_t envelope_store(const struct envelope *envelope, uint8_t *out) {
     } else if (envelope->kind == WEIR_RECORD_TIMER || envelope->kind == WEIR_RECORD_SKIP) {
         store_le64(p, envelope->kind == WEIR_RECORD_TIMER ? envelope->timer_id : envelope->skip);
         p += 8;
+    } else if (envelope->kind == WEIR_RECORD_RESULT) {
+        store_le64(p, envelope->effect);
+        store_le32(p + 8, envelope->attempt);
+        p += 12;
+    } else if (envelope->kind == ENVELOPE_ORDER) {
+        store_le64(p, envelope->effect);
+        p[8] = envelope->order;
+        p[9] = envelope->row;
+        p += 10;
     }
     if (envelope->key.size) {
         store_le64(p, envelope->body_hash[0]);
@@ -65,6 +74,13 @@ enum weir_error envelope_load(const struct log_record *record, struct envelope *
         envelope.timer_id = byte_get_le64(&r);
     } else if (envelope.kind == WEIR_RECORD_SKIP) {
         envelope.skip = byte_get_le64(&r);
+    } else if (envelope.kind == WEIR_RECORD_RESULT) {
+        envelope.effect = byte_get_le64(&r);
+        envelope.attempt = byte_get_le32(&r);
+    } else if (envelope.kind == ENVELOPE_ORDER) {
+        envelope.effect = byte_get_le64(&r);
+        envelope.order = byte_get_u8(&r);
+        envelope.row = byte_get_u8(&r);
     }
     if (head & FLAG_IDEMPOTENCY) {
         envelope.body_hash[0] = byte_get_le64(&r);
@@ -75,7 +91,7 @@ enum weir_error envelope_load(const struct log_record *record, struct envelope *
         struct weir_slice trace = byte_get_slice(&r, ENVELOPE_TRACE_SIZE);
         if (trace.size) memcpy(&envelope.trace, trace.data, trace.size);
     }
-    if (!byte_reader_finished(&r) || envelope.kind > WEIR_RECORD_SKIP || (head & ~FLAGS_KNOWN))
+    if (!byte_reader_finished(&r) || envelope.kind == WEIR_RECORD_OUTPUT || (head & ~FLAGS_KNOWN))
         return weir_error_context(WEIR_E_INVALID, "a record's header is not one the host writes");
     *ret_envelope = envelope;
     return WEIR_OK;

@@ -3,8 +3,10 @@
  * Header key "w". Value of an INPUT record, little-endian:
  *   u8 kind (bits 0-2) and flags (bit 3: idempotency, bit 4: trace) | u16 type | u64 time_ns
  *   kind EMIT:   u32 source uid | u32 source epoch | u64 source offset | u32 index
- *   kind TIMER:  u64 timer id
+ *   kind TIMER:  u64 timer id; type 1: the host's own, of effects (the fold's timers have type 0)
  *   kind SKIP:   u64 offset to pass over
+ *   kind RESULT: u64 effect | u32 attempt
+ *   kind ORDER:  u64 effect | u8 order | u8 row of effects (an operator's: effects.h; never seen by apply)
  *   idempotency: u64 body hash[2] | u16 size | principal, route and key, each with a u16 length in front
  *   trace:       16 bytes trace id | 8 bytes id of the span that caused it; only of a request that is sampled
  * Value of an OUTPUT record: u16 type. Its time is the record's own (ms).
@@ -25,6 +27,8 @@
 #define ENVELOPE_TRACE_SIZE      (WEIR_TRACE_ID_SIZE + WEIR_SPAN_ID_SIZE)
 #define ENVELOPE_SIZE_MAX        (11u + 20u + 18u + ENVELOPE_KEY_BYTES_MAX + ENVELOPE_TRACE_SIZE)
 #define ENVELOPE_OUTPUT_SIZE     2u
+#define ENVELOPE_ORDER           7u /* a kind beside enum weir_record_kind */
+#define ENVELOPE_TIMER_HOSTS     1u
 #define ENVELOPE_OUTPUT_KEY_SIZE 8u
 
 struct envelope_source {
@@ -39,6 +43,9 @@ struct envelope {
     uint64_t timer_id;             /* TIMER */
     uint64_t skip;                 /* SKIP */
     struct envelope_source source; /* EMIT */
+    uint64_t effect;               /* RESULT, ORDER: its id */
+    uint32_t attempt;              /* RESULT */
+    uint8_t order, row;            /* ORDER */
     struct weir_slice key;         /* idempotency; size 0: none */
     uint64_t body_hash[2];
     struct weir_trace_link trace; /* whose trace id is zeros: none */

@@ -1,5 +1,6 @@
 #include "host/fold.h"
 #include "base/assert.h"
+#include "host/fold_effects.h"
 #include "host/out.h"
 #include "host/stream.h"
 
@@ -67,6 +68,11 @@ enum weir_error fold_open(struct fold *fold, const struct fold_options *options,
             e, "service %s, partition %u needs %zu bytes of state", s->name, options->partition, fold->memory_size);
     }
     idempotency_init(&fold->idempotency, &options->idempotency);
+    e = effects_open(&fold->effects, s, options->partition);
+    if (e != WEIR_OK) {
+        fold_done(fold);
+        return e;
+    }
     struct weir_open open = {.settings = merged,
         .partition = options->partition,
         .partition_count = options->partition_count,
@@ -85,6 +91,7 @@ void fold_done(struct fold *fold) {
     if (fold->state && fold->service->close) fold->service->close(fold->state);
     if (fold->memory) sys_memory_unmap(fold->memory, fold->memory_size);
     timers_done(&fold->timers);
+    effects_done(&fold->effects);
     sources_done(&fold->sources);
     idempotency_done(&fold->idempotency);
     fold->memory = fold->state = NULL;
@@ -111,14 +118,19 @@ static bool is_skipped(const struct fold *fold, uint64_t offset) {
 }
 
 /* The host's own part of a record, before the service sees it. False: the service must not see it. */
-static bool prepare(struct fold *fold, const struct envelope *envelope) {
+static bool prepare(
+    struct fold *fold, const struct envelope *envelope, struct weir_out *out, struct weir_record *record) {
     switch (envelope->kind) {
     case WEIR_RECORD_EMIT:
         if (sources_seen(&fold->sources, &envelope->source)) return false;
         sources_raise(&fold->sources, &envelope->source);
         return true;
     case WEIR_RECORD_TIMER:
-        return timers_take_due(&fold->timers, envelope->timer_id, fold->time_ns);
+        return envelope->type == 0 && timers_take_due(&fold->timers, envelope->timer_id, fold->time_ns);
+    case WEIR_RECORD_RESULT:
+        return fold_take_result(fold, envelope, record->value, out, record);
+    case ENVELOPE_ORDER:
+        return fold_take_order(fold, envelope, out, record);
     case WEIR_RECORD_SKIP:
         return false;
     default:
@@ -177,20 +189,19 @@ enum weir_error fold_apply(
     /* The host does its part of a skipped record too: otherwise its source would send it again, its timer fire again,
      * and its client's repetition be taken, each of them as poisonous as before. */
     bool skipped = WEIR_UNLIKELY(fold->options.skip_count > 0) && is_skipped(fold, record->offset);
-    ret_applied->passed_over = !prepare(fold, envelope) || skipped;
-    if (!ret_applied->passed_over) {
-        struct weir_record r = {.offset = record->offset,
-            .time_ns = fold->time_ns,
-            .kind = envelope->kind,
-            .type = envelope->type,
-            .timer_id = envelope->timer_id,
-            .key = record->record.key,
-            .value = record->record.value};
-        if (envelope->kind == WEIR_RECORD_SETTINGS) r.value = (struct weir_slice){0}; /* weir_settings() reads it */
-        fold->service->apply(fold->state, &r, out);
-        out_end(out);
-    }
-    if (envelope->key.size) remember(fold, envelope, record->offset, out, skipped);
+    struct weir_record r = {.offset = record->offset,
+        .time_ns = fold->time_ns,
+        .kind = envelope->kind,
+        .type = envelope->type,
+        .timer_id = envelope->timer_id,
+        .key = record->record.key,
+        .value = record->record.value};
+    if (envelope->kind == WEIR_RECORD_SETTINGS) r.value = (struct weir_slice){0}; /* weir_settings() reads it */
+    ret_applied->passed_over = !prepare(fold, envelope, out, &r) || skipped;
+    if (!ret_applied->passed_over) fold->service->apply(fold->state, &r, out);
+    out_end(out);
+    fold_turn_effects(fold);
+    if (envelope->key.size && !out->later) remember(fold, envelope, record->offset, out, skipped);
     fold->applied = record->offset + 1;
     return WEIR_OK;
 }

@@ -9,6 +9,7 @@
 #define WEIR_HOST_FOLD_H
 #include "base/hash.h"
 #include "host/batch.h"
+#include "host/effects.h"
 #include "host/envelope.h"
 #include "host/idempotency.h"
 #include "host/in_force.h"
@@ -40,6 +41,7 @@ struct fold {
     uint64_t outputs_next[FOLD_TOPICS_MAX]; /* by topic row */
     struct in_force in_force;
     struct timers timers;
+    struct effects effects;
     struct sources sources;
     struct idempotency idempotency;
 };

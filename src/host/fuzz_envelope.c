@@ -30,6 +30,7 @@ static void round_trip(const struct log_record *record) {
     WEIR_ASSERT(
         memcmp(&again.trace, &envelope.trace, sizeof again.trace) == 0 || !weir_trace_link_is_set(&envelope.trace));
     WEIR_ASSERT(envelope_is_traced(&stored) == weir_trace_link_is_set(&envelope.trace));
+    WEIR_ASSERT(again.effect == envelope.effect && again.attempt == envelope.attempt && again.order == envelope.order);
     WEIR_ASSERT(memcmp(again.body_hash, envelope.body_hash, sizeof again.body_hash) == 0 || envelope.key.size == 0);
 }
 

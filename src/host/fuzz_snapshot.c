@@ -36,7 +36,7 @@ static void load_any(const uint8_t *data, size_t size) {
     uint8_t *bytes = malloc(size + 24);
     WEIR_ASSERT(bytes);
     memcpy(bytes, "WEIRSNAP", 8);
-    store_le32(bytes + 8, SNAPSHOT_FORMAT);
+    store_le32(bytes + 8, SNAPSHOT_FORMAT_NO_EFFECTS); /* with effects: fuzz_effects.c */
     store_le64(bytes + 16, size + 24);
     if (size) memcpy(bytes + 24, data, size);
     store_le32(bytes + 12, snapshot_checksum(weir_slice(bytes, size + 24)));

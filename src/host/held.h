@@ -12,13 +12,13 @@
 #define HELD_BYTES    (32u << 20)
 #define HELD_PER_LANE 16u
 
-enum held_kind { HELD_DELIVERY, HELD_EMITS, HELD_ACK, HELD_SKIP, HELD_TRACED };
+enum held_kind { HELD_DELIVERY, HELD_EMITS, HELD_ACK, HELD_SKIP, HELD_STARTS, HELD_TRACED };
 struct held_entry { /* followed by the bytes of a delivery, or of what is traced */
     uint32_t size;  /* of all, a multiple of 8 */
     uint32_t kind;
-    uint32_t partition; /* EMITS, ACK: the source's number */
+    uint32_t partition; /* EMITS, STARTS, ACK: the source's number */
     uint32_t unused;
-    uint64_t position; /* EMITS: in its outbox; ACK: of the entry; SKIP: offset */
+    uint64_t position; /* EMITS: in its outbox; ACK: of the entry; SKIP: offset; STARTS: the newest start's number */
 };
 struct held {
     struct log_commit *commit;

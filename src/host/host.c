@@ -1,6 +1,7 @@
 /* The life of a node: open, start, stop. host.h is the contract; node.h the struct. */
 #include "base/assert.h"
 #include "host/declaration.h"
+#include "host/fold_effects.h"
 #include "host/node.h"
 #include "host/snapshot.h"
 #include "host/tap.h"
@@ -171,16 +172,20 @@ static enum weir_error open_partition(
     p->replaying = true;
     atomic_store(&p->facts.replaying, true);
     size_t outputs = s->service->output_bytes_max;
-    p->output_needed = 4 * outputs + (64u << 10);
+    p->output_needed = 4 * outputs + (64u << 10) + fold_effects_output_bytes(s->service);
     if (p->output_needed > 8u << 20) p->output_needed = 8u << 20;
     p->held_needed = TRACED_BYTES + (1 + WAITERS_JOINED_MAX) * ((outputs > 1u << 20 ? 1u << 20 : outputs) + 512);
+    p->held_needed += s->service->replies_max * (sizeof(struct held_entry) + 512);
     enum weir_error e = open_sink(host, p);
     uint64_t seed;
     host->sys->random(host->sys, &seed, sizeof seed);
     if (e == WEIR_OK) e = waiters_init(&p->waiters, (uint32_t)host->node[NODE_WAITING_MAX].number, seed);
+    if (e == WEIR_OK && s->service->replies_max) e = late_init(&p->late, seed);
     if (e == WEIR_OK) e = judge(p, 0);
     if (e == WEIR_OK) e = host_snapshot_restore(p);
     if (e == WEIR_OK) e = refill_memory_outputs(p);
+    p->effect_metrics = effect_metrics_new(&host->arena, host->metrics, s->service, index);
+    p->starts_held = p->starts_released = p->fold.effects.starts;                    /* the snapshot's */
     if (e == WEIR_OK && p->park_at < p->fold.applied) e = judge(p, p->fold.applied); /* a snapshot is past that one */
     if (e != WEIR_OK) return e;
     host->by_uid[p->log->uid] = host->writers[p->log->uid] = p;
@@ -224,9 +229,10 @@ static enum weir_error take_options(struct host *host, struct sys *sys, struct l
     host->edge = o->edge;
     host->metrics = o->metrics;
     host->tracer = o->tracer;
-    host->pool = o->pool;
     host->report = o->report;
     host->report_ctx = o->report_ctx;
+    memcpy(host->executors, o->executors, sizeof host->executors);
+    host->pool = o->pool;
     host->lane_count = o->lanes;
     host->may_have_lost = !log_recovered(log)->clean;
     if (o->lanes < 1 || o->lanes > LOG_LANES_MAX)
@@ -265,7 +271,10 @@ static enum weir_error open_parts(struct host *host, const struct host_options *
     if (e == WEIR_OK) e = open_audit(host);
     for (uint32_t i = 0; e == WEIR_OK && i < host->lane_count; i++)
         e = host_lane_open(&host->lanes[i], host, i);
+    for (uint32_t i = 0; e == WEIR_OK && i < host->lane_count; i++)
+        e = host_dispatch_open(&host->lanes[i]);
     if (e == WEIR_OK) e = open_partitions(host);
+    if (e == WEIR_OK) e = host_executors_open(host);
     if (e == WEIR_OK) e = host_work_open(host);
     if (e == WEIR_OK && host->metrics) host_metrics(host);
     return e;
@@ -293,11 +302,13 @@ enum weir_error host_open(
 
 void host_close(struct host *host) {
     if (!host) return;
+    host_executors_close(host);
     host_work_close(host);
     for (uint32_t i = 0; host->partitions && i < host->partition_count; i++) {
         fold_done(&host->partitions[i].fold);
         outbox_done(&host->partitions[i].outbox);
         waiters_done(&host->partitions[i].waiters);
+        late_done(&host->partitions[i].late);
     }
     for (uint32_t i = 0; host->lanes && i < host->lane_count; i++)
         host_lane_close(&host->lanes[i]);
@@ -308,6 +319,12 @@ void host_close(struct host *host) {
     void *memory = host->arena_memory;
     arena_done(&arena);
     sys_memory_unmap(memory, ARENA_BYTES);
+}
+
+void host_late_end(struct host *host) {
+    atomic_store_explicit(&host->late_ended, true, memory_order_release);
+    for (uint32_t i = 0; i < host->lane_count; i++)
+        host->sys->poller_wake(host->sys, host->lanes[i].poller);
 }
 
 /* ---- start and stop

@@ -23,6 +23,7 @@
 #include <weir/gateway.h>
 
 struct host;
+struct effect_executor;
 struct host_lane;
 struct metric_registry;
 struct tracer;
@@ -52,6 +53,8 @@ struct host_delivery {
     const char *text;          /* error context or "" */
     uint64_t offset;           /* REPLY: the command's offset */
     bool repeated;             /* REPLY: from the idempotency table */
+    uint16_t service;          /* REPLY: 1 + index of the service that answered a command; 0: a topic, or the host */
+    uint32_t partition;        /* REPLY: of that service */
     struct weir_slice value;   /* borrowed: valid during the call */
     struct weir_record record; /* RECORD */
 };
@@ -81,6 +84,9 @@ struct host_options {
     /* A sentence for the operator (a snapshot passed over, a mismatch, a parked partition). Any thread. NULL: none. */
     void (*report)(void *ctx, const char *sentence);
     void *report_ctx;
+    /* Who does effects, by enum weir_effect_kind, taken over and stopped with the host; NULL: the host's own, should a
+     * service need one. */
+    struct effect_executor *executors[3];
 };
 /* Creates missing topics, opens states, loads the last good snapshots. Refuses with a sentence: VERSION (tail of a fold
  * version this binary can't replay), CORRUPT, NO_MEMORY (budget), CONFIG. */
@@ -93,6 +99,9 @@ bool host_ready(
 /* Whether every lane has come round since the last call. Those that sleep are woken, so that the next call can tell: a
  * lane that does not come round hangs. One thread at a time, after host_start. */
 bool host_alive(struct host *host);
+/* Whoever waits for a late reply (weir_reply_later) hears CLOSED, and who would begin to wait too: the edge drains. Any
+ * thread. */
+void host_late_end(struct host *host);
 /* Clean stop: no new commands, waits for commits, snapshots every partition that has a tail, stops lanes. Any thread,
  * once. */
 void host_stop(struct host *host);
@@ -149,6 +158,7 @@ struct host_query {
     struct host_origin origin; /* gets HOST_ANSWER, after everything it saw is durable */
     /* Who asks, as the query sees it (weir_request): at most HOST_WHO_MAX bytes; NULL: "local" and "". */
     const char *principal, *tenant;
+    bool of_fold; /* the host's own: the state is the whole fold */
 };
 WEIR_MUST enum weir_error host_query(struct host_lane *lane, const struct host_query *query);
 
@@ -199,6 +209,26 @@ WEIR_MUST enum weir_error host_service_skip(
     struct host *host, const char *service, uint32_t partition, uint64_t offset);
 WEIR_MUST enum weir_error host_service_snapshot(
     struct host *host, const char *service); /* now; waits until it counts */
+
+/* ---- effects, for operators: effects_show.c ---- */
+#define HOST_EFFECTS_ANY UINT32_MAX
+#define HOST_EFFECTS_ALL UINT64_MAX
+struct host_effects_ask {
+    uint64_t id;                /* that one, with its history and request; 0: a list */
+    uint64_t after;             /* only those with a larger id */
+    uint32_t row, state, limit; /* enum effect_state: waiting, running, resting, dead */
+    uint32_t unused;
+};
+/* HOST_ANSWER: one JSON object. NOT_FOUND. */
+WEIR_MUST enum weir_error host_effects_show(struct host_lane *lane, uint32_t service, uint32_t partition,
+    const struct host_effects_ask *ask, struct host_origin origin);
+struct host_effect_order {
+    uint64_t id;         /* of REQUEUE and DROP; HOST_EFFECTS_ALL: every dead one of the row */
+    uint32_t order, row; /* enum effect_order: 1 requeue, 2 drop, 3 pause the row, 4 resume it */
+};
+/* For host_work; AGAIN until the record is durable. NOT_FOUND, CONFLICT: it means nothing now. */
+WEIR_MUST enum weir_error host_effect_order(
+    struct host *host, const char *service, uint32_t partition, const struct host_effect_order *order);
 
 /* ---- a reload of the configuration, reload.c; one thread at a time ----------------------------------------------- */
 /* CONFIG: these settings could not be put in force. */

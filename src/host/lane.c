@@ -143,6 +143,10 @@ static bool release_entry(struct host_lane *lane, const struct held *held, const
         traced_release(lane, held, entry);
         return true;
     }
+    if (entry->kind == HELD_STARTS) {
+        host_dispatch_release(&lane->host->partitions[entry->partition], entry->position);
+        return true;
+    }
     if (entry->kind == HELD_SKIP) {
         host_partition_skip(&lane->host->partitions[entry->partition], entry->position);
         return true;
@@ -221,6 +225,7 @@ static const mail_handler handlers[MAIL_TAGS] = {
     [MAIL_APPEND] = host_request_append,
     [MAIL_MARK] = host_request_mark,
     [MAIL_SKIP] = host_request_skip,
+    [MAIL_ORDER] = host_request_order,
     [MAIL_DELIVERY] = take_delivery,
     [MAIL_ACK] = take_ack,
     [MAIL_CAUGHT] = host_taps_caught,

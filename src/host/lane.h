@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/metric.h"
 #include "base/pool.h"
+#include "host/dispatch.h"
 #include "host/drain.h"
 #include "host/held.h"
 #include "host/out.h"
@@ -54,6 +55,7 @@ struct host_lane {
     uint64_t tap_lanes; /* lanes on which sessions of this one have subscribed */
     void *memory;       /* of everything above */
     size_t memory_size;
+    struct dispatch dispatch;
     struct host_jobs *jobs; /* on the pool; NULL: the host has none */
     struct drain drain;     /* draining: whether anything is under way here */
     bool again;             /* more can be done at once: the next cycle does not wait */

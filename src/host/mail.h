@@ -18,6 +18,7 @@ enum mail_tag {
     MAIL_APPEND,      /* REQUEST: struct mail_append */
     MAIL_MARK,        /* REQUEST: struct mail_mark: tell offset, hash and digest now */
     MAIL_SKIP,        /* REQUEST: struct mail_skip */
+    MAIL_ORDER,       /* REQUEST: struct mail_order */
     MAIL_DELIVERY,    /* REPLY: delivery.h */
     MAIL_ACK,         /* REPLY: struct mail_ack */
     MAIL_MARKED,      /* REPLY: struct mail_marked */
@@ -42,7 +43,7 @@ struct mail_query { /* packed bytes follow */
     host_query_fn query;
     const void *descriptor;
     struct host_origin origin;
-    uint32_t service, partition, packed_size, unused;
+    uint32_t service, partition, packed_size, of_fold;
     char principal[HOST_WHO_MAX + 1], tenant[HOST_WHO_MAX + 1]; /* "": not told */
 };
 struct mail_append { /* the batch follows */
@@ -67,6 +68,10 @@ struct mail_caught { /* batches follow */
     uint64_t offset;
     enum weir_error error;
     uint32_t tap, tap_number, size;
+};
+struct mail_order { /* to the partition's lane */
+    struct host_effect_order order;
+    uint32_t partition, unused; /* number */
 };
 struct mail_ack {
     uint64_t position;

@@ -49,6 +49,7 @@ struct host {
     uint32_t *taps;                  /* by uid: chain of indices + 1, owned by the writing lane */
     struct mailbox mailbox;
     struct work_agent *work;
+    struct effect_executor *executors[EXECUTOR_KINDS];
     struct shared_pool *pool; /* NULL: none */
     struct idempotency_options idempotency;
     struct poison *poison;
@@ -56,6 +57,7 @@ struct host {
     _Atomic(const struct settings *) offered; /* by the last reload; NULL: none yet */
     _Atomic uint64_t snapshot_bytes, snapshot_age_ns;
     _Atomic uint32_t phase;
+    _Atomic bool late_ended; /* nobody is kept waiting for a late reply any more */
     _Atomic uint32_t partitions_replayed, partitions_ready, lanes_ended;
 };
 

@@ -1,5 +1,6 @@
 #include "host/out.h"
 #include "base/bytes.h"
+#include "host/fold_effects.h"
 #include "host/host.h"
 #include "trace/trace.h"
 
@@ -10,7 +11,7 @@
 size_t out_scratch_size(const struct weir_service *service) {
     /* Outputs and the reply, each rounded up; emits of a shadow. The factor leaves room for many small outputs. */
     return 4 * service->output_bytes_max + (64u << 10) + service->emits_max * (size_t)(EMIT_BYTES_MAX + 16) +
-           WEIR_MESSAGE_BYTES_MAX; /* at its end: weir_message() */
+           fold_effects_output_bytes(service) + WEIR_MESSAGE_BYTES_MAX; /* at its end: weir_message() */
 }
 
 static void settle(struct weir_out *out) {
@@ -23,8 +24,8 @@ static void settle(struct weir_out *out) {
     out->pending = false;
 }
 
-static void await(
-    struct weir_out *out, const uint8_t *data, size_t size, uint64_t what, uint64_t key, uint64_t number) {
+void out_await(struct weir_out *out, const uint8_t *data, size_t size, uint64_t what, uint64_t key, uint64_t number) {
+    settle(out);
     out->last = data;
     out->last_size = size;
     out->last_what[0] = what;
@@ -41,12 +42,17 @@ static uint8_t *scratch(struct weir_out *out, size_t size) {
     return out->scratch + at;
 }
 
+void *out_scratch(struct weir_out *out, size_t size) {
+    return scratch(out, size);
+}
+
 void out_begin(struct weir_out *out, uint64_t offset, uint64_t time_ns, const struct weir_trace_link *trace) {
     out->offset = offset;
     out->time_ns = time_ns;
     out->trace = trace;
-    out->emit_index = 0;
-    out->replied = out->pending = false;
+    out->emit_index = out->effect_index = 0;
+    out->replied = out->later = out->pending = false;
+    out->late_count = 0;
     out->reply_size = 0;
     out->scratch_used = 0;
 }
@@ -75,19 +81,33 @@ void *weir_output(
     } else {
         data = scratch(out, size);
     }
-    await(out, data, size, (uint64_t)topic << 16 | type, key, offset);
+    out_await(out, data, size, (uint64_t)topic << 16 | type, key, offset);
     if (ret_offset) *ret_offset = offset;
     return data;
 }
 
 void *weir_reply(struct weir_out *out, uint16_t status, size_t size) {
     settle(out);
-    WEIR_ASSERT(!out->replied && size <= REPLY_BYTES_MAX); /* at most one per record */
+    WEIR_ASSERT(!out->replied && !out->later && size <= REPLY_BYTES_MAX); /* at most one per record */
     out->replied = true;
     out->reply_status = status;
     out->reply_size = size;
     out->reply = scratch(out, size);
     return out->reply;
+}
+
+uint64_t weir_reply_later(struct weir_out *out) {
+    WEIR_ASSERT(!out->replied && !out->later && out->fold->service->replies_max > 0);
+    out->later = true;
+    return out->offset;
+}
+
+void *weir_reply_to(struct weir_out *out, uint64_t ticket, uint16_t status, size_t size) {
+    settle(out);
+    WEIR_ASSERT(out->late_count < out->fold->service->replies_max && size <= REPLY_BYTES_MAX);
+    uint8_t *data = scratch(out, size);
+    out->late[out->late_count++] = (struct out_late){.ticket = ticket, .data = data, .size = size, .status = status};
+    return data;
 }
 
 void weir_refuse(struct weir_out *out, uint16_t code) {
@@ -146,7 +166,7 @@ void *weir_emit(struct weir_out *out, uint32_t emit, uint16_t type, uint64_t key
     } else {
         data = scratch(out, size);
     }
-    await(out, data, size, (uint64_t)1 << 63 | (uint64_t)emit << 16 | type, key, index);
+    out_await(out, data, size, (uint64_t)1 << 63 | (uint64_t)emit << 16 | type, key, index);
     return data;
 }
 

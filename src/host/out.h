@@ -20,6 +20,12 @@ struct out_sink {                                   /* constant for a partition'
     struct outbox *outbox;
     struct metric_counter *metrics; /* by row; NULL: none */
 };
+struct out_late { /* a reply to a ticket */
+    uint64_t ticket;
+    const uint8_t *data;
+    size_t size;
+    uint16_t status;
+};
 struct weir_out {
     struct fold *fold;
     struct out_sink *sink;     /* NULL: shadow or offline */
@@ -30,8 +36,8 @@ struct weir_out {
     /* Of the record being applied: */
     uint64_t offset, time_ns;
     const struct weir_trace_link *trace; /* of its envelope, during apply: what caused it */
-    uint32_t emit_index;
-    bool replied, pending;
+    uint32_t emit_index, effect_index;
+    bool replied, later, pending;
     uint16_t reply_status;
     uint8_t *reply;
     size_t reply_size;
@@ -39,6 +45,8 @@ struct weir_out {
     const uint8_t *last;
     size_t last_size;
     uint64_t last_what[3];
+    uint32_t late_count;
+    struct out_late late[WEIR_REPLIES_MAX]; /* of the record being applied */
 };
 
 /* Scratch bytes that one apply of this service may need. */
@@ -46,4 +54,8 @@ size_t out_scratch_size(const struct weir_service *service);
 /* trace: of the record's envelope. */
 void out_begin(struct weir_out *out, uint64_t offset, uint64_t time_ns, const struct weir_trace_link *trace);
 void out_end(struct weir_out *out); /* the last room is filled now */
+/* Room until the end of this apply; asserted to be there. */
+void *out_scratch(struct weir_out *out, size_t size);
+/* `data` goes into the hash of everything emitted once it is filled, together with what it is. */
+void out_await(struct weir_out *out, const uint8_t *data, size_t size, uint64_t what, uint64_t key, uint64_t number);
 #endif

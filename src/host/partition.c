@@ -1,5 +1,6 @@
 #include "host/partition.h"
 #include "base/assert.h"
+#include "host/fold_effects.h"
 #include "host/lane.h"
 #include "host/mailbox.h"
 #include "host/node.h"
@@ -18,7 +19,9 @@ void host_partition_publish(struct host_partition *p) {
     atomic_store_explicit(&f->version, fold->in_force.version, memory_order_relaxed);
     atomic_store_explicit(&f->emits_acked, outbox_acked_below(&p->outbox, fold->applied), memory_order_release);
     atomic_store_explicit(&f->applied, fold->applied, memory_order_release);
-    uint64_t next_ns = timers_next_ns(&fold->timers);
+    effect_metrics_publish(p->effect_metrics, fold);
+    uint64_t next_ns = timers_next_ns(&fold->timers), effects_ns = fold_effects_next_ns(fold);
+    if (effects_ns < next_ns) next_ns = effects_ns;
     if (next_ns == UINT64_MAX) return;
     /* Record time runs at most 1/8 faster than the monotonic clock. */
     uint64_t time_ns = p->clock.ns, gap = next_ns > time_ns ? (next_ns - time_ns) / 9 * 8 : 0;
@@ -45,8 +48,14 @@ static bool has_room(const struct host_partition *p, const struct held *held) {
 static void reply(struct host_partition *p, struct held *held, const struct host_origin *origin, uint64_t offset,
     bool joined, bool conflict) {
     const struct weir_out *out = &p->lane->out;
-    struct host_delivery d = {
-        .kind = HOST_REPLY, .origin = *origin, .text = "", .offset = offset, .status = 200, .repeated = joined};
+    struct host_delivery d = {.kind = HOST_REPLY,
+        .origin = *origin,
+        .text = "",
+        .offset = offset,
+        .status = 200,
+        .repeated = joined,
+        .service = (uint16_t)(p->owner->index + 1),
+        .partition = p->index};
     if (conflict) {
         d.error = WEIR_E_KEY_REUSED;
         d.status = (uint16_t)weir_error_http(d.error);
@@ -57,9 +66,70 @@ static void reply(struct host_partition *p, struct held *held, const struct host
     WEIR_ASSERT(held_delivery(held, &d)); /* has_room() saw to it */
 }
 
+/* ---- late replies: late.h ---- */
+static void refuse_late(
+    struct held *held, const struct host_origin *origin, uint64_t offset, enum weir_error error, const char *why) {
+    struct host_delivery d = {.kind = HOST_REPLY,
+        .origin = *origin,
+        .error = error,
+        .status = (uint16_t)weir_error_http(error),
+        .text = why,
+        .offset = offset};
+    WEIR_ASSERT(held_delivery(held, &d)); /* has_room() saw to it */
+}
+
+/* Its sender goes on waiting. A duplicate that joined it does not: what it would get belongs to one. */
+static void keep_waiting(struct host_partition *p, struct held *held, const struct waiter *waiter) {
+    for (uint32_t i = waiter->joined; i != POOL_NONE;) {
+        const struct waiter_joined *joined = waiters_joined(&p->waiters, i);
+        refuse_late(held, &joined->origin, waiter->offset, WEIR_E_AGAIN, "the first request of this key still waits");
+        i = joined->next;
+    }
+    if (!waiter->wants_reply) return;
+    if (atomic_load_explicit(&p->host->late_ended, memory_order_acquire))
+        refuse_late(held, &waiter->origin, waiter->offset, WEIR_E_CLOSED, "the node is stopping");
+    else if (!late_add(&p->late, waiter->offset, &waiter->origin))
+        refuse_late(held, &waiter->origin, waiter->offset, WEIR_E_FULL, "too many requests wait for something to come");
+}
+
+static void answer_late(struct host_partition *p, struct held *held) {
+    const struct weir_out *out = &p->lane->out;
+    for (uint32_t i = 0; i < out->late_count; i++) {
+        const struct out_late *late = &out->late[i];
+        struct host_delivery d = {.kind = HOST_REPLY,
+            .text = "",
+            .offset = late->ticket,
+            .status = late->status,
+            .service = (uint16_t)(p->owner->index + 1),
+            .partition = p->index,
+            .value = weir_slice(late->data, late->size)};
+        if (late_take(&p->late, late->ticket, &d.origin)) WEIR_ASSERT(held_delivery(held, &d));
+    }
+}
+
+bool host_partition_end_late(struct host_partition *p) {
+    struct host_delivery d = {.kind = HOST_REPLY,
+        .error = WEIR_E_CLOSED,
+        .status = (uint16_t)weir_error_http(WEIR_E_CLOSED),
+        .text = "the node is stopping"};
+    while (late_tell(&p->late, &d.offset, &d.origin)) {
+        if (host_lane_deliver(p->lane, &d, p->last_commit) == WEIR_OK) continue;
+        late_untold(&p->late, d.offset);
+        return false;
+    }
+    return true;
+}
+
 static void answer_waiters(struct host_partition *p, struct held *held, uint64_t offset) {
+    if (p->lane->out.late_count) answer_late(p, held);
     const struct waiter *waiter = waiters_at(&p->waiters, offset);
     if (!waiter) return;
+    if (p->lane->out.later) {
+        keep_waiting(p, held, waiter);
+        waiters_pop(&p->waiters);
+        metric_set(&p->lane->metrics.waiting, metric_get(&p->lane->metrics.waiting) - 1);
+        return;
+    }
     if (waiter->wants_reply) reply(p, held, &waiter->origin, offset, false, false);
     for (uint32_t i = waiter->joined; i != POOL_NONE;) {
         const struct waiter_joined *joined = waiters_joined(&p->waiters, i);
@@ -173,6 +243,9 @@ static bool apply_batch(
 
 /* After a run of records whose outputs went to `held`. */
 static void settle(struct host_partition *p, struct held *held, uint64_t emits_before) {
+    uint64_t starts = p->fold.effects.starts;
+    if (starts > p->starts_held) WEIR_ASSERT(held_mark(held, HELD_STARTS, p->number, starts));
+    p->starts_held = starts;
     p->last_commit = held->sequence;
     if (p->timer_offset < p->fold.applied) p->timer_offset = UINT64_MAX;
     if (p->outbox.tail != emits_before) WEIR_ASSERT(held_mark(held, HELD_EMITS, p->number, p->outbox.tail));
@@ -307,7 +380,9 @@ bool host_partition_announce(struct host_partition *p) {
     const struct weir_setting_value *values =
         settings ? settings_of(settings, p->fold.service->name) : p->owner->values;
     if (in_force_from(&today, p->fold.service, values, then->epoch + 1) != WEIR_OK) return false;
-    if (then->version == 0 || p->host->may_have_lost || !in_force_same(then, &today, p->fold.service)) {
+    /* The tickets of late replies are of the last life. */
+    bool forgets = p->fold.service->replies_max > 0;
+    if (then->version == 0 || p->host->may_have_lost || forgets || !in_force_same(then, &today, p->fold.service)) {
         enum weir_error e = host_partition_put_settings(p, &today);
         if (e == WEIR_E_NO_SPACE) count_ready(p); /* it takes no commands yet, but who reads or frees space is served */
         if (e != WEIR_OK) return false;
@@ -332,6 +407,13 @@ uint32_t host_partition_fire(struct host_partition *p) {
             break;
         p->timer_offset = offset;
     }
+    if (fired == count && fold_effects_next_ns(&p->fold) <= now_ns) {
+        struct envelope envelope = {.kind = WEIR_RECORD_TIMER, .type = ENVELOPE_TIMER_HOSTS};
+        count++;
+        if (host_partition_append(p, &envelope, (struct weir_slice){0}, (struct weir_slice){0}, &p->timer_offset) ==
+            WEIR_OK)
+            fired++;
+    }
     host_partition_publish(p); /* when the next one is due */
     if (fired < count) p->lane->retry = true;
     return fired;
@@ -339,6 +421,21 @@ uint32_t host_partition_fire(struct host_partition *p) {
 
 /* ---- commands
  * -------------------------------------------------------------------------------------------------------- */
+/* Each record that is appended and not applied yet may ask for as many as one apply can, of any row. */
+static enum weir_error admit_effects(const struct host_partition *p) {
+    const struct effects *effects = &p->fold.effects;
+    uint64_t may_come = (p->log->next - p->fold.applied + 1) * p->fold.service->effects_max;
+    for (uint32_t i = 0; i < effects->row_count; i++) {
+        const struct effect_row *r = &effects->rows[i];
+        if (effects_outstanding(r) + may_come > r->outstanding_max)
+            return weir_error_context(WEIR_E_FULL,
+                "%u effects %s of partition %u of %s are outstanding, and %llu more may be asked for; at most %u are",
+                effects_outstanding(r), r->row->name, p->index, p->fold.service->name, (unsigned long long)may_come,
+                r->outstanding_max);
+    }
+    return WEIR_OK;
+}
+
 static enum weir_error admit(const struct host_partition *p) {
     uint32_t phase = atomic_load_explicit(&p->host->phase, memory_order_acquire);
     if (phase >= HOST_DRAINING) return weir_error_context(WEIR_E_CLOSED, "the node is stopping");
@@ -355,7 +452,7 @@ static enum weir_error admit(const struct host_partition *p) {
     if (waiters_full(&p->waiters))
         return weir_error_context(WEIR_E_FULL, "%u commands of partition %u of %s wait for the disk",
             waiters_count(&p->waiters), p->index, name);
-    return WEIR_OK;
+    return p->fold.effects.row_count ? admit_effects(p) : WEIR_OK;
 }
 
 /* A key seen before. True: answered (ret_error tells) without an append. */

@@ -8,8 +8,10 @@
 #ifndef WEIR_HOST_PARTITION_H
 #define WEIR_HOST_PARTITION_H
 #include "host/clock.h"
+#include "host/effect_metrics.h"
 #include "host/fold.h"
 #include "host/held.h"
+#include "host/late.h"
 #include "host/out.h"
 #include "host/waiters.h"
 
@@ -37,6 +39,7 @@ struct host_partition {
     struct out_sink sink;
     struct outbox outbox;
     struct waiters waiters;
+    struct late late;
     struct clock clock;
     uint64_t submitted;                /* behind the last record of submitted commits */
     uint64_t replay_end;               /* behind the last record found at start */
@@ -44,7 +47,8 @@ struct host_partition {
     size_t output_needed, held_needed; /* bytes a commit must have free before a record is applied */
     uint64_t timer_offset;    /* a TIMER record at or above this offset is appended and not applied; UINT64_MAX: none */
     uint64_t settings_offset; /* of the last SETTINGS record this life appended; UINT64_MAX: none */
-    const struct settings *settled; /* reload whose settings are in its log; NULL: those of the start */
+    const struct settings *settled;        /* reload whose settings are in its log; NULL: those of the start */
+    uint64_t starts_held, starts_released; /* effects started: told to a commit; with a durable cause */
     uint64_t bytes_applied;
     bool replaying; /* has not met replay_end yet */
     bool announced; /* its settings record of this start is appended, if it needs one */
@@ -59,6 +63,7 @@ struct host_partition {
     uint64_t skips[FOLD_SKIPS_MAX]; /* poison records that a durable order passes over */
     _Atomic uint32_t skip_count;
     struct host_partition *lagging_next;
+    struct effect_metrics *effect_metrics; /* by row; NULL: no effects */
     struct partition_facts facts;
     char parked_text[128];
 };
@@ -81,6 +86,8 @@ bool host_partition_announce(struct host_partition *partition);
 /* Appends records for due timers; returns how many. */
 uint32_t host_partition_fire(struct host_partition *partition);
 uint64_t host_partition_time(struct host_partition *partition); /* record time now */
+/* Tells everybody who waits for a late reply that the node stops. False: a ring is full, go on in the next cycle. */
+bool host_partition_end_late(struct host_partition *partition);
 /* A durable order passes over the record in front of which the partition is parked. */
 void host_partition_skip(struct host_partition *partition, uint64_t offset);
 /* The target has made the emit at this place of the outbox durable. */

@@ -17,6 +17,7 @@ static const struct {
     [WEIR_PLUGIN_METRIC] = {sizeof(struct weir_metric), offsetof(struct weir_metric, name)},
     [WEIR_PLUGIN_REASON] = {sizeof(struct weir_reason), offsetof(struct weir_reason, name)},
     [WEIR_PLUGIN_TOOL] = {sizeof(struct weir_tool), offsetof(struct weir_tool, name)},
+    [WEIR_PLUGIN_EFFECT] = {sizeof(struct weir_effect_row), offsetof(struct weir_effect_row, name)},
 };
 
 struct taker {
@@ -69,6 +70,7 @@ static struct weir_service *copy_service(struct taker *t, const struct weir_serv
     s->metrics = copy_rows(t, WEIR_PLUGIN_METRIC, s->metrics);
     s->reasons = copy_rows(t, WEIR_PLUGIN_REASON, s->reasons);
     s->tools = copy_rows(t, WEIR_PLUGIN_TOOL, s->tools);
+    s->effects = copy_rows(t, WEIR_PLUGIN_EFFECT, s->effects);
     struct weir_topic *topics = copy_rows(t, WEIR_PLUGIN_TOPIC, s->topics);
     for (struct weir_topic *row = topics; row && row->name; row++)
         row->types = copy_rows(t, WEIR_PLUGIN_RECORD_TYPE, row->types);

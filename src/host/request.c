@@ -131,7 +131,7 @@ enum weir_error host_query_run(
         if (!request.message) return weir_error_context(WEIR_E_INVALID, "the query cannot be unpacked");
     }
     metric_add(&p->lane->metrics.queries, 1);
-    return query->query(p->fold.state, &request, ret_answer);
+    return query->query(query->of_fold ? &p->fold : p->fold.state, &request, ret_answer);
 }
 
 static enum weir_error answer_query(struct host_partition *p, const struct host_query *query) {
@@ -176,6 +176,7 @@ enum weir_error host_query(struct host_lane *lane, const struct host_query *quer
         .origin = query->origin,
         .service = query->service,
         .partition = query->partition,
+        .of_fold = query->of_fold,
         .packed_size = (uint32_t)query->packed.size};
     host_query_store_who(query, mail);
     if (query->packed.size) memcpy(mail + 1, query->packed.data, query->packed.size);
@@ -190,7 +191,8 @@ bool host_request_query(struct host_lane *lane, struct weir_slice message) {
         .query = mail->query,
         .descriptor = mail->descriptor,
         .packed = weir_slice(mail + 1, mail->packed_size),
-        .origin = mail->origin};
+        .origin = mail->origin,
+        .of_fold = mail->of_fold != 0};
     host_query_load_who(mail, &query);
     return answer_query(find(lane, mail->service, mail->partition), &query) == WEIR_OK;
 }

@@ -21,5 +21,6 @@ bool host_request_command(struct host_lane *lane, struct weir_slice message); /*
 bool host_request_query(struct host_lane *lane, struct weir_slice message);   /* MAIL_QUERY */
 bool host_request_append(struct host_lane *lane, struct weir_slice message);  /* MAIL_APPEND */
 bool host_request_mark(struct host_lane *lane, struct weir_slice message);    /* MAIL_MARK */
+bool host_request_order(struct host_lane *lane, struct weir_slice message);   /* effects_show.c */
 bool host_request_skip(struct host_lane *lane, struct weir_slice message);    /* MAIL_SKIP */
 #endif

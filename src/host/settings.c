@@ -88,6 +88,12 @@ const struct weir_setting node_settings[NODE_SETTING_COUNT + 1] = {
         "Partitions of a topic that a Kafka client makes without saying how many."},
     [NODE_KAFKA_AUTO_CREATE] = {"kafka.auto_create", WEIR_SETTING_BOOL, "true",
         .summary = "A topic that a Kafka client asks for is made if it is not there."},
+    [NODE_EFFECTS_NETWORKS] = {"effects.networks", WEIR_SETTING_TEXT, "",
+        .summary = "Networks that HTTP effects may reach beside public addresses, such as 10.0.0.0/8, separated by "
+                   "commas."},
+    [NODE_EFFECTS_CA] = {"effects.ca", WEIR_SETTING_TEXT, "",
+        .summary =
+            "PEM file of the authorities that servers of HTTP effects are verified against; empty: the system's."},
     [NODE_SETTING_COUNT] = {0},
 };
 

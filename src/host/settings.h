@@ -51,6 +51,8 @@ enum node_setting {
     NODE_KAFKA_LISTEN,       /* HOST:PORT of the Kafka protocol; off: none */
     NODE_KAFKA_PARTITIONS,   /* of topics made without a number */
     NODE_KAFKA_AUTO_CREATE,  /* topics that are asked for are made */
+    NODE_EFFECTS_NETWORKS,   /* networks beside public ones that HTTP effects may reach */
+    NODE_EFFECTS_CA,         /* PEM file; "" = the system's */
     NODE_SETTING_COUNT
 };
 extern const struct weir_setting node_settings[NODE_SETTING_COUNT + 1];

@@ -24,7 +24,7 @@ static enum weir_error put_head(const struct fold *fold, struct weir_sink *sink)
     uint8_t bytes[HEAD_SIZE + 16 + 32 + 2 + 256 + 4 + 8 * FOLD_TOPICS_MAX];
     struct byte_writer w = byte_writer(bytes, sizeof bytes);
     byte_put(&w, "WEIRSNAP", 8);
-    byte_put_le32(&w, SNAPSHOT_FORMAT);
+    byte_put_le32(&w, fold->effects.row_count ? SNAPSHOT_FORMAT : SNAPSHOT_FORMAT_NO_EFFECTS);
     byte_put_zeros(&w, 12); /* CRC and size, at the end */
     byte_put_le32(&w, fold->uid);
     byte_put_le32(&w, fold->options.partition);
@@ -103,6 +103,7 @@ enum weir_error snapshot_store(const struct fold *fold, struct weir_sink *sink) 
     if (e == WEIR_OK) e = put_timers(fold, sink);
     if (e == WEIR_OK) e = put_sources(fold, sink);
     if (e == WEIR_OK) e = put_idempotency(fold, sink);
+    if (e == WEIR_OK && fold->effects.row_count) e = effects_save(&fold->effects, sink);
     size_t state_at = sink->size;
     if (e == WEIR_OK) e = put_u64(sink, 0);
     if (e == WEIR_OK) e = fold_save(fold, sink);
@@ -124,9 +125,10 @@ static enum weir_error check_frame(struct weir_slice bytes) {
     if (load_le32(bytes.data + CHECKSUM_AT) != snapshot_checksum(bytes))
         return weir_error_context(WEIR_E_CORRUPT, "its checksum is wrong");
     /* Only now: a format number that has rotted is damage, and an older snapshot will do. */
-    if (load_le32(bytes.data + 8) != SNAPSHOT_FORMAT)
+    uint32_t format = load_le32(bytes.data + 8);
+    if (format != SNAPSHOT_FORMAT && format != SNAPSHOT_FORMAT_NO_EFFECTS)
         return weir_error_context(
-            WEIR_E_VERSION, "its format is %u and this binary reads %u", load_le32(bytes.data + 8), SNAPSHOT_FORMAT);
+            WEIR_E_VERSION, "its format is %u and this binary reads up to %u", format, SNAPSHOT_FORMAT);
     return WEIR_OK;
 }
 
@@ -211,10 +213,11 @@ enum weir_error snapshot_load(struct fold *fold, const struct fold_options *opti
     get_timers(fold, &r);
     get_sources(fold, &r);
     get_idempotency(fold, &r);
+    if (load_le32(bytes.data + 8) == SNAPSHOT_FORMAT) e = effects_load(&fold->effects, &r);
     uint64_t state_size = byte_get_le64(&r);
     struct weir_source source = {
         .reader = byte_reader(byte_get_slice(&r, (size_t)state_size)), .version = head.version};
-    if (r.failed) e = weir_error_context(WEIR_E_CORRUPT, "its parts do not fit together");
+    if (e == WEIR_OK && r.failed) e = weir_error_context(WEIR_E_CORRUPT, "its parts do not fit together");
     if (e == WEIR_OK) e = fold_load(fold, &source);
     /* Another version may keep its digest in another way. */
     if (e == WEIR_OK && head.version == fold->service->version && fold_digest(fold) != head.digest)

@@ -1,12 +1,14 @@
 /* host/snapshot.h: a fold at an offset as a file, and how a partition begins from the newest one that counts.
  *
  * File <folder>/snapshots/<service>/<partition>/<next offset to apply, 20 digits>.snap, little-endian:
- *   0  8 magic "WEIRSNAP"   8  4 format, 1   12  4 CRC32C of everything else   16  8 size of everything
+ *   0  8 magic "WEIRSNAP"   8  4 format   12  4 CRC32C of everything else   16  8 size of everything
  *   24 body: u32 uid, partition, partition count, fold version | u64 applied, time_ns, emission hash, digest
  *      | u16 size, service name | u32 rows, per topic row u64 next output offset | u32 size, settings in force
  * (in_force.h) | u32 count, timers {u64 at_ns, u64 id} | u32 count, sources {u32 uid, u32 epoch, u64 offset, u32 index}
  *      | u32 count, idempotency entries {u64 time_ns, offset, body hash[2] | u16 status, u16 replied, u32 value size,
- * u16 key size | key, value} | u64 size, the service's state as its save() wrote it Procedure to change: a new format
+ * u16 key size | key, value} | format 2: effects (effects_save.c)
+ *      | u64 size, the service's state as its save() wrote it
+ * Format 1 has no effects, and is written for services that declare none. Procedure to change: a new format
  * number, the first 24 bytes as they are; readers keep the old one; the two are compared by a test. Written with
  * sys_replace_file: whole or not at all. The newest two are kept; the log may forget input below the older one.
  */
@@ -16,10 +18,11 @@
 #include "host/partition.h"
 #include "host/stream.h"
 
-#define SNAPSHOT_FORMAT    1u
-#define SNAPSHOT_PATH_MAX  1024u
-#define SNAPSHOTS_KEPT     2u
-#define SNAPSHOT_BYTES_MAX (UINT64_C(1) << 36)
+#define SNAPSHOT_FORMAT            2u
+#define SNAPSHOT_FORMAT_NO_EFFECTS 1u
+#define SNAPSHOT_PATH_MAX          1024u
+#define SNAPSHOTS_KEPT             2u
+#define SNAPSHOT_BYTES_MAX         (UINT64_C(1) << 36)
 
 struct snapshot_head {
     uint32_t uid, partition, partition_count, version;

@@ -24,12 +24,16 @@ static void an_envelope_comes_back_as_it_was_and_cut_ones_are_refused(void **sta
     uint8_t key[ENVELOPE_KEY_BYTES_MAX], bytes[ENVELOPE_SIZE_MAX];
     for (int i = 0; i < 2000; i++) {
         prng_bytes(&prng, key, sizeof key);
-        struct envelope e = {
-            .kind = (uint8_t)prng_below(&prng, 6), .type = (uint16_t)prng_next(&prng), .time_ns = prng_next(&prng)};
+        struct envelope e = {.kind = (uint8_t)(prng_chance(&prng, 1, 7) ? ENVELOPE_ORDER : prng_below(&prng, 6)),
+            .type = (uint16_t)prng_next(&prng),
+            .time_ns = prng_next(&prng)};
         if (e.kind == WEIR_RECORD_EMIT)
             e.source = (struct envelope_source){(uint32_t)prng_next(&prng), 3, prng_next(&prng), 9};
         if (e.kind == WEIR_RECORD_TIMER) e.timer_id = prng_next(&prng);
         if (e.kind == WEIR_RECORD_SKIP) e.skip = prng_next(&prng);
+        if (e.kind == WEIR_RECORD_RESULT || e.kind == ENVELOPE_ORDER) e.effect = prng_next(&prng);
+        if (e.kind == WEIR_RECORD_RESULT) e.attempt = (uint32_t)prng_next(&prng);
+        if (e.kind == ENVELOPE_ORDER) e.order = e.row = (uint8_t)prng_next(&prng);
         if (prng_chance(&prng, 1, 2)) {
             e.key = weir_slice(key, prng_between(&prng, 1, sizeof key));
             e.body_hash[0] = prng_next(&prng);
@@ -46,6 +50,10 @@ static void an_envelope_comes_back_as_it_was_and_cut_ones_are_refused(void **sta
         assert_int_equal(back.time_ns, e.time_ns);
         assert_int_equal(back.timer_id, e.timer_id);
         assert_int_equal(back.skip, e.skip);
+        assert_int_equal(back.effect, e.effect);
+        assert_int_equal(back.attempt, e.attempt);
+        assert_int_equal(back.order, e.order);
+        assert_int_equal(back.row, e.row);
         assert_int_equal(back.source.offset, e.source.offset);
         assert_int_equal(back.source.uid, e.source.uid);
         assert_true(weir_slice_equal(back.key, e.key));

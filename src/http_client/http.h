@@ -58,6 +58,8 @@ struct http_request {
     uint32_t redirects_max; /* 0: an answer that redirects is the answer */
 };
 
+/* Where it broke, of IO. */
+enum http_failure { HTTP_FAILURE_OTHER, HTTP_FAILURE_NAME, HTTP_FAILURE_CONNECT, HTTP_FAILURE_TLS, HTTP_FAILURE_RESET };
 struct http_reply {
     enum weir_error error;   /* OK: the server answered, whatever its status is */
     int status;              /* 0: none came. It may have come although there is an error: the rest of it did not */
@@ -65,6 +67,7 @@ struct http_reply {
     bool is_sent;            /* the request may have reached a server; false: certainly none saw it */
     bool body_cut;           /* the answer had more than there was room for (client.h) */
     uint8_t http_major;      /* 1 or 2; 0: no answer */
+    uint8_t failure;         /* enum http_failure */
     uint64_t retry_after_ms; /* from now; HTTP_RETRY_AFTER_NONE: the answer does not say */
     uint64_t duration_ns;    /* of the call */
     uint64_t body_size;      /* bytes of the answer's body that were received */

@@ -267,6 +267,32 @@ static bool is_final(CURLcode code) {
     }
 }
 
+static enum http_failure failure_of(CURLcode code) {
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return HTTP_FAILURE_NAME;
+    case CURLE_COULDNT_CONNECT:
+        return HTTP_FAILURE_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CACERT_BADFILE:
+        return HTTP_FAILURE_TLS;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        return HTTP_FAILURE_RESET;
+    default:
+        return HTTP_FAILURE_OTHER;
+    }
+}
+
 static void set_failure(struct http_transfer *t, CURLcode code) {
     const char *said = t->curl_text[0] ? t->curl_text : t->curl->easy_strerror(code);
     if (t->error) return; /* its callback said why */
@@ -276,6 +302,7 @@ static void set_failure(struct http_transfer *t, CURLcode code) {
         set_error(t, WEIR_E_FORBIDDEN, "its address is not public, and in no network that is allowed");
     } else {
         t->reply->may_pass = !is_final(code);
+        t->reply->failure = (uint8_t)failure_of(code);
         enum weir_error e = code == CURLE_OPERATION_TIMEDOUT                                    ? WEIR_E_TIMEOUT
                             : code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ? WEIR_E_INVALID
                                                                                                 : WEIR_E_IO;
