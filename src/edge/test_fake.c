@@ -260,14 +260,14 @@ enum weir_error host_append(struct host_lane *l, const char *t, uint32_t p, stru
     (void)l, (void)t, (void)p, (void)b, (void)o;
     return WEIR_E_UNSUPPORTED;
 }
-enum weir_error host_effects_show(struct host_lane *l, uint32_t service, uint32_t partition,
+enum weir_error host_effects_show(struct host_lane *l, uint32_t s, uint32_t partition,
     const struct host_effects_ask *ask, struct host_origin o) {
-    (void)l, (void)service, (void)partition, (void)ask, (void)o;
+    (void)l, (void)s, (void)partition, (void)ask, (void)o;
     return WEIR_E_UNSUPPORTED;
 }
 enum weir_error host_effect_order(
-    struct host *h, const char *service, uint32_t partition, const struct host_effect_order *order) {
-    (void)h, (void)service, (void)partition, (void)order;
+    struct host *h, const char *s, uint32_t partition, const struct host_effect_order *order) {
+    (void)h, (void)s, (void)partition, (void)order;
     return WEIR_E_UNSUPPORTED;
 }
 enum weir_error host_audit_append(struct host_lane *l, struct weir_slice b, struct host_origin o) {
