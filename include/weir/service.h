@@ -229,6 +229,7 @@ struct weir_open {
     const struct weir_setting_value *capacity;
 };
 
+struct weir_projection;
 struct weir_service {
     const char *name, *summary;
     uint32_t version;         /* of the fold: raised whenever the same records would give other outputs or state */
@@ -257,6 +258,7 @@ struct weir_service {
     /* Not 0: the state is a struct of that many bytes without pointers or padding, at first all zero, kept in snapshots
      * as it lies in memory. Then .state_bytes, .open, .save and .load may be NULL; those that are there are called. */
     size_t flat_bytes;
+    const struct weir_projection *projections; /* outputs as rows of a database, see weir/projection.h */
 };
 
 /* Stable hash for partitioning: the same on every machine and in every version. */

@@ -1,6 +1,7 @@
 #include "cli/configuration.h"
 #include "cli/tls.h"
 #include "edge/edge.h"
+#include "projection/agent.h"
 
 #define FILE_BYTES_MAX (1u << 20)
 
@@ -101,6 +102,7 @@ enum weir_error configuration_load(struct sys *sys, const struct configuration *
     if (c->self_signed && mistakes->count == 0) self_sign(sys, settings, mistakes);
     enum sys_commit_path path;
     if (settings_journal_write(settings, &path) != WEIR_OK) mistakes_add(mistakes, weir_error_text());
+    if (projection_check(settings, services->all) != WEIR_OK) mistakes_add(mistakes, weir_error_text());
     edge_check(sys, settings, services->all, c->at_start, mistakes_add, mistakes);
     if (mistakes->count == 0) {
         *ret_settings = settings;

@@ -7,6 +7,7 @@
 #include "cli/reload.h"
 #include "edge/edge.h"
 #include "edge/logline.h"
+#include "projection/agent.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct node {
     struct host *host;
     struct edge *edge;
     struct backup_agent *backup;
+    struct projection_agent *projection;
     struct metric_registry *metrics;
     struct cli_services known;
     const struct weir_service *services[CLI_SERVICES_MAX + 1]; /* those that run */
@@ -122,6 +124,33 @@ static enum weir_error open_backups(struct node *node) {
     return e;
 }
 
+static void report_projection(void *ctx, bool failed, const char *sentence) {
+    const struct node *node = ctx;
+    const struct logline_field field = LOGLINE_TEXT("text", sentence);
+    logline_fields(edge_log(node->edge), failed ? LOGLINE_ERROR : LOGLINE_INFO,
+        failed ? "projection_failed" : "projection", &field, 1);
+}
+
+/* The host has made the topics, and the log's agents do not run yet. */
+static enum weir_error open_projections(struct node *node) {
+    char host[64] = "", owner[128];
+    (void)gethostname(host, sizeof host - 1);
+    snprintf(owner, sizeof owner, "process %u on %s", node->sys->process_id(node->sys), host);
+    const struct projection_options options = {
+        .sys = node->sys,
+        .log = node->log,
+        .host = node->host,
+        .settings = node->settings,
+        .owner = owner,
+        .metrics = node->metrics,
+        .report = report_projection,
+        .report_ctx = node,
+    };
+    enum weir_error e = projection_agent_open(&options, &node->projection);
+    if (!e) edge_set_projection(node->edge, node->projection);
+    return e;
+}
+
 static enum weir_error reload(void *ctx, char *text, size_t size) {
     return reload_run(&((struct node *)ctx)->reload, text, size);
 }
@@ -164,14 +193,17 @@ static enum weir_error open_node(struct node *node) {
     node->reload.started = node->settings;
     node->reload.edge = node->edge;
     node->reload.host = node->host;
+    if (e == WEIR_OK) e = open_projections(node);
     if (e == WEIR_OK) e = log_start(node->log);
     if (e == WEIR_OK) e = host_start(node->host);
+    if (e == WEIR_OK) e = projection_agent_start(node->projection);
     if (e == WEIR_OK) e = backup_agent_start(node->backup);
     return e;
 }
 
 static void close_node(struct node *node) {
-    backup_agent_close(node->backup); /* it reads the log */
+    backup_agent_close(node->backup); /* it reads the log, as do the projections */
+    projection_agent_close(node->projection);
     if (node->host) host_close(node->host);
     if (node->log) log_close(node->log);
     if (node->edge) edge_close(node->edge);
@@ -244,6 +276,7 @@ static void stop(struct node *node) {
             break;
         }
     backup_agent_stop(node->backup);
+    projection_agent_stop(node->projection);
     host_stop(node->host);
     log_stop(node->log);
     logline_fields(edge_log(node->edge), LOGLINE_INFO, "stopped", NULL, 0);

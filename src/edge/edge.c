@@ -231,6 +231,10 @@ void edge_set_backup(struct edge *edge, struct backup_agent *backup) {
     edge->backup = backup;
 }
 
+void edge_set_projection(struct edge *edge, struct projection_agent *projection) {
+    edge->projection = projection;
+}
+
 const struct host_edge *edge_side(const struct edge *edge) {
     return &edge->side;
 }

@@ -230,6 +230,9 @@ void sys_timers_precise(void);
  * of another machine, or cut short. Else CONFIG, with the loader's words. Functions that nobody has are not missed
  * before they are called, unless the object was linked to be bound at once: sys_library_imports tells. */
 WEIR_MUST enum weir_error sys_library_open(struct sys *sys, const char *path, void **ret_library);
+/* The system's library of that name ("libpq.so.5"), found where the loader looks, for what most nodes never need.
+ * NOT_FOUND: it is not installed; the context has the loader's words. */
+WEIR_MUST enum weir_error sys_library_system(const char *name, void **ret_library);
 /* NULL: it has none of that name. */
 void *sys_library_symbol(void *library, const char *name);
 /* One call for each name that the object must get from elsewhere, several for some; is_there: somebody has it. */

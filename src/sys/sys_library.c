@@ -82,6 +82,13 @@ enum weir_error sys_library_open(struct sys *sys, const char *path, void **ret_l
     return WEIR_OK;
 }
 
+enum weir_error sys_library_system(const char *name, void **ret_library) {
+    void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (!library) return weir_error_context(WEIR_E_NOT_FOUND, "%s", dlerror());
+    *ret_library = library;
+    return WEIR_OK;
+}
+
 void *sys_library_symbol(void *library, const char *name) {
     return dlsym(library, name);
 }
