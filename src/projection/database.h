@@ -45,7 +45,7 @@ typedef bool (*database_row_fn)(void *ctx, const struct database_value *values, 
 struct database_kind {
     const char *name;
     WEIR_MUST enum weir_error (*open)(const struct database_options *options, struct database **ret_database);
-    void (*close)(struct database *database); /* what was begun is taken back */
+    void (*close)(struct database *database); /* takes back what was begun: the way out of any failure */
     WEIR_MUST enum weir_error (*begin)(struct database *database);
     /* A statement without an answer. `sql` is the statement's identity: text that lives as long as the connection. Its
      * failure may be told by a later call of the same transaction, at the latest by commit. */
@@ -55,7 +55,6 @@ struct database_kind {
         uint32_t count, database_row_fn fn, void *ctx);
     WEIR_MUST enum weir_error (*script)(struct database *database, const char *sql); /* several statements */
     WEIR_MUST enum weir_error (*commit)(struct database *database);
-    void (*rollback)(struct database *database); /* also where nothing was begun */
     /* What was committed survives a loss of power from here on. Commits alone do not promise it: they are cheaper so,
      * and the log has it all the same. */
     WEIR_MUST enum weir_error (*settle)(struct database *database);

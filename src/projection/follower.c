@@ -106,7 +106,6 @@ static enum weir_error read_positions(struct follower *f) {
         if (part->settled > part->stored) part->settled = part->stored; /* it went back */
     }
     if (!e) e = f->kind->commit(f->database);
-    if (e) f->kind->rollback(f->database);
     f->unsettled = true; /* what is there may be a transaction of before, not yet on its disk */
     rewind_parts(f);
     return e;

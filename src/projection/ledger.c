@@ -95,7 +95,6 @@ enum weir_error ledger_take(struct database *database, struct ledger *ledger, ui
     enum weir_error e = database->kind->begin(database);
     if (!e) e = take(database, ledger, now_ms, ret_version);
     if (!e) e = database->kind->commit(database);
-    if (e) database->kind->rollback(database);
     return e;
 }
 
@@ -165,6 +164,5 @@ enum weir_error ledger_rebuild(struct database *database, const struct ledger *l
     enum weir_error e = database->kind->begin(database);
     if (!e) e = rebuild(database, ledger);
     if (!e) e = database->kind->commit(database);
-    if (e) database->kind->rollback(database);
     return e;
 }

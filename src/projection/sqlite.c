@@ -8,10 +8,11 @@
 /* What is used of it. */
 #define FUNCTIONS(X)                                                                                                   \
     X(open_v2)                                                                                                         \
-    X(close_v2) X(busy_timeout) X(exec) X(free) X(prepare_v3) X(bind_int64) X(bind_double) X(bind_text) X(bind_blob)   \
-        X(bind_null) X(step) X(reset) X(clear_bindings) X(finalize) X(column_count) X(column_type) X(column_int64)     \
-            X(column_double) X(column_text) X(column_blob) X(column_bytes) X(errmsg) X(extended_errcode)               \
-                X(get_autocommit) X(progress_handler) X(wal_checkpoint_v2)
+    X(close_v2)                                                                                                        \
+    X(busy_timeout) X(exec) X(free) X(prepare_v3) X(bind_int64) X(bind_double) X(bind_text) X(bind_blob) X(bind_null)  \
+        X(step) X(reset) X(clear_bindings) X(finalize) X(column_count) X(column_type) X(column_int64) X(column_double) \
+            X(column_text) X(column_blob) X(column_bytes) X(errmsg) X(extended_errcode) X(get_autocommit)              \
+                X(progress_handler) X(wal_checkpoint_v2)
 #define LIBRARY "libsqlite3.so.0"
 
 struct sqlite_library {
@@ -278,11 +279,6 @@ static enum weir_error commit(struct database *database) {
     return exec(sqlite_of(database), "COMMIT");
 }
 
-static void rollback(struct database *database) {
-    struct sqlite *s = sqlite_of(database);
-    if (!s->library.get_autocommit(s->file) && exec(s, "ROLLBACK")) weir_error_clear();
-}
-
 /* A checkpoint syncs the write-ahead file before it copies from it. One that a reader keeps from copying all of it has
  * synced all of it nevertheless. */
 static enum weir_error settle(struct database *database) {
@@ -308,7 +304,6 @@ const struct database_kind database_sqlite = {
     .select = select_rows,
     .script = script,
     .commit = commit,
-    .rollback = rollback,
     .settle = settle,
     .empty = empty,
 };
