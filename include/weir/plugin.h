@@ -19,10 +19,11 @@
 #ifndef WEIR_PLUGIN_H
 #define WEIR_PLUGIN_H
 #include <weir/gateway.h>
+#include <weir/projection.h>
 #include <weir/service.h>
 
 #define WEIR_API_MAJOR 1
-#define WEIR_API_MINOR 0
+#define WEIR_API_MINOR 1
 
 #define WEIR_PLUGIN_MAGIC 0x72696577u /* "weir", read on a little-endian machine */
 
@@ -39,6 +40,10 @@ enum weir_plugin_struct {
     WEIR_PLUGIN_METRIC,
     WEIR_PLUGIN_REASON,
     WEIR_PLUGIN_TOOL,
+    WEIR_PLUGIN_PROJECTION,
+    WEIR_PLUGIN_TABLE,
+    WEIR_PLUGIN_COLUMN,
+    WEIR_PLUGIN_MIGRATION,
     WEIR_PLUGIN_STRUCT_COUNT
 };
 
@@ -57,7 +62,8 @@ struct weir_plugin {
             sizeof(struct weir_service), sizeof(struct weir_setting), sizeof(struct weir_topic),                       \
                 sizeof(struct weir_record_type), sizeof(struct weir_emit_row), sizeof(struct weir_route),              \
                 sizeof(struct weir_listener), sizeof(struct weir_protocol), sizeof(struct weir_metric),                \
-                sizeof(struct weir_reason), sizeof(struct weir_tool)                                                   \
+                sizeof(struct weir_reason), sizeof(struct weir_tool), sizeof(struct weir_projection),                  \
+                sizeof(struct weir_table), sizeof(struct weir_column), sizeof(struct weir_migration)                   \
         }                                                                                                              \
     }
 

@@ -37,8 +37,8 @@ struct weir_table {
 /* Numbers begin at 1 and rise by 1. What was released never changes: a change is the next number. Each runs once, in a
  * transaction. */
 struct weir_migration {
-    uint32_t number; /* 0 ends the table */
-    const char *summary;
+    uint32_t number;
+    const char *summary;           /* NULL ends the table */
     const char *sql;               /* statements that both databases understand; NULL: the two below */
     const char *sqlite, *postgres; /* where they differ; run behind .sql */
 };
@@ -68,7 +68,7 @@ struct weir_projection {
     uint32_t topic;                          /* row of .topics: an output that is not in memory */
     uint32_t version;                        /* of .project, from 1: raised when a record gives other rows */
     const struct weir_table *tables;         /* ends with name NULL */
-    const struct weir_migration *migrations; /* ends with number 0 */
+    const struct weir_migration *migrations; /* ends with summary NULL */
     /* Pure, as apply is: no clock, no randomness, nothing remembered. Called once per record, in the partition's order.
      * A record that nothing is to be said of makes no rows. */
     void (*project)(const struct weir_record *record, uint32_t partition, struct weir_rows *rows);

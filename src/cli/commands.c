@@ -17,6 +17,7 @@ const struct cli_command *const cli_tables[] = {
     cli_service_check_commands,
     cli_log_commands,
     cli_load_commands,
+    cli_projection_commands,
     cli_backup_commands,
     cli_tls_commands,
     cli_token_commands,

@@ -45,9 +45,9 @@ static bool take_numbers(void *ctx, const struct database_value *values, uint32_
 
 static const struct weir_migration *migration_of(const struct weir_projection *projection, int64_t number) {
     const struct weir_migration *m = projection->migrations;
-    while (m->number && m->number != (uint64_t)number)
+    while (m->summary && m->number != (uint64_t)number)
         m++;
-    return m->number ? m : NULL;
+    return m->summary ? m : NULL;
 }
 
 static enum weir_error migrate_one(struct database *database, const struct weir_migration *m) {
