@@ -44,6 +44,8 @@ enum weir_plugin_struct {
     WEIR_PLUGIN_TABLE,
     WEIR_PLUGIN_COLUMN,
     WEIR_PLUGIN_MIGRATION,
+    WEIR_PLUGIN_SELECT,
+    WEIR_PLUGIN_FILTER,
     WEIR_PLUGIN_STRUCT_COUNT
 };
 
@@ -63,7 +65,8 @@ struct weir_plugin {
                 sizeof(struct weir_record_type), sizeof(struct weir_emit_row), sizeof(struct weir_route),              \
                 sizeof(struct weir_listener), sizeof(struct weir_protocol), sizeof(struct weir_metric),                \
                 sizeof(struct weir_reason), sizeof(struct weir_tool), sizeof(struct weir_projection),                  \
-                sizeof(struct weir_table), sizeof(struct weir_column), sizeof(struct weir_migration)                   \
+                sizeof(struct weir_table), sizeof(struct weir_column), sizeof(struct weir_migration),                  \
+                sizeof(struct weir_select), sizeof(struct weir_filter)                                                 \
         }                                                                                                              \
     }
 

@@ -77,6 +77,30 @@ struct weir_projection {
     bool on_request; /* runs only where the setting projection.run names it, or says all */
 };
 
+/* ---- questions about the rows: routes of kind WEIR_ROUTE_ROWS ----
+ * The database answers, off the lanes: the answer may be behind what was just written by as much as the projection is.
+ * The request's message has the filters' fields, and may have `limit` (an integer) and `after` (a string); the
+ * response's has .rows, and may have `next` (a string): the page's end, to be given as `after` for the page behind it;
+ * "" when there is none. */
+
+/* A condition, where the request has the field: it is set, or is not zero or empty where it has no presence. */
+struct weir_filter {
+    const char *field; /* of the request */
+    const char *where; /* "account = $": each $ stands for the field's value, an enum's as its name */
+};
+#define WEIR_FILTERS_MAX 16
+#define WEIR_ROWS_MAX    1000 /* of one answer */
+struct weir_select {
+    uint32_t projection; /* row of .projections */
+    const char *from;    /* a table or view of it */
+    const char *key; /* "time_ms, part, record": INTEGER columns that order the rows and tell each from all others */
+    bool descending; /* all of .key */
+    const struct weir_filter *filters; /* ends with field NULL */
+    const char *rows; /* the response's repeated field: its message's fields are columns of their names */
+    uint32_t
+        limit_max; /* of `limit`, at most WEIR_ROWS_MAX; what is used where it is not given: 100, or this if less */
+};
+
 #ifdef __cplusplus
 }
 #endif

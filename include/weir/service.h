@@ -159,6 +159,7 @@ enum weir_route_kind {
     WEIR_ROUTE_COMMAND, /* encode -> log -> apply -> weir_reply -> decode */
     WEIR_ROUTE_QUERY,   /* reads the live state between records; answered once what it saw is durable */
     WEIR_ROUTE_SOCKET,  /* WebSocket: a gateway protocol in message mode */
+    WEIR_ROUTE_ROWS,    /* reads rows of a projection in its database, see weir/projection.h */
 };
 struct weir_answer;                                                   /* a query's answer being written */
 void *weir_answer_room(struct weir_answer *answer, size_t size);      /* grows; NULL: larger than the limit (1 MB) */
@@ -166,6 +167,7 @@ void weir_answer_commit(struct weir_answer *answer, size_t size);     /* bytes r
 void weir_answer_status(struct weir_answer *answer, uint16_t status); /* default 200 */
 
 struct weir_protocol;
+struct weir_select;
 struct weir_route {
     enum weir_route_kind kind;
     const char *method; /* "GET", "POST", "DELETE", "PATCH", "PUT" */
@@ -186,6 +188,7 @@ struct weir_route {
     uint16_t type;
     const char *partition_by;
     const struct weir_protocol *protocol; /* SOCKET */
+    const struct weir_select *select;     /* ROWS */
 };
 
 /* A TCP listener that speaks a protocol of the service's own (see weir/gateway.h). */

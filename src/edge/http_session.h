@@ -114,5 +114,7 @@ bool http_session_can_go_on(const struct conn *conn); /* was held back, and need
 
 /* service_call.c: a route of a service. */
 void service_call(struct http_call *call);
+/* The reply's or answer's bytes through the route's decode; for http_wait. */
+void service_outcome(struct conn *conn, struct http_turn *turn, const struct host_delivery *delivery);
 
 #endif

@@ -105,6 +105,26 @@ static void check_protocol(struct check *c, const char *where, const struct weir
         fault(c, "%s: its protocol has no on_bytes, or a receive_bytes_max of 0", where);
 }
 
+static void check_select(struct check *c, const struct weir_route *route) {
+    const struct weir_select *select = route->select;
+    uint32_t projections = 0, filters = 0;
+    while (c->service->projections && c->service->projections[projections].name)
+        projections++;
+    if (!select || select->projection >= projections) {
+        fault(c, "route %s has no .select, or its .projection is no row of .projections", route->path);
+        return;
+    }
+    for (const struct weir_filter *f = select->filters; f && f->field; f++, filters++)
+        if (!f->where || !strchr(f->where, '$'))
+            fault(c, "route %s: the filter %s has no $ in its .where", route->path, f->field);
+    if (filters > WEIR_FILTERS_MAX)
+        fault(c, "route %s has %u filters; at most %d", route->path, filters, WEIR_FILTERS_MAX);
+    if (!select->from || !select->key || !select->rows)
+        fault(c, "route %s: .select lacks .from, .key or .rows", route->path);
+    if (select->limit_max < 1 || select->limit_max > WEIR_ROWS_MAX)
+        fault(c, "route %s: .limit_max is %u; 1 to %d", route->path, select->limit_max, WEIR_ROWS_MAX);
+}
+
 static void check_routes(struct check *c) {
     const struct weir_service *s = c->service;
     char prefix[80];
@@ -113,10 +133,11 @@ static void check_routes(struct check *c) {
     for (const struct weir_route *row = s->routes; row && row->path; row++) {
         if (strncmp(row->path, prefix, t.size) != 0 || (row->path[t.size] != '/' && row->path[t.size] != 0))
             fault(c, "route %s: its path begins with %s/", row->path, prefix);
-        if (row->kind > WEIR_ROUTE_SOCKET) fault(c, "route %s is of kind %d, which there is not", row->path, row->kind);
+        if (row->kind > WEIR_ROUTE_ROWS) fault(c, "route %s is of kind %d, which there is not", row->path, row->kind);
         if (row->kind != WEIR_ROUTE_SOCKET && !row->method) fault(c, "route %s has no method", row->path);
         if (row->kind == WEIR_ROUTE_QUERY && !row->query) fault(c, "route %s is a query without .query", row->path);
         if (row->kind == WEIR_ROUTE_SOCKET) check_protocol(c, row->path, row->protocol);
+        if (row->kind == WEIR_ROUTE_ROWS) check_select(c, row);
     }
 }
 

@@ -21,6 +21,8 @@ static const struct {
     [WEIR_PLUGIN_TABLE] = {sizeof(struct weir_table), offsetof(struct weir_table, name)},
     [WEIR_PLUGIN_COLUMN] = {sizeof(struct weir_column), offsetof(struct weir_column, name)},
     [WEIR_PLUGIN_MIGRATION] = {sizeof(struct weir_migration), offsetof(struct weir_migration, summary)},
+    [WEIR_PLUGIN_SELECT] = {sizeof(struct weir_select), 0},
+    [WEIR_PLUGIN_FILTER] = {sizeof(struct weir_filter), offsetof(struct weir_filter, field)},
 };
 
 struct taker {
@@ -77,6 +79,12 @@ static const struct weir_projection *copy_projections(struct taker *t, const str
     return projections;
 }
 
+static const struct weir_select *copy_select(struct taker *t, const struct weir_select *from) {
+    struct weir_select *select = copy_one(t, WEIR_PLUGIN_SELECT, from);
+    if (select) select->filters = copy_rows(t, WEIR_PLUGIN_FILTER, select->filters);
+    return select;
+}
+
 static struct weir_service *copy_service(struct taker *t, const struct weir_service *from) {
     struct weir_service *s = copy_one(t, WEIR_PLUGIN_SERVICE, from);
     if (!s) return NULL;
@@ -90,8 +98,10 @@ static struct weir_service *copy_service(struct taker *t, const struct weir_serv
         row->types = copy_rows(t, WEIR_PLUGIN_RECORD_TYPE, row->types);
     s->topics = topics;
     struct weir_route *routes = copy_rows(t, WEIR_PLUGIN_ROUTE, s->routes);
-    for (struct weir_route *row = routes; row && row->path; row++)
+    for (struct weir_route *row = routes; row && row->path; row++) {
         row->protocol = copy_one(t, WEIR_PLUGIN_PROTOCOL, row->protocol);
+        row->select = copy_select(t, row->select);
+    }
     s->routes = routes;
     struct weir_listener *listeners = copy_rows(t, WEIR_PLUGIN_LISTENER, s->listeners);
     for (struct weir_listener *row = listeners; row && row->name; row++)

@@ -111,6 +111,8 @@ const struct weir_setting projection_settings[PROJECTION_SETTING_COUNT + 1] = {
         "unread after that is counted and reported."},
     [PROJECTION_TIMEOUT] = {"timeout", WEIR_SETTING_DURATION, "30s", 100000000, 0,
         "Time after which a database that does not answer is given up and tried again."},
+    [PROJECTION_QUERY_TIMEOUT] = {"query_timeout", WEIR_SETTING_DURATION, "5s", 10000000, 0,
+        "Time after which a question about rows, as a route asks it, is answered with 504."},
     [PROJECTION_SETTING_COUNT] = {0},
 };
 

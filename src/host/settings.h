@@ -72,6 +72,7 @@ enum projection_setting {
     PROJECTION_RUN,
     PROJECTION_HOLD,
     PROJECTION_TIMEOUT,
+    PROJECTION_QUERY_TIMEOUT,
     PROJECTION_SETTING_COUNT
 };
 extern const struct weir_setting projection_settings[PROJECTION_SETTING_COUNT + 1];

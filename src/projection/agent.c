@@ -21,6 +21,7 @@ struct projection_agent {
     _Atomic bool stop, locked;
     struct address address;
     struct source source;
+    struct reader reader;
     uint32_t count;
     struct entry *entries[PROJECTIONS_MAX];
     char owner[128];
@@ -167,6 +168,18 @@ uint64_t projection_rebuild(struct projection_agent *a, uint32_t i) {
     return number;
 }
 
+/* ---- questions ---- */
+
+enum weir_error projection_ask(struct projection_agent *a, uint32_t lane, int wake_poller, uint32_t i,
+    const struct search *search, struct host_origin origin) {
+    return reader_ask(&a->reader, lane, wake_poller, i, search, origin);
+}
+
+void projection_answers(struct projection_agent *a, uint32_t lane,
+    void (*deliver)(void *ctx, const struct host_delivery *delivery), void *ctx) {
+    if (a) reader_answers(&a->reader, lane, deliver, ctx);
+}
+
 /* ---- the thread ---- */
 
 static uint32_t work_on(struct projection_agent *a, struct entry *entry) {
@@ -306,6 +319,17 @@ static enum weir_error add_all(struct projection_agent *a, const struct projecti
     return e;
 }
 
+static enum weir_error open_reader(struct projection_agent *a, const struct projection_options *o) {
+    uint64_t timeout_ns = settings_of(o->settings, PROJECTION_GROUP)[PROJECTION_QUERY_TIMEOUT].number;
+    enum weir_error e = reader_open(&a->reader, a->sys, host_lane_count(a->host), a->count);
+    for (uint32_t i = 0; !e && i < a->count; i++) {
+        struct database_options options = a->entries[i]->follower.options;
+        options.timeout_ns = timeout_ns;
+        reader_add(&a->reader, a->entries[i]->follower.kind, &options);
+    }
+    return e;
+}
+
 static enum weir_error make_folder(const struct projection_agent *a, const char *data) {
     char path[ADDRESS_MAX + 64];
     if (a->address.kind == ADDRESS_POSTGRES) return WEIR_OK;
@@ -328,6 +352,7 @@ enum weir_error projection_agent_open(const struct projection_options *o, struct
     if (!e) e = a->sys->poller_open(a->sys, &a->poller);
     if (!e) e = add_all(a, o);
     if (!e && a->count) e = source_open(o->log, &a->source);
+    if (!e && a->count) e = open_reader(a, o);
     if (!e && a->count) e = make_folder(a, settings_node(o->settings)[NODE_DATA].text);
     if (e || a->count == 0) {
         projection_agent_close(a);
@@ -340,7 +365,8 @@ enum weir_error projection_agent_open(const struct projection_options *o, struct
 enum weir_error projection_agent_start(struct projection_agent *a) {
     if (!a) return WEIR_OK;
     const struct sys_agent agent = {.name = "weir-project", .do_work = work, .self = a, .background = true};
-    return a->sys->agent_start(a->sys, &agent, a->poller, &a->handle);
+    enum weir_error e = a->sys->agent_start(a->sys, &agent, a->poller, &a->handle);
+    return e ? e : reader_start(&a->reader);
 }
 
 void projection_agent_stop(struct projection_agent *a) {
@@ -348,6 +374,7 @@ void projection_agent_stop(struct projection_agent *a) {
     atomic_store(&a->stop, true);
     a->sys->agent_stop(a->sys, a->handle);
     a->handle = -1;
+    reader_stop(&a->reader);
 }
 
 void projection_agent_close(struct projection_agent *a) {
@@ -361,6 +388,7 @@ void projection_agent_close(struct projection_agent *a) {
         weir_dealloc(NULL, entry, sizeof *entry, _Alignof(struct entry));
     }
     source_close(&a->source);
+    reader_close(&a->reader);
     if (a->poller >= 0) a->sys->poller_close(a->sys, a->poller);
     weir_dealloc(NULL, a, sizeof *a, _Alignof(struct projection_agent));
 }

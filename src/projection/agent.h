@@ -17,6 +17,7 @@
 #include "host/host.h"
 #include "projection/address.h"
 #include "projection/follower.h"
+#include "projection/reader.h"
 
 struct projection_agent;
 struct projection_options {
@@ -63,5 +64,12 @@ void projection_position(
 int projection_find(const struct projection_agent *agent, struct weir_slice name);
 /* Makes all its rows again. The number by which facts tell that it was done: rebuilds >= number. */
 uint64_t projection_rebuild(struct projection_agent *agent, uint32_t i);
+
+/* ---- questions about rows, from a lane ---- */
+/* As reader_ask: the answer comes by projection_answers, in a cycle of the lane for which its poller is woken. */
+WEIR_MUST enum weir_error projection_ask(struct projection_agent *agent, uint32_t lane, int wake_poller, uint32_t i,
+    const struct search *search, struct host_origin origin);
+void projection_answers(struct projection_agent *agent, uint32_t lane,
+    void (*deliver)(void *ctx, const struct host_delivery *delivery), void *ctx); /* NULL: nothing */
 
 #endif

@@ -287,6 +287,14 @@ static enum weir_error settle(struct follower *f) {
     return WEIR_OK;
 }
 
+static enum weir_error expire(struct follower *f, uint32_t *work) {
+    uint32_t rows = 0;
+    enum weir_error e = expiry_work(&f->expiry, f->sys, f->database, &rows);
+    metric_add(&f->metrics.expired_rows, rows);
+    *work += rows;
+    return e;
+}
+
 /* ---- failure and recovery ---- */
 
 static void disconnect(struct follower *f) {
@@ -363,7 +371,8 @@ static enum weir_error step(struct follower *f, uint32_t *ret_records) {
         check_all(f, &e);
     }
     if (!e) e = copy(f, ret_records);
-    return e ? e : settle(f);
+    if (!e) e = settle(f);
+    return e ? e : expire(f, ret_records);
 }
 
 uint32_t follower_work(struct follower *f) {
@@ -409,13 +418,15 @@ enum weir_error follower_open(struct follower *f, struct log_topic *topic) {
     for (uint32_t i = 0; i < f->part_count; i++)
         f->parts[i].partition = topic->partitions[i];
     hold(f);
-    return rows_open(f->projection, f->part_count, &f->rows);
+    enum weir_error e = expiry_open(f->projection, f->keep_ms, &f->expiry);
+    return e ? e : rows_open(f->projection, f->part_count, &f->rows);
 }
 
 void follower_close(struct follower *f) {
     disconnect(f);
     rows_close(&f->rows);
     statements_done(&f->statements);
+    expiry_close(&f->expiry);
     if (f->parts) weir_dealloc(NULL, f->parts, f->part_count * sizeof *f->parts, _Alignof(struct follower_part));
     f->parts = NULL;
 }

@@ -18,6 +18,7 @@
 #ifndef WEIR_PROJECTION_FOLLOWER_H
 #define WEIR_PROJECTION_FOLLOWER_H
 #include "base/metric.h"
+#include "projection/expiry.h"
 #include "projection/ledger.h"
 #include "projection/source.h"
 #include "projection/statement.h"
@@ -64,6 +65,7 @@ struct follower {
     struct database *database;
     struct ledger ledger;
     struct statements statements;
+    struct expiry expiry;
     struct weir_rows rows;
     struct follower_part *parts;
     uint32_t part_count, first_part; /* first_part: whose turn it is */
@@ -72,8 +74,8 @@ struct follower {
     bool unsettled;       /* something was committed since the last settle */
     enum weir_error told; /* the failure that was reported; OK: none */
     uint32_t records, records_max;
-    uint64_t retry_ns, due_ns, settle_ns, expire_ns; /* mono time */
-    char error[512];                                 /* the last one; "" once it is over */
+    uint64_t retry_ns, due_ns, settle_ns; /* mono time */
+    char error[512];                      /* the last one; "" once it is over */
     struct follower_metrics metrics;
 };
 

@@ -213,3 +213,36 @@ const struct weir_projection exchange_projections[] = {
         .on_request = true},
     {0},
 };
+
+static const struct weir_filter order_filters[] = {
+    {"account", "account = $"},
+    {"symbol", "symbol = $"},
+    {"state", "state = $"},
+    {"since_ms", "accepted_ms >= $"},
+    {"until_ms", "accepted_ms < $"},
+    {0},
+};
+const struct weir_select exchange_select_orders = {
+    .from = "exchange_orders",
+    .key = "order_id",
+    .descending = true,
+    .filters = order_filters,
+    .rows = "orders",
+    .limit_max = 1000,
+};
+
+static const struct weir_filter execution_filters[] = {
+    {"account", "account = $"},
+    {"order_id", "order_id = $"},
+    {"since_ms", "time_ms >= $"},
+    {"until_ms", "time_ms < $"},
+    {0},
+};
+const struct weir_select exchange_select_executions = {
+    .from = "exchange_executions",
+    .key = "time_ms, part, record",
+    .descending = true,
+    .filters = execution_filters,
+    .rows = "executions",
+    .limit_max = 1000,
+};

@@ -5,5 +5,6 @@
 #include <weir/projection.h>
 
 extern const struct weir_projection exchange_projections[];
+extern const struct weir_select exchange_select_orders, exchange_select_executions;
 
 #endif
