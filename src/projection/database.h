@@ -44,6 +44,7 @@ typedef bool (*database_row_fn)(void *ctx, const struct database_value *values, 
 
 struct database_kind {
     const char *name;
+    bool arrays; /* what run_rows takes */
     WEIR_MUST enum weir_error (*open)(const struct database_options *options, struct database **ret_database);
     void (*close)(struct database *database); /* takes back what was begun: the way out of any failure */
     WEIR_MUST enum weir_error (*begin)(struct database *database);
@@ -51,6 +52,10 @@ struct database_kind {
      * failure may be told by a later call of the same transaction, at the latest by commit. */
     WEIR_MUST enum weir_error (*run)(
         struct database *database, const char *sql, const struct database_value *values, uint32_t count);
+    /* The same for many rows: a statement of one row where .arrays is false, else of any number, each parameter an
+     * array of a column's values. values: `rows` times `count`, row by row. */
+    WEIR_MUST enum weir_error (*run_rows)(
+        struct database *database, const char *sql, const struct database_value *values, uint32_t count, uint32_t rows);
     WEIR_MUST enum weir_error (*select)(struct database *database, const char *sql, const struct database_value *values,
         uint32_t count, database_row_fn fn, void *ctx);
     WEIR_MUST enum weir_error (*script)(struct database *database, const char *sql); /* several statements */

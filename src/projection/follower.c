@@ -7,6 +7,7 @@
 
 #define RETRY_NS_MIN (100 * SYS_NANOS_PER_MS)
 #define RETRY_NS_MAX (30 * SYS_NANOS_PER_S)
+#define GROUP_VALUES 4096                  /* of rows that go out as one statement */
 #define SETTLE_NS    (1 * SYS_NANOS_PER_S) /* what a loss of power can make the database read again */
 
 const char *follower_state_name(enum follower_state state) {
@@ -206,15 +207,27 @@ static enum weir_error fill(struct follower *f) {
     return e;
 }
 
-static enum weir_error write_rows(struct follower *f) {
-    struct database_value values[WEIR_COLUMNS_MAX];
+/* Rows of one statement, as many at a time as there is room for. */
+static enum weir_error write_group(struct follower *f, const struct merged *group, const struct statement *statement) {
+    struct database_value values[GROUP_VALUES];
+    uint32_t count = (uint32_t)__builtin_popcountll(statement->set), rows = 0;
     enum weir_error e = WEIR_OK;
-    for (const struct row *row = f->rows.first; !e && row; row = row->next) {
-        const char *sql;
-        uint32_t count;
-        e = statement_of(&f->statements, row, values, &count, &sql);
-        if (!e) e = f->kind->run(f->database, sql, values, count);
+    for (const struct row *row = group->first; !e && row; row = row->next) {
+        (void)statement_values(statement, row, &values[(size_t)rows++ * count]);
+        if (row->next && (rows + 1) * count <= GROUP_VALUES) continue;
+        e = f->kind->run_rows(f->database, statement->sql, values, count, rows);
+        rows = 0;
     }
+    return e;
+}
+
+/* Deletes first: a row that is replaced is in both. */
+static enum weir_error write_rows(struct follower *f) {
+    enum weir_error e = merge_rows(&f->rows, &f->statements, &f->merge);
+    for (int deletes = 1; deletes >= 0; deletes--)
+        for (uint32_t i = 0; !e && i < f->statements.count; i++)
+            if (f->merge.is_delete[i] == deletes && f->merge.groups[i].count)
+                e = write_group(f, &f->merge.groups[i], &f->statements.rows[i]);
     return e;
 }
 
@@ -411,7 +424,7 @@ enum weir_error follower_open(struct follower *f, struct log_topic *topic) {
     f->ledger = (struct ledger){.name = f->name, .owner = f->owner, .projection = f->projection};
     f->records_max = FOLLOWER_RECORDS_MAX;
     f->part_count = topic->partition_count;
-    statements_init(&f->statements, f->projection);
+    statements_init(&f->statements, f->projection, f->kind->arrays);
     f->parts = weir_alloc(NULL, f->part_count * sizeof *f->parts, _Alignof(struct follower_part));
     if (!f->parts) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for projection %s", f->name);
     memset(f->parts, 0, f->part_count * sizeof *f->parts);

@@ -20,6 +20,7 @@
 #include "base/metric.h"
 #include "projection/expiry.h"
 #include "projection/ledger.h"
+#include "projection/merge.h"
 #include "projection/source.h"
 #include "projection/statement.h"
 #include <weir/projection.h>
@@ -67,6 +68,7 @@ struct follower {
     struct statements statements;
     struct expiry expiry;
     struct weir_rows rows;
+    struct merge merge;
     struct follower_part *parts;
     uint32_t part_count, first_part; /* first_part: whose turn it is */
     enum follower_state state;

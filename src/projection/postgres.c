@@ -15,7 +15,8 @@
     X(connectStartParams)                                                                                              \
     X(connectPoll)                                                                                                     \
     X(status)                                                                                                          \
-    X(socket) X(setnonblocking) X(finish) X(errorMessage) X(sendQuery) X(sendPrepare) X(sendQueryPrepared) X(flush)    \
+    X(socket)                                                                                                          \
+    X(setnonblocking) X(finish) X(errorMessage) X(sendQuery) X(sendPrepare) X(sendQueryPrepared) X(flush)              \
         X(consumeInput) X(isBusy) X(getResult) X(resultStatus) X(resultErrorField) X(resultErrorMessage) X(clear)      \
             X(enterPipelineMode) X(exitPipelineMode) X(pipelineSync) X(sendFlushRequest) X(ntuples) X(nfields)         \
                 X(getvalue) X(getlength) X(getisnull) X(ftype) X(cmdStatus) X(setNoticeProcessor) X(serverVersion)
@@ -49,7 +50,7 @@ struct postgres {
     char failure_text[400];
     uint32_t count, last;
     const char *statements[DATABASE_STATEMENTS_MAX]; /* prepared, under the name "w<index>" */
-    struct arena scratch;
+    struct arena scratch, arrays; /* of one statement: parameters and answers; parameters of many rows */
 };
 
 static struct postgres *postgres_of(struct database *database) {
@@ -197,6 +198,7 @@ static void close_server(struct database *database) {
     struct postgres *p = postgres_of(database);
     if (p->connection) p->library.finish(p->connection);
     arena_done(&p->scratch);
+    arena_done(&p->arrays);
     weir_dealloc(NULL, p, sizeof *p, _Alignof(struct postgres));
 }
 
@@ -210,6 +212,7 @@ static enum weir_error open_server(const struct database_options *options, struc
     p->poller = options->poller;
     p->timeout_ns = options->timeout_ns;
     arena_init(&p->scratch, NULL, SCRATCH_BLOCK, 0);
+    arena_init(&p->arrays, NULL, SCRATCH_BLOCK, 0);
     enum weir_error e = load(&p->library);
     if (!e) e = connect_server(p, options->url);
     if (!e) e = prepare_session(p, options->reader);
@@ -344,8 +347,8 @@ static void name_of(uint32_t index, char name[16]) {
 }
 
 /* Sends the statement, and before its first time its text. Each is a command of the pipeline. */
-static enum weir_error send(struct postgres *p, const char *sql, const struct database_value *values, uint32_t count) {
-    struct parameters to;
+static enum weir_error send_parameters(
+    struct postgres *p, const char *sql, const struct parameters *to, uint32_t count) {
     char name[16];
     uint32_t i = find(p, sql);
     if (i == DATABASE_STATEMENTS_MAX)
@@ -353,7 +356,6 @@ static enum weir_error send(struct postgres *p, const char *sql, const struct da
     name_of(i, name);
     enum weir_error e = enter(p);
     if (!e) e = make_room(p);
-    if (!e) e = set_parameters(p, &to, values, count);
     if (e) return e;
     if (i == p->count) {
         if (!p->library.sendPrepare(p->connection, name, sql, 0, NULL)) return lost(p);
@@ -361,10 +363,16 @@ static enum weir_error send(struct postgres *p, const char *sql, const struct da
         p->pending++;
     }
     p->last = i;
-    if (!p->library.sendQueryPrepared(p->connection, name, (int)count, to.values, to.sizes, to.formats, 0))
+    if (!p->library.sendQueryPrepared(p->connection, name, (int)count, to->values, to->sizes, to->formats, 0))
         return lost(p);
     p->pending++;
     return WEIR_OK;
+}
+
+static enum weir_error send(struct postgres *p, const char *sql, const struct database_value *values, uint32_t count) {
+    struct parameters to;
+    enum weir_error e = set_parameters(p, &to, values, count);
+    return e ? e : send_parameters(p, sql, &to, count);
 }
 
 static enum weir_error run(
@@ -372,6 +380,81 @@ static enum weir_error run(
     struct postgres *p = postgres_of(database);
     start_clock(p);
     return send(p, sql, values, count);
+}
+
+/* ---- arrays: {1,2,NULL}, {"a","b\\"c"}; https://www.postgresql.org/docs/15/arrays.html#ARRAYS-IO ---- */
+
+static void add_quoted(struct text_builder *t, struct weir_slice text) {
+    text_add_char(t, '"');
+    while (text.size) {
+        size_t plain = 0;
+        while (plain < text.size && text.data[plain] != '"' && text.data[plain] != '\\')
+            plain++;
+        text_add_slice(t, weir_slice(text.data, plain));
+        if (plain == text.size) break;
+        text_add_char(t, '\\');
+        text_add_char(t, (char)text.data[plain]);
+        text = weir_slice(text.data + plain + 1, text.size - plain - 1);
+    }
+    text_add_char(t, '"');
+}
+
+static void add_hex(struct text_builder *t, struct weir_slice bytes) {
+    text_add(t, "\"\\\\x");
+    char *room = text_reserve(t, 2 * bytes.size);
+    if (!room) return;
+    hex_encode(bytes, room);
+    text_commit(t, 2 * bytes.size);
+    text_add_char(t, '"');
+}
+
+static void add_element(struct text_builder *t, const struct database_value *v) {
+    switch (v->kind) {
+    case DATABASE_NULL:
+        text_add(t, "NULL");
+        break;
+    case DATABASE_INTEGER:
+        text_add_i64(t, v->integer);
+        break;
+    case DATABASE_REAL:
+        text_printf(t, "%.17g", v->real);
+        break;
+    case DATABASE_TEXT:
+        add_quoted(t, v->bytes);
+        break;
+    case DATABASE_BYTES:
+        add_hex(t, v->bytes);
+        break;
+    }
+}
+
+static enum weir_error build_array(struct postgres *p, const struct database_value *values, uint32_t step,
+    uint32_t rows, struct database_value *ret_array) {
+    struct text_builder t = text_builder_arena(&p->arrays, 0);
+    text_add_char(&t, '{');
+    for (uint32_t i = 0; i < rows; i++) {
+        if (i) text_add_char(&t, ',');
+        add_element(&t, &values[(size_t)i * step]);
+    }
+    text_add_char(&t, '}');
+    *ret_array = (struct database_value){.kind = DATABASE_NULL, .bytes = text_slice(&t)};
+    return t.truncated ? weir_error_context(WEIR_E_NO_MEMORY, "no memory for a statement's rows") : WEIR_OK;
+}
+
+static enum weir_error run_rows(
+    struct database *database, const char *sql, const struct database_value *values, uint32_t count, uint32_t rows) {
+    struct postgres *p = postgres_of(database);
+    struct parameters to = {0};
+    enum weir_error e = WEIR_OK;
+    WEIR_ASSERT(count <= DATABASE_VALUES_MAX);
+    arena_reset(&p->arrays);
+    start_clock(p);
+    for (uint32_t i = 0; !e && i < count; i++) {
+        struct database_value array;
+        e = build_array(p, values + i, count, rows, &array);
+        to.values[i] = (const char *)array.bytes.data; /* has a NUL behind it, as every built text */
+    }
+    return e ? e : send_parameters(p, sql, &to, count);
 }
 
 /* ---- answers ---- */
@@ -500,10 +583,12 @@ static enum weir_error empty(struct database *database, const char *table) {
 
 const struct database_kind database_postgres = {
     .name = "postgresql",
+    .arrays = true,
     .open = open_server,
     .close = close_server,
     .begin = begin,
     .run = run,
+    .run_rows = run_rows,
     .select = select_rows,
     .script = script,
     .commit = commit,

@@ -21,7 +21,8 @@ struct row {
     struct row *next;
     uint32_t table;
     enum row_kind kind;
-    uint64_t set; /* bit per column that has a value */
+    bool replaces; /* what is there is deleted first; set by a merge */
+    uint64_t set;  /* bit per column that has a value */
     struct database_value *values;
 };
 struct weir_rows {

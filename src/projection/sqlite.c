@@ -11,7 +11,8 @@
     X(close_v2)                                                                                                        \
     X(busy_timeout)                                                                                                    \
     X(exec)                                                                                                            \
-    X(free) X(prepare_v3) X(bind_int64) X(bind_double) X(bind_text) X(bind_blob) X(bind_null) X(step) X(reset)         \
+    X(free)                                                                                                            \
+    X(prepare_v3) X(bind_int64) X(bind_double) X(bind_text) X(bind_blob) X(bind_null) X(step) X(reset)                 \
         X(clear_bindings) X(finalize) X(column_count) X(column_type) X(column_int64) X(column_double) X(column_text)   \
             X(column_blob) X(column_bytes) X(errmsg) X(extended_errcode) X(get_autocommit) X(progress_handler)         \
                 X(wal_checkpoint_v2)
@@ -266,6 +267,14 @@ static enum weir_error run(
     return e;
 }
 
+static enum weir_error run_rows(
+    struct database *database, const char *sql, const struct database_value *values, uint32_t count, uint32_t rows) {
+    enum weir_error e = WEIR_OK;
+    for (uint32_t i = 0; !e && i < rows; i++)
+        e = run(database, sql, values + (size_t)i * count, count);
+    return e;
+}
+
 /* ---- transactions ---- */
 
 static enum weir_error begin(struct database *database) {
@@ -303,6 +312,7 @@ const struct database_kind database_sqlite = {
     .close = close_file,
     .begin = begin,
     .run = run,
+    .run_rows = run_rows,
     .select = select_rows,
     .script = script,
     .commit = commit,

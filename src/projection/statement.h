@@ -1,7 +1,9 @@
-/* projection/statement.h: the SQL of a row operation. Its text depends on the table, the kind and which columns have a
+/* projection/statement.h: the SQL of row operations. Its text depends on the table, the kind and which columns have a
  * value; a projection's code has a fixed number of those, so each is built once and lives as long as the set.
  *
- * Owner: one thread. Memory: the arena. FULL: more than DATABASE_STATEMENTS_MAX kinds.
+ * A statement writes one row, its values as parameters; or, where the database takes arrays, any number of rows, a
+ * column's values as one parameter. Owner: one thread. Memory: the arena. FULL: more than DATABASE_STATEMENTS_MAX
+ * kinds.
  */
 #ifndef WEIR_PROJECTION_STATEMENT_H
 #define WEIR_PROJECTION_STATEMENT_H
@@ -15,15 +17,19 @@ struct statement {
 };
 struct statements {
     const struct weir_projection *projection;
+    bool arrays;
     struct arena arena;
     uint32_t count, last; /* last: the one found last, looked at first */
     struct statement rows[DATABASE_STATEMENTS_MAX];
 };
-void statements_init(struct statements *statements, const struct weir_projection *projection);
+void statements_init(struct statements *statements, const struct weir_projection *projection, bool arrays);
 void statements_done(struct statements *statements); /* accepts a zeroed one */
-/* The statement, and the row's values in the order of its parameters. values has room for WEIR_COLUMNS_MAX. INVALID: a
- * key column has no value; the context names it. */
-WEIR_MUST enum weir_error statement_of(struct statements *statements, const struct row *row,
-    struct database_value *ret_values, uint32_t *ret_count, const char **ret_sql);
+/* INVALID: a key column has no value; the context names it. */
+WEIR_MUST enum weir_error statement_check_key(const struct weir_table *table, const struct row *row);
+/* The statement that writes the row as `kind`: its index in .rows. */
+WEIR_MUST enum weir_error statement_number(
+    struct statements *statements, const struct row *row, enum row_kind kind, uint32_t *ret_number);
+/* The row's values in the order of the statement's parameters; room for WEIR_COLUMNS_MAX. Returns how many. */
+uint32_t statement_values(const struct statement *statement, const struct row *row, struct database_value *ret_values);
 
 #endif
