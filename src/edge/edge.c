@@ -131,8 +131,8 @@ static void on_event(void *ctx, struct host_lane *host, uint64_t token, uint32_t
     edge_lane_event(host_lane_edge(host), token, bits);
 }
 
-/* A service that gave something away in its reply, which reached nobody, takes it back by a command. Should that find no
- * room, the service's own deadline for what it gave remains. */
+/* A service that gave something away in its reply, which reached nobody, takes it back by a command. Should that find
+ * no room, the service's own deadline for what it gave remains. */
 static void undelivered(struct edge_lane *lane, const struct host_delivery *d) {
     if (d->kind != HOST_REPLY || d->error || d->service == 0) return;
     uint32_t index = d->service - 1u;
