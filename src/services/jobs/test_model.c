@@ -1,6 +1,6 @@
 /* Random operations against a slow, obvious model: a row per job, which follows the audit alone. Each event must be one
- * that the row's state allows, each answer what the rows say; nothing is overdue; a copy made from a snapshot on the way
- * does the same, byte for byte. */
+ * that the row's state allows, each answer what the rows say; nothing is overdue; a copy made from a snapshot on the
+ * way does the same, byte for byte. */
 #include "jobs/test_out.h"
 
 #define ROWS   20000u
@@ -49,8 +49,9 @@ static bool allowed(const struct row *r, uint32_t transition, uint32_t to) {
     case JOBS_TIMED_OUT:
         return from == JOBS_RUNNING && (to == JOBS_RETRY || to == JOBS_DEAD || to == JOBS_READY);
     case JOBS_ENDED:
-        return to == JOBS_DONE ? from == JOBS_RUNNING : to == JOBS_EXPIRED ? waits || from == JOBS_READY
-                                                                           : from < JOBS_DEAD;
+        return to == JOBS_DONE      ? from == JOBS_RUNNING
+               : to == JOBS_EXPIRED ? waits || from == JOBS_READY
+                                    : from < JOBS_DEAD;
     case JOBS_REQUEUED:
         return (waits || from == JOBS_DEAD) && to == JOBS_READY;
     case JOBS_KILLED:
@@ -173,8 +174,8 @@ static struct row *best(struct model *m, uint32_t queue) {
     for (uint32_t i = 0; i < m->count; i++) {
         struct row *r = &m->rows[i];
         if (r->state != JOBS_READY || r->queue != queue) continue;
-        bool first = !found || r->priority > found->priority ||
-                     (r->priority == found->priority && r->place < found->place);
+        bool first =
+            !found || r->priority > found->priority || (r->priority == found->priority && r->place < found->place);
         if (first) found = r;
     }
     return found;
@@ -204,8 +205,8 @@ static void do_fetch(struct model *m) {
 }
 
 static void do_report(struct model *m) {
-    static const uint16_t types[] = {JOBS_RECORD_ACK, JOBS_RECORD_ACK, JOBS_RECORD_FAIL, JOBS_RECORD_EXTEND,
-        JOBS_RECORD_RETURN};
+    static const uint16_t types[] = {
+        JOBS_RECORD_ACK, JOBS_RECORD_ACK, JOBS_RECORD_FAIL, JOBS_RECORD_EXTEND, JOBS_RECORD_RETURN};
     if (m->count == 0) return;
     struct row *r = NULL;
     for (uint32_t tries = 0; tries < 40 && (!r || r->state != JOBS_RUNNING); tries++)
@@ -216,8 +217,8 @@ static void do_report(struct model *m) {
     bool living = state >= JOBS_SCHEDULED && state <= JOBS_DEAD, right = head.epoch == 0 || head.epoch == r->epoch;
     struct jobs_reported said = world_report(&m->w, types[below(m, 5)], &head);
     follow_all(m);
-    uint32_t want = !living ? JOBS_E_NOT_FOUND
-                    : !right ? JOBS_E_STALE
+    uint32_t want = !living                 ? JOBS_E_NOT_FOUND
+                    : !right                ? JOBS_E_STALE
                     : state == JOBS_RUNNING ? JOBS_OK
                     : head.epoch            ? JOBS_E_STALE
                                             : JOBS_E_NOT_RUNNING;

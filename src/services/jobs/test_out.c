@@ -93,8 +93,11 @@ static void open_state(struct jobs_world *w) {
     w->memory = calloc(1, size + 4096);
     assert_non_null(w->memory);
     void *aligned = (void *)(((uintptr_t)w->memory + 4095) & ~(uintptr_t)4095), *state;
-    struct weir_open open = {
-        .settings = w->settings, .capacity = w->settings, .partition_count = 1, .memory = aligned, .memory_bytes = size};
+    struct weir_open open = {.settings = w->settings,
+        .capacity = w->settings,
+        .partition_count = 1,
+        .memory = aligned,
+        .memory_bytes = size};
     assert_int_equal(jobs_open(&open, &state), WEIR_OK);
     w->s = state;
     w->out.memory = malloc(OUT_BYTES);

@@ -17,8 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define OUT_BYTES   (8u << 20)
-#define OUT_PIECES  8192u
+#define OUT_BYTES  (8u << 20)
+#define OUT_PIECES 8192u
 struct out_piece {
     struct weir_slice bytes;
     uint64_t ticket; /* late replies */

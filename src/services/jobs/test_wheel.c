@@ -16,8 +16,8 @@ static struct wheel_node nodes[ITEMS];
 static struct wheel wheel;
 static const struct wheel_items items = {&wheel, (uint8_t *)nodes, sizeof nodes[0]};
 
-static uint64_t spans[] = {1, 3, 255, 256, 257, 65535, 65536, 70000, 16777215, 16777216, 20000000, 4294967296, 5000000000,
-    1099511627776, 3000000000000};
+static uint64_t spans[] = {1, 3, 255, 256, 257, 65535, 65536, 70000, 16777215, 16777216, 20000000, 4294967296,
+    5000000000, 1099511627776, 3000000000000};
 
 static void begin(uint64_t now_ns) {
     wheel_init(&wheel, now_ns);
@@ -65,7 +65,8 @@ static void nothing_comes_early_or_late_or_twice_whatever_is_added_and_removed(v
         assert_false(more);
         first = earliest();
         /* Rounded up to a tick: what is due within this one may wait for its end. */
-        assert_true(first == UINT64_MAX || first > now || (first + WHEEL_TICK_NS - 1) / WHEEL_TICK_NS > now / WHEEL_TICK_NS);
+        assert_true(
+            first == UINT64_MAX || first > now || (first + WHEEL_TICK_NS - 1) / WHEEL_TICK_NS > now / WHEEL_TICK_NS);
         assert_int_equal(count, wheel.count);
     }
 }
