@@ -198,11 +198,25 @@ static enum weir_error fill_from(struct follower *f, struct follower_part *part)
     }
 }
 
+/* A partition whose next record was refused, and that is to be tried again. */
+static struct follower_part *refused_part(struct follower *f) {
+    for (uint32_t i = 0; i < f->part_count; i++)
+        if (f->parts[i].refused_retry_ns && now_ns(f) >= f->parts[i].refused_due_ns) return &f->parts[i];
+    return NULL;
+}
+
 /* One partition after the other, beginning with another one each time. */
 static enum weir_error fill(struct follower *f) {
     enum weir_error e = WEIR_OK;
-    for (uint32_t i = 0; !e && i < f->part_count; i++)
-        e = fill_from(f, &f->parts[(f->first_part + i) % f->part_count]);
+    struct follower_part *refused = refused_part(f);
+    if (refused) {
+        f->records_max = 1;
+        return fill_from(f, refused);
+    }
+    for (uint32_t i = 0; !e && i < f->part_count; i++) {
+        struct follower_part *part = &f->parts[(f->first_part + i) % f->part_count];
+        if (!part->refused_retry_ns) e = fill_from(f, part);
+    }
     f->first_part = (f->first_part + 1) % f->part_count;
     return e;
 }
@@ -260,6 +274,7 @@ static void note_written(struct follower *f, uint64_t began_ns) {
         struct follower_part *part = &f->parts[i];
         if (part->gap) say_gap(f, part);
         part->gap = 0;
+        if (part->next != part->stored) part->refused_retry_ns = 0;
         part->stored = part->next;
         part->stored_hash = part->hash;
         metric_set(&part->time_s, part->time_ns / SYS_NANOS_PER_S);
@@ -339,33 +354,51 @@ static bool narrow(struct follower *f, enum weir_error e) {
     return true;
 }
 
-static void name_record(struct follower *f) {
-    for (uint32_t i = 0; f->records == 1 && i < f->part_count; i++) {
-        const struct follower_part *part = &f->parts[i];
-        if (part->next != part->stored)
-            (void)weir_error_wrap(WEIR_OK, "the record at offset %llu of %s/%u", (unsigned long long)part->next - 1,
-                part->partition->topic->name, part->partition->index);
+static uint64_t longer(uint64_t retry_ns) {
+    return retry_ns == 0 ? RETRY_NS_MIN : 2 * retry_ns < RETRY_NS_MAX ? 2 * retry_ns : RETRY_NS_MAX;
+}
+
+/* Half of the time at least, so that many nodes do not come back as one. */
+static uint64_t after(const struct follower *f, uint64_t retry_ns) {
+    uint64_t dice;
+    f->sys->random(f->sys, &dice, sizeof dice);
+    return now_ns(f) + retry_ns / 2 + dice % (retry_ns / 2);
+}
+
+/* Says which record it is, and sets its partition aside. False: it was none alone. */
+static bool set_aside(struct follower *f, enum weir_error e) {
+    if ((e != WEIR_E_CONFLICT && e != WEIR_E_INVALID) || f->records != 1) return false;
+    for (uint32_t i = 0; i < f->part_count; i++) {
+        struct follower_part *part = &f->parts[i];
+        if (part->next == part->stored) continue;
+        (void)weir_error_wrap(e, "the record at offset %llu of %s/%u", (unsigned long long)part->next - 1,
+            part->partition->topic->name, part->partition->index);
+        part->refused_retry_ns = longer(part->refused_retry_ns);
+        part->refused_due_ns = after(f, part->refused_retry_ns);
     }
+    return true;
 }
 
 static void failed(struct follower *f, enum weir_error e) {
-    bool again = narrow(f, e);
-    if (!again && (e == WEIR_E_CONFLICT || e == WEIR_E_INVALID)) name_record(f);
-    snprintf(f->error, sizeof f->error, "%s", weir_error_text());
+    bool narrowed = narrow(f, e);
+    bool others_go_on = !narrowed && set_aside(f, e);
+    if (!narrowed) snprintf(f->error, sizeof f->error, "%s", weir_error_text());
     disconnect(f);
     rewind_parts(f);
-    if (again) return;
+    if (narrowed) return;
     f->state = e == WEIR_E_FENCED ? FOLLOWER_FENCED : is_refusal(e) ? FOLLOWER_REFUSED : FOLLOWER_RETRYING;
     metric_add(&f->metrics.errors, 1);
     say_failure(f, e);
-    uint64_t dice;
-    f->retry_ns = f->retry_ns == 0 ? RETRY_NS_MIN : 2 * f->retry_ns < RETRY_NS_MAX ? 2 * f->retry_ns : RETRY_NS_MAX;
-    f->sys->random(f->sys, &dice, sizeof dice);
-    f->due_ns = now_ns(f) + f->retry_ns / 2 + dice % (f->retry_ns / 2);
+    if (others_go_on) return;
+    f->retry_ns = longer(f->retry_ns);
+    f->due_ns = after(f, f->retry_ns);
 }
 
 static void succeeded(struct follower *f) {
     char text[200];
+    f->retry_ns = 0;
+    for (uint32_t i = 0; i < f->part_count; i++)
+        if (f->parts[i].refused_retry_ns) return; /* it is not over for this one */
     if (f->told) {
         snprintf(text, sizeof text, "projection %s goes on, %llu records behind", f->name,
             (unsigned long long)follower_lag(f));
@@ -373,7 +406,6 @@ static void succeeded(struct follower *f) {
     }
     f->told = WEIR_OK;
     f->state = FOLLOWER_RUNNING;
-    f->retry_ns = 0;
     f->error[0] = 0;
 }
 
@@ -413,7 +445,7 @@ enum weir_error follower_rebuild(struct follower *f) {
         return e;
     }
     for (uint32_t i = 0; i < f->part_count; i++)
-        f->parts[i].settled = 0;
+        f->parts[i].settled = f->parts[i].refused_retry_ns = 0;
     succeeded(f);
     return WEIR_OK;
 }

@@ -44,6 +44,9 @@ struct follower_part {
     uint64_t next, hash;          /* with the transaction under way */
     uint64_t gap;                 /* records that retention took before they were read; counted with the transaction */
     uint64_t time_ns;             /* of the last record read */
+    /* Its next record is one whose row the database refuses: the others go on, and it is tried alone. 0: it is not so.
+     */
+    uint64_t refused_retry_ns, refused_due_ns;
     struct metric_counter offset, lag, time_s;
 };
 struct follower_metrics {

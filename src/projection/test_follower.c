@@ -368,7 +368,10 @@ static void a_row_that_is_refused_is_named(void **state) {
     assert_int_equal(b->f.state, FOLLOWER_RETRYING);
     assert_non_null(strstr(b->f.error, "the record at offset 5 of t.out/3: the fake does not like it"));
     assert_int_equal(b->said_count, 1);
-    assert_int_equal(fake.now.rows[3][4], 1); /* what stood before it is there */
+    assert_int_equal(fake.now.rows[3][4], 1); /* what stood before it is there, and all of the others */
+    assert_int_equal(fake.now.positions[3].next, 5);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(fake.now.positions[i].next, atomic_load(&b->topic->partitions[i]->high));
     fake.has_poison = false;
     catch_up(b);
     check_rows(b);
