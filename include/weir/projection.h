@@ -26,7 +26,7 @@ struct weir_column {
 #define WEIR_COLUMNS_MAX 48 /* of one table */
 #define WEIR_TABLES_MAX  16 /* of one projection */
 struct weir_table {
-    const char *name;                  /* begins with the service's name and '_' */
+    const char *name;                  /* the service's name, alone or with '_' and more behind it */
     const struct weir_column *columns; /* ends with name NULL */
     const char *summary;
     /* The INTEGER column with a row's time, Unix milliseconds, by which old rows go; NULL: they stay. Give it an index.
@@ -57,6 +57,7 @@ void weir_row_integer(struct weir_rows *rows, uint32_t column, int64_t value);
 void weir_row_real(struct weir_rows *rows, uint32_t column, double value);
 void weir_row_text(struct weir_rows *rows, uint32_t column, struct weir_slice text);
 void weir_row_bytes(struct weir_rows *rows, uint32_t column, struct weir_slice bytes);
+void weir_row_null(struct weir_rows *rows, uint32_t column); /* an upsert takes the value away */
 /* Partitions of the topic, the same for as long as it is there: for identities that are made with it. */
 uint32_t weir_row_partition_count(const struct weir_rows *rows);
 /* As weir_message(): a record's value unpacked, for the rest of this call. */

@@ -192,8 +192,9 @@ static void check_tables(struct check *c, const struct weir_projection *p) {
     uint32_t count = 0, number = 0;
     size_t size = strlen(c->service->name);
     for (const struct weir_table *t = p->tables; t && t->name; t++, count++) {
-        if (!is_name(t->name, 60) || strncmp(t->name, c->service->name, size) != 0 || t->name[size] != '_')
-            fault(c, "table %s: its name begins with \"%s_\"", t->name, c->service->name);
+        if (!is_name(t->name, 60) || strncmp(t->name, c->service->name, size) != 0 ||
+            (t->name[size] != '_' && t->name[size] != 0))
+            fault(c, "table %s: its name is %s, or begins with \"%s_\"", t->name, c->service->name, c->service->name);
         check_columns(c, t);
     }
     if (count == 0 || count > WEIR_TABLES_MAX)

@@ -144,7 +144,7 @@ enum weir_error ledger_advance(struct database *database, const struct ledger *l
         database_integer(partition), database_integer((int64_t)from), database_integer(ledger->epoch)};
     enum weir_error e = database->kind->select(database, advance_sql, values, 8, take_numbers, &n);
     if (e || n.found) return e;
-    return weir_error_context(WEIR_E_CONFLICT, "%s/%u does not stand at %llu under epoch %lld", topic, partition,
+    return weir_error_context(WEIR_E_OUT_OF_SEQUENCE, "%s/%u does not stand at %llu under epoch %lld", topic, partition,
         (unsigned long long)from, (long long)ledger->epoch);
 }
 

@@ -37,7 +37,7 @@ WEIR_MUST enum weir_error ledger_check(struct database *database, const struct l
 /* Where a partition stands, under our epoch from here on; 0 for a new one. In a transaction. */
 WEIR_MUST enum weir_error ledger_position(struct database *database, const struct ledger *ledger, const char *topic,
     uint32_t partition, struct ledger_position *ret_position);
-/* Moves it, in the transaction that has the rows. CONFLICT: it is not at `from`, or not ours. */
+/* Moves it, in the transaction that has the rows. OUT_OF_SEQUENCE: it is not at `from`, or not ours. */
 WEIR_MUST enum weir_error ledger_advance(struct database *database, const struct ledger *ledger, const char *topic,
     uint32_t partition, uint64_t from, const struct ledger_position *to, uint64_t now_ms);
 /* All positions at 0, all tables empty. One transaction. */

@@ -106,6 +106,13 @@ static void set(
     row->set |= 1ull << column;
 }
 
+void weir_row_null(struct weir_rows *rows, uint32_t column) {
+    if (rows->failed) return;
+    WEIR_ASSERT(rows->last && column < rows->column_count);
+    rows->last->values[column] = (struct database_value){.kind = DATABASE_NULL};
+    rows->last->set |= 1ull << column;
+}
+
 void weir_row_integer(struct weir_rows *rows, uint32_t column, int64_t value) {
     set(rows, column, WEIR_COLUMN_INTEGER, &(struct database_value){.kind = DATABASE_INTEGER, .integer = value});
 }

@@ -1,6 +1,8 @@
 /* The HTTP routes, one row each; their functions lie beside what they touch. */
 #include "jobs/routes.h"
 
+#include "jobs/history.h"
+
 #include "base/text.h"
 #include "schema/jobs.pb-c.h"
 
@@ -207,6 +209,22 @@ const struct weir_route jobs_routes[] = {
         .response = M(stats),
         .partition = jobs_partition_asked,
         .query = jobs_query_stats},
+    {.kind = WEIR_ROUTE_ROWS,
+        .method = "GET",
+        .path = "/v1/jobs/history",
+        .summary = "All jobs that ever were, newest first",
+        .description = "Rows of the projection jobs.history, ended jobs and dead letters among them; what happened a "
+                       "moment ago may not be there yet.",
+        .request = M(history_search),
+        .response = M(history_jobs),
+        .select = &jobs_select_history},
+    {.kind = WEIR_ROUTE_ROWS,
+        .method = "GET",
+        .path = "/v1/jobs/history/{id}",
+        .summary = "Every transition of a job, in order",
+        .request = M(history_ref),
+        .response = M(history_events),
+        .select = &jobs_select_events},
     {0},
 };
 

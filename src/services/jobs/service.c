@@ -1,6 +1,7 @@
 /* The declaration of jobs. */
 #include "jobs/event.h"
 #include "jobs/fold.h"
+#include "jobs/history.h"
 #include "jobs/print.h"
 #include "jobs/routes.h"
 
@@ -36,6 +37,8 @@ static const struct weir_setting settings[] = {
         true},
     [JOBS_SET_WORKER_TIMEOUT] = {"worker_timeout", WEIR_SETTING_DURATION, "60s", 1000000000, 0,
         "Silence of a worker that beats after which its leases end.", true, true},
+    [JOBS_SET_HISTORY_KEEP] = {"history_keep", WEIR_SETTING_DURATION, "180d", 0, 0,
+        "How long the projection jobs.history keeps jobs after their end, and transitions; 0s: for ever."},
     {0},
 };
 
@@ -115,4 +118,5 @@ const struct weir_service weir_service_jobs = {
     .save = jobs_save,
     .load = jobs_load,
     .digest = jobs_digest,
+    .projections = jobs_projections,
 };
