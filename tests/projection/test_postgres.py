@@ -19,8 +19,9 @@ if not folder_of_programs():
     tap.done()
 
 with Postgres() as server:
+    server.sql("CREATE ROLE plain LOGIN; ALTER SCHEMA public OWNER TO plain")  # no superuser: what a node needs, and no more
     config = ("projection:\n  run: all\n  url: %s\n  timeout: 2s\nexchange:\n  partitions: %d\ncheckpoint_bytes: 1MB\nsegment_bytes: 1MB\n"
-              "snapshot_bytes: 64KB\n" % (server.url(), PARTITIONS))
+              "snapshot_bytes: 64KB\n" % (server.url(user="plain"), PARTITIONS))
     with Node(config=config) as node:
         define_all(node)
 
@@ -72,11 +73,23 @@ with Postgres() as server:
         server.resume()
         for t in traders:
             t.end()
+        until("running")
+        server.sql("ALTER DATABASE history SET default_transaction_read_only = on")
+        server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'plain'")
+        until("retrying")
+        told = node.wait_for(lambda: (lambda f: f["error"] if "read-only" in (f["error"] or "") else None)(facts(node)), what="a read-only server")
+        tap.ok("read-only" in told, "a server that takes no writes is told of", told)
+        server.sql("ALTER DATABASE history RESET default_transaction_read_only", database="postgres")
         wait_until_even(node)
         executions = compare(tap, node, PARTITIONS, rows_of_postgres(server), "after crashes of both")
         tap.ok(executions > 100, "there was something to compare: %d executions" % executions)
+        newest = node.get("/v1/exchange/history/executions?limit=5").json()["executions"]
+        rows = server.sql("SELECT match_id, order_id FROM exchange_executions ORDER BY time_ms DESC, part DESC, record DESC LIMIT 5")
+        tap.equal([[e["matchId"], e["orderId"]] for e in newest], rows, "a route answers from PostgreSQL")
+        asked = node.get("/v1/exchange/history/orders?account=3&symbol=AAA&state=open&limit=1000")
+        tap.equal({o["side"] for o in asked.json()["orders"]}, {"BUY", "SELL"}, "with conditions, and enums from their names")
         said = [line for line in node.stderr if "event=projection_failed" in line]
-        tap.ok(0 < len(said) < 4, "each failure is said once", "\n".join(said))
+        tap.ok(0 < len(said) < 6, "each failure is said once", "\n".join(said))
         tap.equal(server.sql("SELECT epoch FROM weir_projections"), [["3"]], "three lives, three epochs, however often it was connected")
         tap.equal(node.stop(), 0, "a clean stop")
 tap.done()
