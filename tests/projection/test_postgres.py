@@ -20,7 +20,7 @@ if not folder_of_programs():
 
 with Postgres() as server:
     server.sql("CREATE ROLE plain LOGIN; ALTER SCHEMA public OWNER TO plain")  # no superuser: what a node needs, and no more
-    config = ("projection:\n  run: all\n  url: %s\n  timeout: 2s\nexchange:\n  partitions: %d\ncheckpoint_bytes: 1MB\nsegment_bytes: 1MB\n"
+    config = ("projection:\n  run: exchange.history\n  url: %s\n  timeout: 2s\nexchange:\n  partitions: %d\ncheckpoint_bytes: 1MB\nsegment_bytes: 1MB\n"
               "snapshot_bytes: 64KB\n" % (server.url(user="plain"), PARTITIONS))
     with Node(config=config) as node:
         define_all(node)

@@ -13,7 +13,7 @@ seed = int(os.environ.get("WEIR_SEED", random.randrange(1 << 30)))
 dice = random.Random(seed)
 tap.note("seed %d" % seed)
 PARTITIONS = 2
-config = "projection:\n  run: all\nexchange:\n  partitions: %d\ncheckpoint_bytes: 1MB\nsegment_bytes: 1MB\nsnapshot_bytes: 64KB\n" % PARTITIONS
+config = "projection:\n  run: exchange.history\nexchange:\n  partitions: %d\ncheckpoint_bytes: 1MB\nsegment_bytes: 1MB\nsnapshot_bytes: 64KB\n" % PARTITIONS
 
 with Node(start=False, config=config) as node:
     database = os.path.join(node.data, "projections", "exchange.db")

@@ -10,7 +10,7 @@ tap = Tap()
 seed = int(os.environ.get("WEIR_SEED", random.randrange(1 << 30)))
 tap.note("seed %d" % seed)
 PARTITIONS = 2
-config = "projection:\n  run: all\nexchange:\n  partitions: %d\n" % PARTITIONS
+config = "projection:\n  run: exchange.history\nexchange:\n  partitions: %d\n" % PARTITIONS
 
 
 def trade(node, more):

@@ -38,7 +38,7 @@ def is_unlocked(path):
 
 
 def try_takeover(what, url, rows_of, is_free):
-    config = "projection:\n  run: all\n  url: %s\n  timeout: 2s\nexchange:\n  partitions: %d\n  ouch: 127.0.0.1:0\n" % (url, PARTITIONS)
+    config = "projection:\n  run: exchange.history\n  url: %s\n  timeout: 2s\nexchange:\n  partitions: %d\n  ouch: 127.0.0.1:0\n" % (url, PARTITIONS)
     with Node(config=config) as first, Node(config=config, start=False) as second:
         define_all(first)
         trader = Trader(first, seed)
