@@ -83,6 +83,11 @@ void rows_call(struct http_call *call, const struct weir_request *request) {
     uint32_t index;
     enum weir_error e = find_projection(call, &index);
     if (!e) e = read_search(call->route->row, request->message, &search);
+    if (!e && !projection_has_records(lane->edge->projection, index)) {
+        service_outcome(
+            call->conn, call->turn, &(struct host_delivery){.kind = HOST_ANSWER, .status = 200, .text = ""});
+        return;
+    }
     if (!e) {
         struct host_origin origin = http_wait(call, service_outcome);
         metric_add(&lane->metrics.queries, 1);

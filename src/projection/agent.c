@@ -170,6 +170,10 @@ uint64_t projection_rebuild(struct projection_agent *a, uint32_t i) {
 
 /* ---- questions ---- */
 
+bool projection_has_records(const struct projection_agent *agent, uint32_t i) {
+    return follower_has_records(&agent->entries[i]->follower);
+}
+
 enum weir_error projection_ask(struct projection_agent *a, uint32_t lane, int wake_poller, uint32_t i,
     const struct search *search, struct host_origin origin) {
     return reader_ask(&a->reader, lane, wake_poller, i, search, origin);

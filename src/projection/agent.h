@@ -66,6 +66,8 @@ int projection_find(const struct projection_agent *agent, struct weir_slice name
 uint64_t projection_rebuild(struct projection_agent *agent, uint32_t i);
 
 /* ---- questions about rows, from a lane ---- */
+bool projection_has_records(
+    const struct projection_agent *agent, uint32_t i); /* if not, there are no rows, and no tables */
 /* As reader_ask: the answer comes by projection_answers, in a cycle of the lane for which its poller is woken. */
 WEIR_MUST enum weir_error projection_ask(struct projection_agent *agent, uint32_t lane, int wake_poller, uint32_t i,
     const struct search *search, struct host_origin origin);

@@ -32,6 +32,12 @@ static uint64_t lag_of(const struct follower_part *part) {
     return high > part->stored ? high - part->stored : 0;
 }
 
+bool follower_has_records(const struct follower *f) {
+    for (uint32_t i = 0; i < f->part_count; i++)
+        if (high_of(&f->parts[i]) > 0) return true;
+    return false;
+}
+
 uint64_t follower_lag(const struct follower *f) {
     uint64_t lag = 0;
     for (uint32_t i = 0; i < f->part_count; i++)
@@ -411,6 +417,7 @@ static void succeeded(struct follower *f) {
 
 static enum weir_error step(struct follower *f, uint32_t *ret_records) {
     enum weir_error e = WEIR_OK;
+    if (!f->database && !follower_has_records(f)) return WEIR_OK; /* an idle node carries no database's library */
     if (!f->database) {
         e = connect_database(f);
         check_all(f, &e);

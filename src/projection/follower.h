@@ -91,6 +91,8 @@ void follower_close(struct follower *follower); /* accepts a zeroed one */
 uint32_t follower_work(struct follower *follower);
 /* All rows again, from the topic's first record. */
 WEIR_MUST enum weir_error follower_rebuild(struct follower *follower);
+/* Until the topic has its first record no database is opened. Any thread. */
+bool follower_has_records(const struct follower *follower);
 uint64_t follower_lag(const struct follower *follower); /* records */
 
 #endif

@@ -171,6 +171,21 @@ static void rows_are_those_of_the_records(void **state) {
 }
 
 /* Call by call, and each kind of failure there: before anything happened, and behind a commit that did. */
+static void a_topic_without_records_opens_no_database(void **state) {
+    (void)state;
+    struct bench *b = calloc(1, sizeof *b);
+    begin(b);
+    follower_work(&b->f);
+    assert_int_equal(fake.opens, 0);
+    assert_int_equal(b->f.state, FOLLOWER_RUNNING);
+    add_records(b, 1);
+    catch_up(b);
+    assert_int_equal(fake.opens, 1);
+    check_rows(b);
+    end(b);
+    free(b);
+}
+
 static void a_failure_at_any_call_loses_and_doubles_nothing(void **state) {
     (void)state;
     static const enum weir_error errors[] = {WEIR_E_CLOSED, WEIR_E_LOCKED, WEIR_E_NO_SPACE, WEIR_E_PERMISSION,
@@ -300,6 +315,7 @@ static void a_newer_weirs_tables_are_refused(void **state) {
     (void)state;
     struct bench *b = calloc(1, sizeof *b);
     begin(b);
+    add_records(b, 1);
     fake.now = (struct fake_state){.exists = true, .epoch = 4, .version = 1, .migration = 3};
     follower_work(&b->f);
     assert_int_equal(b->f.state, FOLLOWER_REFUSED);
@@ -307,6 +323,7 @@ static void a_newer_weirs_tables_are_refused(void **state) {
     assert_int_equal(fake.now.epoch, 4);
     end(b);
     begin(b);
+    add_records(b, 1);
     fake.now = (struct fake_state){.exists = true, .epoch = 4, .version = 2, .migration = 2};
     follower_work(&b->f);
     assert_int_equal(b->f.state, FOLLOWER_REFUSED);
@@ -382,6 +399,7 @@ static void a_row_that_is_refused_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_those_of_the_records),
+        cmocka_unit_test(a_topic_without_records_opens_no_database),
         cmocka_unit_test(a_failure_at_any_call_loses_and_doubles_nothing),
         cmocka_unit_test(a_database_that_stays_away_is_told_of_once_and_asked_more_and_more_rarely),
         cmocka_unit_test(who_was_overtaken_writes_no_more),

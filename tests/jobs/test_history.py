@@ -47,6 +47,8 @@ def expected(node):
 
 
 with Node(args=["--only", "jobs", "--set", "jobs.partitions=%d" % PARTITIONS]) as node:
+    tap.equal(history(node), [], "a node that never had a job answers with none")
+    tap.ok(not os.path.exists(os.path.join(node.data, "projections", "jobs.db")), "and has opened no database for that")
     done = push(node, queue="mails", tags=["x"], tenant="t1", jid="mine")
     dead = push(node, queue="mails", attemptsMax=1)
     kept = push(node, queue="other", delayMs=3600000)
