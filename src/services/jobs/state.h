@@ -35,6 +35,7 @@ enum jobs_setting {
     JOBS_SET_BACKOFF,
     JOBS_SET_BACKOFF_MAX,
     JOBS_SET_WORKER_TIMEOUT,
+    JOBS_SET_WIRE,
     JOBS_SET_COUNT
 };
 
