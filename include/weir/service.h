@@ -195,7 +195,8 @@ struct weir_route {
     uint16_t type;
     const char *partition_by;
     const struct weir_protocol *protocol; /* SOCKET */
-    const struct weir_select *select;     /* ROWS */
+    const char *verb; /* on the command line: `weir SERVICE VERB`, of services in the binary; NULL: it is not there */
+    const struct weir_select *select; /* ROWS */
 };
 
 /* A TCP listener that speaks a protocol of the service's own (see weir/gateway.h). */

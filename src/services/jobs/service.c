@@ -1,6 +1,7 @@
 /* The declaration of jobs. */
 #include "jobs/event.h"
 #include "jobs/fold.h"
+#include "jobs/gateway_wire.h"
 #include "jobs/history.h"
 #include "jobs/print.h"
 #include "jobs/routes.h"
@@ -37,6 +38,8 @@ static const struct weir_setting settings[] = {
         true},
     [JOBS_SET_WORKER_TIMEOUT] = {"worker_timeout", WEIR_SETTING_DURATION, "60s", 1000000000, 0,
         "Silence of a worker that beats after which its leases end.", true, true},
+    [JOBS_SET_WIRE] = {"wire", WEIR_SETTING_TEXT, "off", 0, 0,
+        "HOST:PORT of the binary protocol; off: none. Port 0 picks a free one."},
     [JOBS_SET_HISTORY_KEEP] = {"history_keep", WEIR_SETTING_DURATION, "180d", 0, 0,
         "How long the projection jobs.history keeps jobs after their end, and transitions; 0s: for ever."},
     {0},
@@ -75,6 +78,11 @@ static const struct weir_topic topics[] = {
     {0},
 };
 
+static const struct weir_listener listeners[] = {
+    {"wire", "the commands as they are in the log, for workers and producers in bulk", "wire", &jobs_wire_protocol},
+    {0},
+};
+
 static const struct weir_metric metrics[] = {
     [JOBS_METRIC_PUSHED] = {"pushed_total", WEIR_METRIC_COUNTER, "Jobs pushed."},
     [JOBS_METRIC_DONE] = {"done_total", WEIR_METRIC_COUNTER, "Jobs done."},
@@ -107,6 +115,7 @@ const struct weir_service weir_service_jobs = {
     .settings = settings,
     .topics = topics,
     .routes = jobs_routes,
+    .listeners = listeners,
     .metrics = metrics,
     .reasons = jobs_reasons,
     .output_bytes_max = JOBS_OUTPUT_BYTES_MAX,

@@ -70,7 +70,8 @@ static bool job_is_whole(const struct jobs *s, const struct job *job) {
     uint32_t used = h->jobs_used;
     if (!in(job->next, used)) return false;
     if (job->id == 0) return true;
-    bool blob = job->bytes <= (uint64_t)s->blob.head->pages_used << 11;
+    size_t names = (size_t)job->jid_size + job->unique_size + job->tags_size;
+    bool blob = names == 0 || blob_is_block(&s->blob, job->bytes, names);
     return blob && in(job->previous, used) && in(job->time.next, used) && in(job->time.previous, used) &&
            in(job->flow, h->flows_used) && in(job->worker, h->workers_used) && in(job->unique, h->uniques_used) &&
            job->queue < h->names_used[JOBS_NAME_QUEUE] && job->type < h->names_used[JOBS_NAME_TYPE] &&
@@ -87,8 +88,17 @@ static bool head_is_whole(const struct jobs *s, const struct saved_head *saved) 
            in(h->dead_first, h->jobs_used) && in(h->dead_last, h->jobs_used);
 }
 
+static bool names_are_whole(const struct jobs *s) {
+    for (uint32_t k = 0; k < JOBS_NAME_KINDS; k++)
+        for (uint32_t i = 0; i < s->head->names_used[k]; i++)
+            if (s->names[k][i].size < 1 || s->names[k][i].size > JOBS_NAME_MAX) return false;
+    for (uint32_t i = 0; i < s->head->workers_used; i++)
+        if (s->workers[i].size > JOBS_NAME_MAX) return false;
+    return true;
+}
+
 static enum weir_error check(const struct jobs *s, const struct saved_head *saved) {
-    bool whole = head_is_whole(s, saved);
+    bool whole = head_is_whole(s, saved) && names_are_whole(s);
     for (uint32_t i = 0; whole && i < s->head->jobs_used; i++)
         whole = job_is_whole(s, &s->jobs[i]);
     return whole ? WEIR_OK : weir_error_context(WEIR_E_CORRUPT, "jobs: the snapshot's tables do not fit together");
