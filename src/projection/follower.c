@@ -53,13 +53,20 @@ static void measure(struct follower *f) {
     metric_set(&f->metrics.up, f->state == FOLLOWER_RUNNING);
 }
 
-/* Retention waits for what is not safe in the database yet, as long as the partition is not too large for that. */
+/* Of the records that are not safe in the database yet, if all of the partition's are of one size. */
+static uint64_t bytes_waiting(const struct follower_part *part) {
+    uint64_t bytes = atomic_load_explicit(&part->partition->bytes, memory_order_relaxed);
+    uint64_t start = atomic_load_explicit(&part->partition->start, memory_order_acquire), high = high_of(part);
+    uint64_t from = part->settled > start ? part->settled : start;
+    return high > from ? (uint64_t)((double)bytes * (double)(high - from) / (double)(high - start)) : 0;
+}
+
+/* Retention waits for them, as long as they are not too many for that. */
 static void hold(struct follower *f) {
     for (uint32_t i = 0; i < f->part_count; i++) {
         struct log_partition *p = f->parts[i].partition;
-        uint64_t bytes = atomic_load_explicit(&p->bytes, memory_order_relaxed);
-        bool too_large = bytes > p->topic->config.retention_bytes + f->hold_bytes;
-        atomic_store_explicit(&p->hold, too_large ? UINT64_MAX : f->parts[i].settled, memory_order_release);
+        bool too_many = bytes_waiting(&f->parts[i]) > p->topic->config.retention_bytes + f->hold_bytes;
+        atomic_store_explicit(&p->hold, too_many ? UINT64_MAX : f->parts[i].settled, memory_order_release);
     }
 }
 

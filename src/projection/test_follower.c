@@ -345,7 +345,13 @@ static void retention_waits_for_what_was_not_settled(void **state) {
     follower_work(&b->f);
     assert_true(fake.settles > 0);
     assert_int_equal(atomic_load(&p->hold), atomic_load(&p->high));
-    b->f.hold_bytes = 0; /* the partition is beyond what may wait */
+    b->f.hold_bytes = 0;
+    follower_work(&b->f);
+    assert_int_equal(atomic_load(&p->hold), atomic_load(&p->high)); /* nothing waits */
+    fake.fail_at = 1;
+    fake.fail_count = UINT64_MAX / 2;
+    fake.error = WEIR_E_CLOSED;
+    add_records(b, 1); /* and now more does than may */
     follower_work(&b->f);
     assert_true(atomic_load(&p->hold) == UINT64_MAX);
     end(b);
