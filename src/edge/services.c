@@ -204,7 +204,7 @@ static void put_projections(struct json_writer *w, const struct weir_service *se
         json_put_bool(w, "onRequest", p->on_request);
         json_write_key(w, "tables");
         json_write_array_open(w);
-        for (const struct weir_table *t = p->tables; t->name; t++) {
+        for (const struct weir_table *t = p->tables; t && t->name; t++) {
             json_write_object_open(w);
             json_put_text(w, "name", t->name);
             json_put_text(w, "summary", t->summary);

@@ -222,6 +222,7 @@ static struct follower_part *refused_part(struct follower *f) {
 static enum weir_error fill(struct follower *f) {
     enum weir_error e = WEIR_OK;
     struct follower_part *refused = refused_part(f);
+    WEIR_ASSERT(f->part_count > 0);
     if (refused) {
         f->records_max = 1;
         return fill_from(f, refused);

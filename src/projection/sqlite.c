@@ -238,7 +238,7 @@ static void read_row(
 static enum weir_error select_rows(struct database *database, const char *sql, const struct database_value *values,
     uint32_t count, database_row_fn fn, void *ctx) {
     struct sqlite *s = sqlite_of(database);
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     struct database_value row[DATABASE_VALUES_MAX];
     s->until_ns = s->sys->mono_ns(s->sys) + s->timeout_ns;
     enum weir_error e = prepare(s, sql, &statement);
@@ -261,7 +261,7 @@ static enum weir_error select_rows(struct database *database, const char *sql, c
 static enum weir_error run(
     struct database *database, const char *sql, const struct database_value *values, uint32_t count) {
     struct sqlite *s = sqlite_of(database);
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     enum weir_error e = prepare(s, sql, &statement);
     if (!e) e = bind_all(s, statement, values, count);
     if (e) return e;
