@@ -20,6 +20,7 @@
 #define WEIR_PLUGIN_H
 #include <weir/effect.h>
 #include <weir/gateway.h>
+#include <weir/projection.h>
 #include <weir/service.h>
 
 #define WEIR_API_MAJOR 1
@@ -41,6 +42,12 @@ enum weir_plugin_struct {
     WEIR_PLUGIN_REASON,
     WEIR_PLUGIN_TOOL,
     WEIR_PLUGIN_EFFECT, /* since 1.1 */
+    WEIR_PLUGIN_PROJECTION,
+    WEIR_PLUGIN_TABLE,
+    WEIR_PLUGIN_COLUMN,
+    WEIR_PLUGIN_MIGRATION,
+    WEIR_PLUGIN_SELECT,
+    WEIR_PLUGIN_FILTER,
     WEIR_PLUGIN_STRUCT_COUNT
 };
 
@@ -59,7 +66,9 @@ struct weir_plugin {
             sizeof(struct weir_service), sizeof(struct weir_setting), sizeof(struct weir_topic),                       \
                 sizeof(struct weir_record_type), sizeof(struct weir_emit_row), sizeof(struct weir_route),              \
                 sizeof(struct weir_listener), sizeof(struct weir_protocol), sizeof(struct weir_metric),                \
-                sizeof(struct weir_reason), sizeof(struct weir_tool), sizeof(struct weir_effect_row)                   \
+                sizeof(struct weir_reason), sizeof(struct weir_tool), sizeof(struct weir_effect_row),                  \
+                sizeof(struct weir_projection), sizeof(struct weir_table), sizeof(struct weir_column),                 \
+                sizeof(struct weir_migration), sizeof(struct weir_select), sizeof(struct weir_filter)                  \
         }                                                                                                              \
     }
 

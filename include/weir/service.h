@@ -160,13 +160,14 @@ struct weir_request {
      * off. The fold sees neither it nor the principal: encode puts into the command what the fold must know. */
     const char *tenant;
 };
-/* 8-byte aligned, freed after the request; NULL: too large (64 KB) */
+/* 8-byte aligned, freed after the request; NULL: too large (4 MB) */
 void *weir_scratch(const struct weir_request *request, size_t size);
 
 enum weir_route_kind {
     WEIR_ROUTE_COMMAND, /* encode -> log -> apply -> weir_reply -> decode */
     WEIR_ROUTE_QUERY,   /* reads the live state between records; answered once what it saw is durable */
     WEIR_ROUTE_SOCKET,  /* WebSocket: a gateway protocol in message mode */
+    WEIR_ROUTE_ROWS,    /* reads rows of a projection in its database, see weir/projection.h */
 };
 struct weir_answer;                                                   /* a query's answer being written */
 void *weir_answer_room(struct weir_answer *answer, size_t size);      /* grows; NULL: larger than the limit (1 MB) */
@@ -174,6 +175,7 @@ void weir_answer_commit(struct weir_answer *answer, size_t size);     /* bytes r
 void weir_answer_status(struct weir_answer *answer, uint16_t status); /* default 200 */
 
 struct weir_protocol;
+struct weir_select;
 struct weir_route {
     enum weir_route_kind kind;
     const char *method; /* "GET", "POST", "DELETE", "PATCH", "PUT" */
@@ -194,6 +196,8 @@ struct weir_route {
     uint16_t type;
     const char *partition_by;
     const struct weir_protocol *protocol; /* SOCKET */
+    const char *verb; /* on the command line: `weir SERVICE VERB`, of services in the binary; NULL: it is not there */
+    const struct weir_select *select; /* ROWS */
 };
 
 /* A TCP listener that speaks a protocol of the service's own (see weir/gateway.h). */
@@ -237,6 +241,7 @@ struct weir_open {
     const struct weir_setting_value *capacity;
 };
 
+struct weir_projection;
 struct weir_service {
     const char *name, *summary;
     uint32_t version;         /* of the fold: raised whenever the same records would give other outputs or state */
@@ -278,6 +283,7 @@ struct weir_service {
      */
     const struct weir_effect_row *effects;
     uint32_t effects_max; /* effects of one apply never exceed it; at most WEIR_EFFECTS_MAX */
+    const struct weir_projection *projections; /* outputs as rows of a database, see weir/projection.h */
 };
 #define WEIR_REPLIES_MAX 256
 #define WEIR_EFFECTS_MAX 1024

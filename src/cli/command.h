@@ -117,6 +117,7 @@ extern const struct cli_command cli_effects_commands[];
 extern const struct cli_command cli_gate_commands[];
 extern const struct cli_command cli_log_commands[];
 extern const struct cli_command cli_load_commands[];
+extern const struct cli_command cli_projection_commands[];
 extern const struct cli_command cli_backup_commands[];
 extern const struct cli_command cli_tls_commands[];
 extern const struct cli_command cli_token_commands[];

@@ -19,6 +19,7 @@ const struct cli_command *const cli_tables[] = {
     cli_gate_commands,
     cli_log_commands,
     cli_load_commands,
+    cli_projection_commands,
     cli_backup_commands,
     cli_tls_commands,
     cli_token_commands,

@@ -2,6 +2,7 @@
 #include "cli/tls.h"
 #include "edge/edge.h"
 #include "otlp/agent.h"
+#include "projection/agent.h"
 
 #include <stdlib.h>
 
@@ -135,6 +136,7 @@ enum weir_error configuration_load(struct sys *sys, const struct configuration *
     if (c->self_signed && mistakes->count == 0) self_sign(sys, settings, mistakes);
     enum sys_commit_path path;
     if (settings_journal_write(settings, &path) != WEIR_OK) mistakes_add(mistakes, weir_error_text());
+    if (projection_check(settings, services->all) != WEIR_OK) mistakes_add(mistakes, weir_error_text());
     edge_check(sys, settings, services->all, c->at_start, mistakes_add, mistakes);
     otlp_check(sys, settings, configuration_trace_headers(), mistakes_add, mistakes);
     if (mistakes->count == 0) {

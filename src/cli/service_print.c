@@ -3,6 +3,7 @@
 #include "cli/term.h"
 #include "edge/services.h"
 #include <stdio.h>
+#include <weir/projection.h>
 
 static const char *origin_of(const struct cli_services *services, uint32_t i) {
     return services->paths[i] ? services->paths[i] : "built in";
@@ -37,11 +38,21 @@ void service_print_list(const struct cli_services *services, bool json) {
             services->all[i]->summary);
 }
 
+static void print_projections_of(const struct weir_service *s) {
+    if (s->projections && s->projections->name) printf("\nprojections\n");
+    for (const struct weir_projection *p = s->projections; p && p->name; p++) {
+        printf("  %s.%s of %s: %s\n", s->name, p->name, s->topics[p->topic].name, p->summary);
+        for (const struct weir_table *t = p->tables; t && t->name; t++)
+            printf("    table %-26s %s\n", t->name, t->summary);
+    }
+}
+
 static void print_text_of(const struct weir_service *s) {
     printf(
         "%s, version %u, replays from version %u: %s\n\ntopics\n", s->name, s->version, s->version_replays, s->summary);
     for (const struct weir_topic *t = s->topics; t && t->name; t++)
         printf("  %-28s %-6s %s\n", t->name, t->role == WEIR_TOPIC_INPUT ? "input" : "output", t->summary);
+    print_projections_of(s);
     printf("\nroutes\n");
     for (const struct weir_route *r = s->routes; r && r->path; r++)
         printf("  %-6s %-44s %s\n", r->method ? r->method : "GET", r->path, r->summary ? r->summary : "");

@@ -8,6 +8,7 @@
 #include "edge/edge.h"
 #include "edge/logline.h"
 #include "otlp/agent.h"
+#include "projection/agent.h"
 #include "sys/shared_pool.h"
 #include <signal.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ struct node {
     struct backup_agent *backup;
     struct otlp_agent *otlp;
     struct shared_pool pool;
+    struct projection_agent *projection;
     struct metric_registry *metrics;
     struct cli_services known;
     const struct weir_service *services[CLI_SERVICES_MAX + 1]; /* those that run */
@@ -145,6 +147,33 @@ static enum weir_error open_traces(struct node *node) {
     return otlp_agent_open(&options, &node->otlp);
 }
 
+static void report_projection(void *ctx, bool failed, const char *sentence) {
+    const struct node *node = ctx;
+    const struct logline_field field = LOGLINE_TEXT("text", sentence);
+    logline_fields(edge_log(node->edge), failed ? LOGLINE_ERROR : LOGLINE_INFO,
+        failed ? "projection_failed" : "projection", &field, 1);
+}
+
+/* The host has made the topics, and the log's agents do not run yet. */
+static enum weir_error open_projections(struct node *node) {
+    char host[64] = "", owner[128];
+    (void)gethostname(host, sizeof host - 1);
+    snprintf(owner, sizeof owner, "process %u on %s", node->sys->process_id(node->sys), host);
+    const struct projection_options options = {
+        .sys = node->sys,
+        .log = node->log,
+        .host = node->host,
+        .settings = node->settings,
+        .owner = owner,
+        .metrics = node->metrics,
+        .report = report_projection,
+        .report_ctx = node,
+    };
+    enum weir_error e = projection_agent_open(&options, &node->projection);
+    if (!e) edge_set_projection(node->edge, node->projection);
+    return e;
+}
+
 static enum weir_error reload(void *ctx, char *text, size_t size) {
     return reload_run(&((struct node *)ctx)->reload, text, size);
 }
@@ -193,15 +222,18 @@ static enum weir_error open_node(struct node *node) {
     node->reload.edge = node->edge;
     node->reload.host = node->host;
     node->reload.otlp = node->otlp;
+    if (e == WEIR_OK) e = open_projections(node);
     if (e == WEIR_OK) e = log_start(node->log);
     if (e == WEIR_OK) e = host_start(node->host);
+    if (e == WEIR_OK) e = projection_agent_start(node->projection);
     if (e == WEIR_OK) e = backup_agent_start(node->backup);
     if (e == WEIR_OK) e = otlp_agent_start(node->otlp);
     return e;
 }
 
 static void close_node(struct node *node) {
-    backup_agent_close(node->backup); /* it reads the log */
+    backup_agent_close(node->backup); /* it reads the log, as do the projections */
+    projection_agent_close(node->projection);
     if (node->host) host_close(node->host);
     otlp_agent_close(node->otlp); /* lanes wrote to its tracer */
     if (node->log) log_close(node->log);
@@ -276,6 +308,7 @@ static void stop(struct node *node) {
             break;
         }
     backup_agent_stop(node->backup);
+    projection_agent_stop(node->projection);
     host_stop(node->host);
     otlp_agent_stop(node->otlp);
     log_stop(node->log);

@@ -8,6 +8,7 @@
 #include "edge/desk.h"
 #include "edge/effects.h"
 #include "edge/openapi.h"
+#include "edge/projections.h"
 #include "edge/services.h"
 #include "edge/token_routes.h"
 #include "edge/topics.h"
@@ -244,6 +245,13 @@ const struct route_built_in admin_routes[] = {
         backups_get},
     {"POST", "/v1/backup", ROUTE_NODE_ADMIN, "node", "Begins a backup; it has ended when GET says finished >= number",
         backups_post},
+    {"GET", "/v1/projections", ROUTE_NODE_READ, "node",
+        "The projections that run here: state, lag, where their rows are", projections_list},
+    {"GET", "/v1/projections/{name}", ROUTE_NODE_READ, "node", "One projection, with its position in each partition",
+        projection_get},
+    {"POST", "/v1/projections/{name}/rebuild", ROUTE_NODE_ADMIN, "node",
+        "Makes all its rows again; it was done when GET says rebuilds >= number", projection_rebuild_post,
+        .query = "partial"},
     {"GET", "/v1/services", ROUTE_NODE_READ, "services", "The services that run here, with what stands in them",
         services_list},
     {"GET", "/v1/services/{name}", ROUTE_SERVICE_READ, "services",

@@ -5,6 +5,7 @@
 #include "edge/http_session.h"
 #include "edge/openapi.h"
 #include "edge/transcode.h"
+#include "projection/search.h"
 
 #include <stdio.h>
 
@@ -25,7 +26,9 @@ static enum weir_error check_row(
         return weir_error_context(WEIR_E_CONFIG,
             "%s: the route %s is partitioned by %s, which its request does not have", service->name, row->path,
             row->partition_by);
-    return WEIR_OK;
+    if (row->kind != WEIR_ROUTE_ROWS) return WEIR_OK;
+    enum weir_error e = search_check(row->select, type, row->response);
+    return e ? weir_error_wrap(e, "%s: the route %s", service->name, row->path) : WEIR_OK;
 }
 
 static enum weir_error add_service_routes(struct edge *edge, uint32_t index) {
@@ -255,6 +258,10 @@ enum weir_error edge_open(const struct edge_options *options, struct edge **ret_
 
 void edge_set_backup(struct edge *edge, struct backup_agent *backup) {
     edge->backup = backup;
+}
+
+void edge_set_projection(struct edge *edge, struct projection_agent *projection) {
+    edge->projection = projection;
 }
 
 const struct host_edge *edge_side(const struct edge *edge) {

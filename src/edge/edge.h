@@ -22,6 +22,7 @@
 
 struct edge;
 struct backup_agent;
+struct projection_agent;
 
 struct edge_options {
     struct sys *sys;
@@ -47,6 +48,8 @@ WEIR_MUST enum weir_error edge_open(const struct edge_options *options, struct e
 /* Before host_start: the node's backups, for /v1/backup and /metrics; NULL: there are none. They need the log, which is
  * opened after the listeners. */
 void edge_set_backup(struct edge *edge, struct backup_agent *backup);
+/* The same for its projections: /v1/projections, and routes that read rows. */
+void edge_set_projection(struct edge *edge, struct projection_agent *projection);
 const struct host_edge *edge_side(const struct edge *edge); /* for host_options.edge */
 /* "weir ready http=127.0.0.1:7070 exchange.ouch=127.0.0.1:9879": names and real addresses, no newline. Returns bytes
  * needed. */

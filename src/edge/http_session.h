@@ -122,5 +122,7 @@ void http_trace_end(struct conn *conn, struct http_turn *turn, int status); /* 0
 
 /* service_call.c: a route of a service. */
 void service_call(struct http_call *call);
+/* The reply's or answer's bytes through the route's decode; for http_wait. */
+void service_outcome(struct conn *conn, struct http_turn *turn, const struct host_delivery *delivery);
 
 #endif

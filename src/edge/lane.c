@@ -3,6 +3,7 @@
 
 #include "edge/desk.h"
 #include "edge/http_session.h"
+#include "edge/rows_call.h"
 
 #define LISTENER_TOKEN   (1ull << 62)
 #define ACCEPTS_AT_ONCE  64u
@@ -299,6 +300,7 @@ uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns) {
     }
     uint64_t auth_next = auth_cycle(lane);
     uint64_t desk_next = desk_cycle(lane);
+    rows_cycle(lane);
     if (lane->stalled_head != EDGE_SLOT_NONE) retry_stalled(lane);
     run_timers(lane);
     flush_dirty(lane);

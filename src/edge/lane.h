@@ -147,8 +147,9 @@ struct edge {
     const struct weir_setting_value *node; /* settings, by enum node_setting */
     uint32_t service_count;
     struct host_edge side;
-    struct backup_agent *backup; /* NULL: none */
-    struct host *host;           /* known when the first lane has started */
+    struct backup_agent *backup;         /* NULL: none */
+    struct projection_agent *projection; /* NULL: none */
+    struct host *host;                   /* known when the first lane has started */
     struct logline log;
     struct routes routes;
     struct auth auth;

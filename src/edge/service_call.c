@@ -2,6 +2,7 @@
  * state; what comes back becomes JSON, or a problem that names the service's reason. */
 #include "base/hash.h"
 #include "edge/http_session.h"
+#include "edge/rows_call.h"
 #include "edge/transcode.h"
 #include "host/answer.h"
 
@@ -169,8 +170,7 @@ static void answer_packed(
         conn, turn, &(struct http_answer){.status = status, .body = text_slice(&json.text), .replayed = replayed});
 }
 
-/* The reply's or answer's bytes through the route's decode. */
-static void on_outcome(struct conn *conn, struct http_turn *turn, const struct host_delivery *d) {
+void service_outcome(struct conn *conn, struct http_turn *turn, const struct host_delivery *d) {
     if (d->error) {
         int status = d->status >= 400 ? d->status : weir_error_http(d->error);
         if (status < 400) status = 500;
@@ -235,7 +235,7 @@ static void command_call(struct http_call *call, const struct weir_request *requ
     }
     if (!e && command.command.partition >= request->partition_count)
         e = weir_error_context(WEIR_E_INVALID, "there is no partition %u", command.command.partition);
-    command.origin = http_wait(call, on_outcome);
+    command.origin = http_wait(call, service_outcome);
     metric_add(&call->lane->metrics.commands, 1);
     if (!e) {
         e = host_submit(call->lane->host, &command);
@@ -260,7 +260,7 @@ static void query_call(struct http_call *call, const struct weir_request *reques
         query.partition = default_partition(row, request);
     if (!e && query.partition >= request->partition_count)
         e = weir_error_context(WEIR_E_INVALID, "there is no partition %u", query.partition);
-    query.origin = http_wait(call, on_outcome);
+    query.origin = http_wait(call, service_outcome);
     metric_add(&call->lane->metrics.queries, 1);
     if (!e) e = host_query(call->lane->host, &query);
     if (e) http_fail(call->conn, call->turn, e, NULL);
@@ -280,6 +280,8 @@ void service_call(struct http_call *call) {
         http_fail(call->conn, call->turn, e, NULL);
     else if (call->route->row->kind == WEIR_ROUTE_COMMAND)
         command_call(call, &request);
+    else if (call->route->row->kind == WEIR_ROUTE_ROWS)
+        rows_call(call, &request);
     else
         query_call(call, &request);
 }

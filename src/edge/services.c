@@ -4,6 +4,7 @@
 
 #include "base/units.h"
 #include "edge/desk.h"
+#include <weir/projection.h>
 
 /* ---- shared with /v1/node ---- */
 
@@ -177,8 +178,48 @@ static void put_metrics(struct json_writer *w, const struct weir_service *servic
     json_write_array_close(w);
 }
 
+static void put_columns(struct json_writer *w, const struct weir_table *table) {
+    static const char *const kinds[] = {"integer", "real", "text", "bytes"};
+    json_write_key(w, "columns");
+    json_write_array_open(w);
+    for (const struct weir_column *c = table->columns; c->name; c++) {
+        json_write_object_open(w);
+        json_put_text(w, "name", c->name);
+        json_put_text(w, "kind", kinds[c->kind]);
+        json_put_bool(w, "key", c->is_key);
+        json_put_text(w, "summary", c->summary);
+        json_write_object_close(w);
+    }
+    json_write_array_close(w);
+}
+
+static void put_projections(struct json_writer *w, const struct weir_service *service) {
+    json_write_key(w, "projections");
+    json_write_array_open(w);
+    for (const struct weir_projection *p = service->projections; p && p->name; p++) {
+        json_write_object_open(w);
+        json_put_text(w, "name", p->name);
+        json_put_text(w, "topic", service->topics[p->topic].name);
+        json_put_text(w, "summary", p->summary);
+        json_put_bool(w, "onRequest", p->on_request);
+        json_write_key(w, "tables");
+        json_write_array_open(w);
+        for (const struct weir_table *t = p->tables; t && t->name; t++) {
+            json_write_object_open(w);
+            json_put_text(w, "name", t->name);
+            json_put_text(w, "summary", t->summary);
+            put_columns(w, t);
+            json_write_object_close(w);
+        }
+        json_write_array_close(w);
+        json_write_object_close(w);
+    }
+    json_write_array_close(w);
+}
+
 void services_put_declaration(struct json_writer *w, const struct weir_service *service) {
     put_rows(w, service);
+    put_projections(w, service);
     put_ways_in(w, service);
     put_metrics(w, service);
 }

@@ -3,6 +3,7 @@
 #include "host/fold.h"
 #include <weir/effect.h>
 #include <weir/gateway.h>
+#include <weir/projection.h>
 
 struct check {
     const struct weir_service *service;
@@ -107,6 +108,26 @@ static void check_protocol(struct check *c, const char *where, const struct weir
         fault(c, "%s: its protocol has no on_bytes, or a receive_bytes_max of 0", where);
 }
 
+static void check_select(struct check *c, const struct weir_route *route) {
+    const struct weir_select *select = route->select;
+    uint32_t projections = 0, filters = 0;
+    while (c->service->projections && c->service->projections[projections].name)
+        projections++;
+    if (!select || select->projection >= projections) {
+        fault(c, "route %s has no .select, or its .projection is no row of .projections", route->path);
+        return;
+    }
+    for (const struct weir_filter *f = select->filters; f && f->field; f++, filters++)
+        if (!f->where || !strchr(f->where, '$'))
+            fault(c, "route %s: the filter %s has no $ in its .where", route->path, f->field);
+    if (filters > WEIR_FILTERS_MAX)
+        fault(c, "route %s has %u filters; at most %d", route->path, filters, WEIR_FILTERS_MAX);
+    if (!select->from || !select->key || !select->rows)
+        fault(c, "route %s: .select lacks .from, .key or .rows", route->path);
+    if (select->limit_max < 1 || select->limit_max > WEIR_ROWS_MAX)
+        fault(c, "route %s: .limit_max is %u; 1 to %d", route->path, select->limit_max, WEIR_ROWS_MAX);
+}
+
 static void check_routes(struct check *c) {
     const struct weir_service *s = c->service;
     char prefix[80];
@@ -115,10 +136,11 @@ static void check_routes(struct check *c) {
     for (const struct weir_route *row = s->routes; row && row->path; row++) {
         if (strncmp(row->path, prefix, t.size) != 0 || (row->path[t.size] != '/' && row->path[t.size] != 0))
             fault(c, "route %s: its path begins with %s/", row->path, prefix);
-        if (row->kind > WEIR_ROUTE_SOCKET) fault(c, "route %s is of kind %d, which there is not", row->path, row->kind);
+        if (row->kind > WEIR_ROUTE_ROWS) fault(c, "route %s is of kind %d, which there is not", row->path, row->kind);
         if (row->kind != WEIR_ROUTE_SOCKET && !row->method) fault(c, "route %s has no method", row->path);
         if (row->kind == WEIR_ROUTE_QUERY && !row->query) fault(c, "route %s is a query without .query", row->path);
         if (row->kind == WEIR_ROUTE_SOCKET) check_protocol(c, row->path, row->protocol);
+        if (row->kind == WEIR_ROUTE_ROWS) check_select(c, row);
     }
 }
 
@@ -187,6 +209,67 @@ static void check_effects(struct check *c) {
         fault(c, "it has effects, and .effects_max is %u; it is 1 to %u", s->effects_max, WEIR_EFFECTS_MAX);
 }
 
+static bool is_duration(const struct weir_service *s, const char *name) {
+    const struct weir_setting *row = find_setting(s, name);
+    return row && row->kind == WEIR_SETTING_DURATION;
+}
+
+static void check_columns(struct check *c, const struct weir_table *table) {
+    uint32_t count = 0, keys = 0;
+    bool has_time = !table->time_column;
+    for (const struct weir_column *row = table->columns; row && row->name; row++, count++) {
+        if (!is_name(row->name, 60))
+            fault(c, "table %s: column \"%s\" is not of a-z, 0-9 and _", table->name, row->name);
+        if (row->kind > WEIR_COLUMN_BYTES) fault(c, "table %s: column %s is of no kind", table->name, row->name);
+        keys += row->is_key;
+        has_time |=
+            table->time_column && strcmp(table->time_column, row->name) == 0 && row->kind == WEIR_COLUMN_INTEGER;
+    }
+    if (count > WEIR_COLUMNS_MAX) fault(c, "table %s has %u columns; at most %d", table->name, count, WEIR_COLUMNS_MAX);
+    if (keys == 0) fault(c, "table %s has no column with .is_key", table->name);
+    if (!has_time)
+        fault(c, "table %s: .time_column is \"%s\", and it has no INTEGER column of that name", table->name,
+            table->time_column);
+}
+
+static void check_tables(struct check *c, const struct weir_projection *p) {
+    uint32_t count = 0, number = 0;
+    size_t size = strlen(c->service->name);
+    for (const struct weir_table *t = p->tables; t && t->name; t++, count++) {
+        if (!is_name(t->name, 60) || strncmp(t->name, c->service->name, size) != 0 ||
+            (t->name[size] != '_' && t->name[size] != 0))
+            fault(c, "table %s: its name is %s, or begins with \"%s_\"", t->name, c->service->name, c->service->name);
+        check_columns(c, t);
+    }
+    if (count == 0 || count > WEIR_TABLES_MAX)
+        fault(c, "projection %s has %u tables; 1 to %d", p->name, count, WEIR_TABLES_MAX);
+    for (const struct weir_migration *m = p->migrations; m && m->summary; m++) {
+        if (m->number != ++number)
+            fault(c, "projection %s: migration %u stands where %u belongs", p->name, m->number, number);
+        if (!m->sql && !(m->sqlite && m->postgres))
+            fault(c, "projection %s: migration %u has neither .sql nor both of .sqlite and .postgres", p->name,
+                m->number);
+    }
+    if (number == 0) fault(c, "projection %s has no migrations", p->name);
+}
+
+static void check_projections(struct check *c) {
+    const struct weir_service *s = c->service;
+    uint32_t topics = 0;
+    while (s->topics && s->topics[topics].name)
+        topics++;
+    for (const struct weir_projection *p = s->projections; p && p->name; p++) {
+        if (!is_name(p->name, 40)) fault(c, "projection \"%s\": a name is of a-z, 0-9 and _, at most 40", p->name);
+        if (p->topic >= topics || s->topics[p->topic].role != WEIR_TOPIC_OUTPUT || s->topics[p->topic].in_memory)
+            fault(c, "projection %s: .topic is no row of an output that is kept on disk", p->name);
+        if (!p->project || !p->summary || p->version < 1)
+            fault(c, "projection %s has no .project, no .summary or no .version", p->name);
+        if (p->keep_setting && !is_duration(s, p->keep_setting))
+            fault(c, "projection %s: there is no setting of kind DURATION named \"%s\"", p->name, p->keep_setting);
+        check_tables(c, p);
+    }
+}
+
 enum weir_error declaration_check(
     const struct weir_service *service, void (*found)(void *ctx, const char *sentence), void *ctx) {
     struct check c = {.service = service, .found = found, .ctx = ctx};
@@ -200,6 +283,7 @@ enum weir_error declaration_check(
         check_routes(&c);
         check_rest(&c);
         check_effects(&c);
+        check_projections(&c);
     }
     return c.faults == 0 ? WEIR_OK : weir_error_context(WEIR_E_CONFIG, "%s", c.first);
 }

@@ -18,6 +18,12 @@ static const struct {
     [WEIR_PLUGIN_REASON] = {sizeof(struct weir_reason), offsetof(struct weir_reason, name)},
     [WEIR_PLUGIN_TOOL] = {sizeof(struct weir_tool), offsetof(struct weir_tool, name)},
     [WEIR_PLUGIN_EFFECT] = {sizeof(struct weir_effect_row), offsetof(struct weir_effect_row, name)},
+    [WEIR_PLUGIN_PROJECTION] = {sizeof(struct weir_projection), offsetof(struct weir_projection, name)},
+    [WEIR_PLUGIN_TABLE] = {sizeof(struct weir_table), offsetof(struct weir_table, name)},
+    [WEIR_PLUGIN_COLUMN] = {sizeof(struct weir_column), offsetof(struct weir_column, name)},
+    [WEIR_PLUGIN_MIGRATION] = {sizeof(struct weir_migration), offsetof(struct weir_migration, summary)},
+    [WEIR_PLUGIN_SELECT] = {sizeof(struct weir_select), 0},
+    [WEIR_PLUGIN_FILTER] = {sizeof(struct weir_filter), offsetof(struct weir_filter, field)},
 };
 
 struct taker {
@@ -62,6 +68,24 @@ static void *copy_rows(struct taker *t, enum weir_plugin_struct kind, const void
     return to;
 }
 
+static const struct weir_projection *copy_projections(struct taker *t, const struct weir_projection *from) {
+    struct weir_projection *projections = copy_rows(t, WEIR_PLUGIN_PROJECTION, from);
+    for (struct weir_projection *row = projections; row && row->name; row++) {
+        struct weir_table *tables = copy_rows(t, WEIR_PLUGIN_TABLE, row->tables);
+        for (struct weir_table *table = tables; table && table->name; table++)
+            table->columns = copy_rows(t, WEIR_PLUGIN_COLUMN, table->columns);
+        row->tables = tables;
+        row->migrations = copy_rows(t, WEIR_PLUGIN_MIGRATION, row->migrations);
+    }
+    return projections;
+}
+
+static const struct weir_select *copy_select(struct taker *t, const struct weir_select *from) {
+    struct weir_select *select = copy_one(t, WEIR_PLUGIN_SELECT, from);
+    if (select) select->filters = copy_rows(t, WEIR_PLUGIN_FILTER, select->filters);
+    return select;
+}
+
 static struct weir_service *copy_service(struct taker *t, const struct weir_service *from) {
     struct weir_service *s = copy_one(t, WEIR_PLUGIN_SERVICE, from);
     if (!s) return NULL;
@@ -76,13 +100,16 @@ static struct weir_service *copy_service(struct taker *t, const struct weir_serv
         row->types = copy_rows(t, WEIR_PLUGIN_RECORD_TYPE, row->types);
     s->topics = topics;
     struct weir_route *routes = copy_rows(t, WEIR_PLUGIN_ROUTE, s->routes);
-    for (struct weir_route *row = routes; row && row->path; row++)
+    for (struct weir_route *row = routes; row && row->path; row++) {
         row->protocol = copy_one(t, WEIR_PLUGIN_PROTOCOL, row->protocol);
+        row->select = copy_select(t, row->select);
+    }
     s->routes = routes;
     struct weir_listener *listeners = copy_rows(t, WEIR_PLUGIN_LISTENER, s->listeners);
     for (struct weir_listener *row = listeners; row && row->name; row++)
         row->protocol = copy_one(t, WEIR_PLUGIN_PROTOCOL, row->protocol);
     s->listeners = listeners;
+    s->projections = copy_projections(t, s->projections);
     return s;
 }
 

@@ -150,6 +150,23 @@ const struct weir_setting trace_settings[TRACE_SETTING_COUNT + 1] = {
     [TRACE_SETTING_COUNT] = {0},
 };
 
+const struct weir_setting projection_settings[PROJECTION_SETTING_COUNT + 1] = {
+    [PROJECTION_URL] = {"url", WEIR_SETTING_TEXT, "",
+        .summary = "Database of the projections: postgresql://USER@HOST/DATABASE, or sqlite:FOLDER for a file per "
+                   "service; empty: SQLite in the data folder."},
+    [PROJECTION_RUN] = {"run", WEIR_SETTING_TEXT, "default",
+        .summary = "Projections that run, separated by commas: default (those that services run by themselves), names "
+                   "as exchange.history beside it or instead; or all; or none."},
+    [PROJECTION_HOLD] = {"hold", WEIR_SETTING_BYTES, "1GB", 0, 0,
+        "Bytes per partition beyond a topic's retention that wait for a projection that is behind; what goes "
+        "unread after that is counted and reported."},
+    [PROJECTION_TIMEOUT] = {"timeout", WEIR_SETTING_DURATION, "30s", 100000000, 0,
+        "Time after which a database that does not answer is given up and tried again."},
+    [PROJECTION_QUERY_TIMEOUT] = {"query_timeout", WEIR_SETTING_DURATION, "5s", 10000000, 0,
+        "Time after which a question about rows, as a route asks it, is answered with 504."},
+    [PROJECTION_SETTING_COUNT] = {0},
+};
+
 struct settings_store { /* what settings_new hands out is its first member */
     struct settings settings;
     struct arena arena;
@@ -244,7 +261,7 @@ enum weir_error settings_new(const struct weir_service *const *services, struct 
     uint32_t count = 1;
     while (services && services[count - 1])
         count++;
-    count += 2; /* the last ones are the node's backups' and traces' */
+    count += 3; /* the last ones are the node's projections', backups' and traces' */
     struct settings_store *store = ARENA_NEW(&arena, struct settings_store);
     struct settings_group *groups = ARENA_NEW_ARRAY(&arena, struct settings_group, count);
     if (!store || !groups) {
@@ -252,9 +269,10 @@ enum weir_error settings_new(const struct weir_service *const *services, struct 
         return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the settings");
     }
     enum weir_error e = group_init(&groups[0], "", node_settings, &arena);
+    if (e == WEIR_OK) e = group_init(&groups[count - 3], PROJECTION_GROUP, projection_settings, &arena);
     if (e == WEIR_OK) e = group_init(&groups[count - 2], BACKUP_GROUP, backup_settings, &arena);
     if (e == WEIR_OK) e = group_init(&groups[count - 1], TRACE_GROUP, trace_settings, &arena);
-    for (uint32_t i = 1; i < count - 2 && e == WEIR_OK; i++)
+    for (uint32_t i = 1; i < count - 3 && e == WEIR_OK; i++)
         e = group_init(&groups[i], services[i - 1]->name, services[i - 1]->settings, &arena);
     if (e != WEIR_OK) {
         arena_done(&arena);

@@ -89,8 +89,20 @@ enum trace_setting {
 };
 extern const struct weir_setting trace_settings[TRACE_SETTING_COUNT + 1];
 
+/* Rows of the group "projection" (projection/agent.h); order is the enum. */
+#define PROJECTION_GROUP "projection"
+enum projection_setting {
+    PROJECTION_URL,
+    PROJECTION_RUN,
+    PROJECTION_HOLD,
+    PROJECTION_TIMEOUT,
+    PROJECTION_QUERY_TIMEOUT,
+    PROJECTION_SETTING_COUNT
+};
+extern const struct weir_setting projection_settings[PROJECTION_SETTING_COUNT + 1];
+
 struct settings_group {
-    const char *name; /* "" for the node, else the service, "backup" or "trace" */
+    const char *name; /* "" for the node, else the service, "projection", "backup" or "trace" */
     const struct weir_setting *rows;
     uint32_t count;
     struct weir_setting_value *values;
@@ -122,7 +134,7 @@ WEIR_MUST enum weir_error settings_journal_write(const struct settings *settings
 const struct weir_setting_value *settings_node(const struct settings *settings); /* indexed by enum node_setting */
 const struct weir_setting_value *settings_of(const struct settings *settings, const char *service); /* NULL: none */
 /* ---- reload ---- */
-#define SETTINGS_GROUPS_MAX 67 /* the node, services, backup and trace */
+#define SETTINGS_GROUPS_MAX 68 /* the node, services, projections, backups and traces */
 #define SETTINGS_ROWS_MAX   64 /* of a group that take part in a reload */
 struct settings_rows {         /* a set of rows: a bit per row of each group */
     uint64_t bits[SETTINGS_GROUPS_MAX];

@@ -186,6 +186,25 @@ def limits():
         tap.equal((api.book("AAA"), api.order("AAA", "BUY", 1, 1, account=99999).status), (book, 201), "and with more, which is used at once")
 
 
+def history():
+    """Of a projection, and so of a node that runs it."""
+    with Node(args=["--set", "exchange.ouch=off"]) as node:
+        api = Api(node)
+        answer = api("GET", "/history/orders")
+        tap.ok(answer.status == 501 and "projection.run" in answer.json()["detail"], "history without its projection says what to set", answer)
+        node.args += ["--set", "projection.run=default,exchange.history"]
+        node.restart()
+        api("POST", "/symbols", {"symbol": "AAA"})
+        api.order("AAA", "BUY", 100, 5, account=1)
+        taker = api.order("AAA", "SELL", 100, 5, account=2).json()["orderId"]
+        found = lambda: api("GET", "/history/executions", query="?account=2").json()["executions"]
+        node.wait_for(found, what="an execution in the history")
+        tap.equal([(e["orderId"], e["side"], e["price"], e["quantity"], e["isMaker"]) for e in found()], [(taker, "SELL", "100", "5", False)],
+                  "an execution is found by its account")
+        states = [(o["side"], o["state"], o["executed"]) for o in api("GET", "/history/orders", query="?symbol=AAA").json()["orders"]]
+        tap.equal(states, [("SELL", "filled", "5"), ("BUY", "filled", "5")], "and orders by their symbol, newest first")
+
+
 def read_events(node):
     return [(r["offset"], r["value"]) for r in node.get("/v1/topics/exchange.events/records?partition=0&offset=0&limit=1000").json()["records"]]
 
@@ -204,6 +223,7 @@ with Node(args=["--set", "exchange.ouch=off"]) as node:
     states(api)
     idempotency(node, api)
     tap.equal(node.stop(), 0, "the node stops cleanly")
+history()
 partitions()
 limits()
 all_tried()

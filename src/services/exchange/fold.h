@@ -30,6 +30,7 @@ enum exchange_setting {
     EXCHANGE_OPEN_MAX,
     EXCHANGE_OUCH,
     EXCHANGE_OUCH_CANCEL,
+    EXCHANGE_HISTORY_KEEP,
 };
 enum exchange_metric {
     EXCHANGE_METRIC_COMMANDS,

@@ -1,5 +1,6 @@
 /* The HTTP routes, one row each; their functions lie beside what they touch. */
 #include "exchange/routes.h"
+#include "exchange/history.h"
 #include "schema/exchange.pb-c.h"
 
 #define M(name) &weir__exchange__##name##__descriptor
@@ -159,5 +160,23 @@ const struct weir_route exchange_routes[] = {
         .summary = "WebSocket: market data as snapshot and increments, and order entry",
         .description = "JSON messages; see docs/exchange.md.",
         .protocol = &exchange_feed_protocol},
+    {.kind = WEIR_ROUTE_ROWS,
+        .method = "GET",
+        .path = "/v1/exchange/history/orders",
+        .summary = "Orders that were accepted, newest first",
+        .description =
+            "Rows of the projection exchange.history; what happened a moment ago may not be there yet. after "
+            "takes `next` of the page before.",
+        .request = M(order_search),
+        .response = M(order_rows),
+        .select = &exchange_select_orders},
+    {.kind = WEIR_ROUTE_ROWS,
+        .method = "GET",
+        .path = "/v1/exchange/history/executions",
+        .summary = "Executions, newest first",
+        .description = "As history/orders; each trade is there twice, once for each side.",
+        .request = M(execution_search),
+        .response = M(execution_rows),
+        .select = &exchange_select_executions},
     {0},
 };

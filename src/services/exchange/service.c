@@ -1,5 +1,6 @@
 /* The exchange's declaration. */
 #include "exchange/fold.h"
+#include "exchange/history.h"
 
 static const struct weir_setting settings[] = {
     [EXCHANGE_PARTITIONS] = {"partitions", WEIR_SETTING_UINT, "1", 1, 64,
@@ -16,6 +17,8 @@ static const struct weir_setting settings[] = {
         "HOST:PORT of the binary order entry gateway; off: none. Port 0 picks a free one.", false},
     [EXCHANGE_OUCH_CANCEL] = {"ouch_cancel_on_disconnect", WEIR_SETTING_BOOL, "false", 0, 0,
         "Cancel the open orders of a binary session when its connection ends.", false},
+    [EXCHANGE_HISTORY_KEEP] = {"history_keep", WEIR_SETTING_DURATION, "0s", 0, 0,
+        "Age at which executions and ended orders leave the projection exchange.history; 0s keeps them.", false},
     {0},
 };
 
@@ -110,4 +113,5 @@ const struct weir_service weir_service_exchange = {
     .digest = exchange_digest,
     .dump = exchange_dump,
     .tools = exchange_tools,
+    .projections = exchange_projections,
 };
