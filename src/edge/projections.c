@@ -27,7 +27,7 @@ static void put_facts(struct json_writer *w, const struct projection_agent *agen
     json_write_object_open(w);
     json_put_text(w, "name", f.name);
     json_put_text(w, "summary", f.summary);
-    json_put_text(w, "state", follower_state_name(f.state));
+    json_put_text(w, "state", f.state);
     json_put_text(w, "topic", f.topic);
     json_put_text(w, "database", f.database);
     json_put_text(w, "where", f.where);

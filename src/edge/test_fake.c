@@ -3,6 +3,7 @@
 
 #include "base/metric.h"
 #include "edge/logline.h"
+#include "projection/agent.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -324,6 +325,42 @@ void backup_agent_facts(const struct backup_agent *agent, struct backup_facts *r
 void backup_agent_refresh(struct backup_agent *agent) {
     (void)agent;
     fake.backups_refreshed++;
+}
+
+/* ---- projection/agent.h: none runs ---- */
+uint32_t projection_count(const struct projection_agent *agent) {
+    (void)agent;
+    return 0;
+}
+int projection_find(const struct projection_agent *agent, struct weir_slice name) {
+    (void)agent, (void)name;
+    return -1;
+}
+void projection_facts(const struct projection_agent *agent, uint32_t i, struct projection_facts *ret_facts) {
+    (void)agent, (void)i;
+    *ret_facts = (struct projection_facts){0};
+}
+void projection_position(
+    const struct projection_agent *agent, uint32_t i, uint32_t partition, struct projection_position *ret_position) {
+    (void)agent, (void)i, (void)partition;
+    *ret_position = (struct projection_position){0};
+}
+uint64_t projection_rebuild(struct projection_agent *agent, uint32_t i) {
+    (void)agent, (void)i;
+    return 0;
+}
+bool projection_has_records(const struct projection_agent *agent, uint32_t i) {
+    (void)agent, (void)i;
+    return false;
+}
+enum weir_error projection_ask(struct projection_agent *agent, uint32_t of_lane, int wake_poller, uint32_t i,
+    const struct search *search, struct host_origin origin) {
+    (void)agent, (void)of_lane, (void)wake_poller, (void)i, (void)search, (void)origin;
+    return WEIR_E_FULL;
+}
+void projection_answers(struct projection_agent *agent, uint32_t of_lane,
+    void (*deliver)(void *ctx, const struct host_delivery *delivery), void *ctx) {
+    (void)agent, (void)of_lane, (void)deliver, (void)ctx;
 }
 
 /* ---- log.h: no topics ---- */

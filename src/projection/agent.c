@@ -103,7 +103,7 @@ static void publish(struct projection_agent *a, struct entry *entry) {
     struct projection_facts *facts = &entry->facts;
     uint64_t time_ns = 0;
     lock(a);
-    facts->state = f->state;
+    facts->state = follower_state_name(f->state);
     memcpy(facts->error, f->error, sizeof facts->error);
     facts->epoch = (uint64_t)f->ledger.epoch;
     facts->records = metric_get(&f->metrics.records);
@@ -297,6 +297,7 @@ static enum weir_error add(struct projection_agent *a, const struct projection_o
     entry->facts.summary = projection->summary;
     entry->facts.topic = topic_name;
     entry->facts.database = f->kind->name;
+    entry->facts.state = follower_state_name(f->state);
     memcpy(entry->facts.name, f->name, sizeof f->name);
     snprintf(entry->facts.where, sizeof entry->facts.where, "%s", entry->where);
     enum weir_error e = follower_open(f, topic);
