@@ -152,7 +152,9 @@ static void send_report(struct hiring *h, struct actor *a, bool calm) {
                        : roll < 8 ? "/v1/jobs/fail"
                        : roll < 9 ? "/v1/jobs/return"
                                   : "/v1/jobs/extend";
-    snprintf(a->body, sizeof a->body, "{\"jobs\":[{\"id\":\"%s\",\"epoch\":%u}]}", a->id, a->epoch);
+    char id[sizeof a->id];
+    memcpy(id, a->id, sizeof id); /* gcc does not see that body ends in front of it */
+    snprintf(a->body, sizeof a->body, "{\"jobs\":[{\"id\":\"%s\",\"epoch\":%u}]}", id, a->epoch);
     post(a, ASK_REPORT, path, NULL);
 }
 
