@@ -1,9 +1,9 @@
 /* Effects as the fold keeps them: who starts, what a result does, and that a table which was saved and loaded at any
  * moment goes on as the other one would have. */
 #include "base/prng.h"
+#include "host/effects.h"
 #include "host/snapshot.h"
 #include "host/test_services.h"
-#include "host/effects.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -262,7 +262,10 @@ static void a_service_that_gained_effects_loads_what_it_saved_before(void **unus
     grown.topics = more_topics;
     grown.effects = rows;
     grown.effects_max = 1;
-    struct fold_options before = {.service = &left_service, .values = values, .initial = values, .partition_count = 2,
+    struct fold_options before = {.service = &left_service,
+        .values = values,
+        .initial = values,
+        .partition_count = 2,
         .idempotency = {.keys_max = 8, .age_ns_max = 1000}};
     struct fold_options after = before;
     after.service = &grown;
