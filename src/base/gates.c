@@ -117,7 +117,7 @@ bool weir_gates_each(struct weir_gates *gates, uint32_t *place, uint64_t *ret_ke
 
 bool weir_gates_valid(const struct weir_gates *gates, uint32_t capacity) {
     if (gates->capacity != capacity || gates->slots != slots_for(capacity) || gates->count > capacity) return false;
-    if (gates->count && gates->hand >= gates->count) return false;
+    if (gates->hand >= (gates->count ? gates->count : 1)) return false;
     const uint32_t *index = index_of(gates);
     uint32_t used = 0;
     for (uint32_t i = 0; i < gates->slots; i++) {

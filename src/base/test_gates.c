@@ -126,6 +126,10 @@ static void damaged_bytes_are_told_apart(void **unused) {
     assert_true(weir_gates_valid(t.gates, 8));
     assert_true(refused >= head_and_index - 4); /* of the hand some values are as good as others */
     free(t.memory);
+    t = open_table(8); /* an empty one, whose hand points at nothing: found by a fuzzer */
+    ((uint32_t *)t.memory)[3] = 200;
+    assert_false(weir_gates_valid(t.gates, 8));
+    free(t.memory);
 }
 
 int main(void) {

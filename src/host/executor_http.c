@@ -21,7 +21,13 @@ struct signer {
 };
 struct http_executor {
     struct effect_executor executor; /* first */
-    struct http_client *clients[CLIENTS];
+    struct host *host;
+    _Atomic(struct http_client *)
+        clients[CLIENTS]; /* started when first needed: a node that calls nobody loads no libcurl */
+    _Atomic bool starting[CLIENTS];
+    struct http_network networks[HTTP_NETWORKS_MAX];
+    size_t network_count;
+    uint32_t request_max, body_max;
     struct signer *signers;
     uint32_t signer_count;
     uint8_t *scratch; /* SCRATCH_BYTES for each lane */
@@ -80,6 +86,40 @@ static uint32_t add_own(const struct http_executor *x, const struct effect_call 
     return count;
 }
 
+static struct http_client *client_at(const struct http_executor *x, enum client which) {
+    return atomic_load_explicit(&x->clients[which], memory_order_acquire);
+}
+
+/* The first lane that needs it starts it, once: some 20 ms, most of it the loading of libcurl. AGAIN: another lane is
+ * at it. */
+static enum weir_error client_for(struct http_executor *x, enum client which, struct http_client **ret_client) {
+    *ret_client = client_at(x, which);
+    if (*ret_client) return WEIR_OK;
+    if (atomic_exchange_explicit(&x->starting[which], true, memory_order_acq_rel)) return WEIR_E_AGAIN;
+    *ret_client = client_at(x, which); /* another lane may have been done between the two lines above */
+    if (*ret_client) {
+        atomic_store_explicit(&x->starting[which], false, memory_order_release);
+        return WEIR_OK;
+    }
+    const struct host *host = x->host;
+    int pollers[LOG_LANES_MAX];
+    for (uint32_t i = 0; i < host->lane_count; i++)
+        pollers[i] = host->lanes[i].poller;
+    const struct http_client_options o = {.submitters = host->lane_count,
+        .pollers = pollers,
+        .calls_max = DISPATCH_FLIGHTS,
+        .request_max = x->request_max + (16u << 10),
+        .body_max = x->body_max,
+        .http = {.reach = which == PUBLIC ? HTTP_PUBLIC : HTTP_ANYWHERE,
+            .allowed = x->networks,
+            .allowed_count = x->network_count,
+            .ca_file = host->node[NODE_EFFECTS_CA].text}};
+    enum weir_error e = http_client_start(host->sys, &o, ret_client);
+    if (e == WEIR_OK) atomic_store_explicit(&x->clients[which], *ret_client, memory_order_release);
+    atomic_store_explicit(&x->starting[which], false, memory_order_release);
+    return e;
+}
+
 static enum weir_error http_start(struct effect_executor *executor, uint32_t lane, const struct effect_call *call) {
     struct http_executor *x = executor_of(executor);
     struct byte_writer w = byte_writer(x->scratch + (size_t)lane * SCRATCH_BYTES, SCRATCH_BYTES);
@@ -97,8 +137,13 @@ static enum weir_error http_start(struct effect_executor *executor, uint32_t lan
     request.headers = headers;
     request.header_count = count + add_own(x, call, q.body, &own, headers + count);
     request.total_ms = call->timeout_ns / SYS_NANOS_PER_MS + 1;
-    struct http_client *client = x->clients[call->row->any_address ? ANYWHERE : PUBLIC];
-    return client->submit(client, lane, call->tag, &request);
+    struct http_client *client;
+    e = client_for(x, call->row->any_address ? ANYWHERE : PUBLIC, &client);
+    if (e == WEIR_E_AGAIN) {
+        x->host->lanes[lane].retry = true;
+        return WEIR_E_FULL;
+    }
+    return e ? e : client->submit(client, lane, call->tag, &request);
 }
 
 /* ---- answers ---- */
@@ -133,8 +178,10 @@ static bool http_take(struct effect_executor *executor, uint32_t lane, struct ef
     struct http_executor *x = executor_of(executor);
     struct http_result result;
     bool taken = false;
-    for (uint32_t i = 0; i < CLIENTS && !taken; i++)
-        taken = x->clients[i] && x->clients[i]->take(x->clients[i], lane, &result);
+    for (uint32_t i = 0; i < CLIENTS && !taken; i++) {
+        struct http_client *client = client_at(x, (enum client)i);
+        taken = client && client->take(client, lane, &result);
+    }
     if (!taken) return false;
     struct byte_writer w = byte_writer(x->scratch + (size_t)lane * SCRATCH_BYTES, SCRATCH_BYTES);
     put_header(&w, "content-type", result.reply.content_type);
@@ -156,14 +203,18 @@ static bool http_take(struct effect_executor *executor, uint32_t lane, struct ef
 
 static void http_cancel(struct effect_executor *executor, uint32_t lane, uint64_t tag) {
     struct http_executor *x = executor_of(executor);
-    for (uint32_t i = 0; i < CLIENTS; i++) /* which of them has it is not kept; to the other one it is nothing */
-        if (x->clients[i]) (void)!x->clients[i]->cancel(x->clients[i], lane, tag);
+    for (uint32_t i = 0; i < CLIENTS; i++) { /* which of them has it is not kept; to the other one it is nothing */
+        struct http_client *client = client_at(x, (enum client)i);
+        if (client) (void)!client->cancel(client, lane, tag);
+    }
 }
 
 static void http_stop(struct effect_executor *executor) {
     struct http_executor *x = executor_of(executor);
-    for (uint32_t i = 0; i < CLIENTS; i++)
-        if (x->clients[i]) x->clients[i]->stop(x->clients[i]);
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        struct http_client *client = client_at(x, (enum client)i);
+        if (client) client->stop(client);
+    }
 }
 
 /* ---- open ---- */
@@ -201,22 +252,18 @@ static enum weir_error read_secrets(struct host *host, struct http_executor *x) 
     return e;
 }
 
-struct needs {
-    bool client[CLIENTS];
-    uint32_t rows, request_max, body_max;
-};
-
-static struct needs count_needs(const struct host *host) {
-    struct needs n = {.request_max = 4096, .body_max = 4096};
+/* The largest request and result of all rows; returns how many rows there are. */
+static uint32_t measure_rows(const struct host *host, struct http_executor *x) {
+    uint32_t rows = 0;
+    x->request_max = x->body_max = 4096;
     for (uint32_t i = 0; i < host->service_count; i++)
         for (const struct weir_effect_row *row = host->services[i].service->effects; row && row->name; row++) {
             if (row->kind != WEIR_EFFECT_HTTP) continue;
-            n.rows++;
-            n.client[row->any_address ? ANYWHERE : PUBLIC] = true;
-            if (row->request_bytes_max > n.request_max) n.request_max = row->request_bytes_max;
-            if (row->result_bytes_max > n.body_max) n.body_max = row->result_bytes_max;
+            rows++;
+            if (row->request_bytes_max > x->request_max) x->request_max = row->request_bytes_max;
+            if (row->result_bytes_max > x->body_max) x->body_max = row->result_bytes_max;
         }
-    return n;
+    return rows;
 }
 
 /* "10.0.0.0/8, fd00::/8" */
@@ -239,38 +286,15 @@ static enum weir_error read_networks(const char *text, struct http_network *netw
     return WEIR_OK;
 }
 
-static enum weir_error start_clients(struct host *host, struct http_executor *x, const struct needs *needs) {
-    int pollers[LOG_LANES_MAX];
-    struct http_network networks[HTTP_NETWORKS_MAX];
-    struct http_client_options o = {.submitters = host->lane_count,
-        .pollers = pollers,
-        .calls_max = DISPATCH_FLIGHTS,
-        .request_max = needs->request_max + (16u << 10),
-        .body_max = needs->body_max,
-        .http = {.allowed = networks, .ca_file = host->node[NODE_EFFECTS_CA].text}};
-    for (uint32_t i = 0; i < host->lane_count; i++)
-        pollers[i] = host->lanes[i].poller;
-    enum weir_error e = read_networks(host->node[NODE_EFFECTS_NETWORKS].text, networks, &o.http.allowed_count);
-    for (uint32_t i = 0; e == WEIR_OK && i < CLIENTS; i++) {
-        o.http.reach = i == PUBLIC ? HTTP_PUBLIC : HTTP_ANYWHERE;
-        if (needs->client[i]) e = http_client_start(host->sys, &o, &x->clients[i]);
-    }
-    return e;
-}
-
 enum weir_error executor_http_open(struct host *host, struct effect_executor **ret_executor) {
     struct http_executor *x = ARENA_NEW(&host->arena, struct http_executor);
-    struct needs needs = count_needs(host);
-    if (x) x->signers = ARENA_NEW_ARRAY(&host->arena, struct signer, needs.rows);
+    if (x) x->signers = ARENA_NEW_ARRAY(&host->arena, struct signer, measure_rows(host, x));
     if (x) x->scratch = arena_alloc(&host->arena, (size_t)host->lane_count * SCRATCH_BYTES);
     if (!x || !x->signers || !x->scratch) return weir_error_context(WEIR_E_NO_MEMORY, "no room for HTTP effects");
     x->executor = (struct effect_executor){http_start, http_take, http_cancel, http_stop};
+    x->host = host;
     enum weir_error e = read_secrets(host, x);
-    if (e == WEIR_OK) e = start_clients(host, x, &needs);
-    if (e != WEIR_OK) {
-        http_stop(&x->executor);
-        return e;
-    }
-    *ret_executor = &x->executor;
-    return WEIR_OK;
+    if (e == WEIR_OK) e = read_networks(host->node[NODE_EFFECTS_NETWORKS].text, x->networks, &x->network_count);
+    if (e == WEIR_OK) *ret_executor = &x->executor;
+    return e;
 }

@@ -123,6 +123,17 @@ static void take(struct table *t, uint8_t what, uint8_t which, uint64_t number, 
     effects_turn(effects, values, now_ns, &t->digest);
 }
 
+static void any_bytes(struct weir_slice bytes);
+
+/* What was saved with a byte changed, or cut short. */
+static void damage(struct weir_sink *sink, uint8_t where, uint8_t what) {
+    size_t at = (size_t)where * sink->size / 256;
+    uint8_t was = sink->data[at];
+    sink->data[at] ^= what;
+    any_bytes(weir_slice(sink->data, what % 4 ? sink->size : at));
+    sink->data[at] = was;
+}
+
 static void steps(const uint8_t *data, size_t size) {
     struct table a, b;
     uint64_t now_ns = 100 * S;
@@ -138,6 +149,7 @@ static void steps(const uint8_t *data, size_t size) {
         if (data[i + 2] % 8) continue;
         struct weir_sink one = saved(&a), two = saved(&b);
         WEIR_ASSERT(one.size == two.size && memcmp(one.data, two.data, one.size) == 0);
+        if (data[i] & 16) damage(&two, data[i + 1], (uint8_t)(data[i + 2] + 3));
         struct digest digest = b.digest;
         effects_done(&b.effects);
         bool loaded = load(&b, weir_slice(one.data, one.size));

@@ -2,6 +2,8 @@
  * moment goes on as the other one would have. */
 #include "base/prng.h"
 #include "host/effects.h"
+#include "host/snapshot.h"
+#include "host/test_services.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -244,12 +246,60 @@ static void an_open_breaker_holds_back_without_spending_attempts(void **unused) 
     effects_done(&t.effects);
 }
 
+/* ---- the two formats of snapshots ---- */
+static struct weir_sink snapshot_of(const struct fold *fold) {
+    struct weir_sink sink = {0};
+    assert_int_equal(snapshot_store(fold, &sink), WEIR_OK);
+    return sink;
+}
+
+static void a_service_that_gained_effects_loads_what_it_saved_before(void **unused) {
+    (void)unused;
+    static const struct weir_setting_value values[2] = {{.number = 2}, {.number = 7}};
+    const struct weir_topic more_topics[] = {
+        left_topics[0], left_topics[1], left_topics[2], WEIR_DEAD_TOPIC("left"), {0}};
+    struct weir_service grown = left_service;
+    grown.topics = more_topics;
+    grown.effects = rows;
+    grown.effects_max = 1;
+    struct fold_options before = {.service = &left_service,
+        .values = values,
+        .initial = values,
+        .partition_count = 2,
+        .idempotency = {.keys_max = 8, .age_ns_max = 1000}};
+    struct fold_options after = before;
+    after.service = &grown;
+    struct in_force in_force;
+    struct fold fold;
+    assert_int_equal(in_force_from(&in_force, &left_service, values, 1), WEIR_OK);
+    assert_int_equal(fold_open(&fold, &before, &in_force), WEIR_OK);
+    fold.applied = 3;
+    struct weir_sink one = snapshot_of(&fold);
+    fold_done(&fold);
+    assert_int_equal(load_le32(one.data + 8), SNAPSHOT_FORMAT_NO_EFFECTS);
+    assert_int_equal(snapshot_load(&fold, &after, weir_slice(one.data, one.size)), WEIR_OK);
+    assert_int_equal(fold.applied, 3);
+    assert_non_null(effects_add(&fold.effects, 0, &(struct weir_effect_options){.key = 4}, 2 << 16, S, 5));
+    struct weir_sink two = snapshot_of(&fold);
+    fold_done(&fold);
+    assert_int_equal(load_le32(two.data + 8), SNAPSHOT_FORMAT);
+    assert_int_equal(snapshot_load(&fold, &after, weir_slice(two.data, two.size)), WEIR_OK);
+    assert_int_equal(effects_find(&fold.effects, 2 << 16)->key, 4);
+    fold_done(&fold);
+    /* Without the row that has one outstanding there is no way back. */
+    assert_int_equal(snapshot_load(&fold, &before, weir_slice(two.data, two.size)), WEIR_E_CORRUPT);
+    assert_non_null(strstr(weir_error_text(), "effects"));
+    sink_done(&one);
+    sink_done(&two);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loaded_table_goes_on_as_the_saved_one),
         cmocka_unit_test(damaged_bytes_are_refused_or_harmless),
         cmocka_unit_test(keys_take_turns_and_priorities_come_first),
         cmocka_unit_test(an_open_breaker_holds_back_without_spending_attempts),
+        cmocka_unit_test(a_service_that_gained_effects_loads_what_it_saved_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

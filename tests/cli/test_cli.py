@@ -162,7 +162,7 @@ with Node() as node:
     # ---- everything that lists says it in JSON too: the table is walked, so that a new command cannot forget it
     tables = json.loads(weir("help", "--json")[1])
     arguments = {"config print": [], "topic list": [], "topic read": ["kept", "--limit", "3"], "service list": [],
-                 "service describe": ["exchange"], "help": [], "check disk": [node.data, "--seconds", "1"]}
+                 "service describe": ["exchange"], "effects list": ["notify"], "help": [], "check disk": [node.data, "--seconds", "1"]}
     later = {"log verify", "log repair", "log dump", "backup list"}  # below, when the node has stopped
     endless = {"topic tail", "audit tail"}
     for command in tables["commands"]:
