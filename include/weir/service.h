@@ -264,14 +264,15 @@ struct weir_service {
     /* Not 0: the state is a struct of that many bytes without pointers or padding, at first all zero, kept in snapshots
      * as it lies in memory. Then .state_bytes, .open, .save and .load may be NULL; those that are there are called. */
     size_t flat_bytes;
-    /* Answers that one apply gives by weir_reply_to(), at most WEIR_REPLIES_MAX; 0: the service answers nothing later. */
+    /* Answers that one apply gives by weir_reply_to(), at most WEIR_REPLIES_MAX; 0: the service answers nothing later.
+     */
     uint32_t replies_max;
     /* A reply reached nobody, as its connection was gone: what the fold must hear of that (a lease that is to be given
-     * back) is put into ret_command, for the partition that replied. Runs live, on a lane, for HTTP requests only: a
-     * session has its on_close. NOT_FOUND: nothing. `request` has partition_count, settings and scratch. NULL: nothing
-     * ever. */
-    WEIR_MUST enum weir_error (*undelivered)(const struct weir_request *request, uint16_t status,
-        struct weir_slice value, struct weir_command *ret_command);
+     * back) is put into ret_command, for the partition that replied. Runs live, on a lane, for HTTP requests and for
+     * sessions of gateways that are closed. NOT_FOUND: nothing. `request` has partition_count, settings and scratch.
+     * NULL: nothing ever. */
+    WEIR_MUST enum weir_error (*undelivered)(
+        const struct weir_request *request, uint16_t status, struct weir_slice value, struct weir_command *ret_command);
 };
 #define WEIR_REPLIES_MAX 256
 

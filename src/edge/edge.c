@@ -131,8 +131,8 @@ static void on_event(void *ctx, struct host_lane *host, uint64_t token, uint32_t
     edge_lane_event(host_lane_edge(host), token, bits);
 }
 
-/* A service that gave something away in its reply, which reached nobody, takes it back by a command. Should that find no
- * room, the service's own deadline for what it gave remains. */
+/* A service that gave something away in its reply, which reached nobody, takes it back by a command. Should that find
+ * no room, the service's own deadline for what it gave remains. */
 static void undelivered(struct edge_lane *lane, const struct host_delivery *d) {
     if (d->kind != HOST_REPLY || d->error || d->service == 0) return;
     uint32_t index = d->service - 1u;
@@ -163,12 +163,9 @@ static void on_delivery(void *ctx, struct host_lane *host, const struct host_del
     }
     struct conn *conn = edge_lane_conn(lane, delivery->origin.slot, delivery->origin.generation);
     lane->now_ns = host_lane_mono_ns(host);
-    if (!conn)
-        undelivered(lane, delivery);
-    else if (conn->kind != CONN_HTTP)
-        gateway_deliver(conn, delivery);
-    else if (!http_session_deliver(conn, delivery))
-        undelivered(lane, delivery);
+    bool is_heard =
+        conn && (conn->kind == CONN_HTTP ? http_session_deliver(conn, delivery) : gateway_deliver(conn, delivery));
+    if (!is_heard) undelivered(lane, delivery);
 }
 
 static uint64_t on_cycle(void *ctx, struct host_lane *host, uint64_t mono_ns) {
