@@ -54,6 +54,7 @@ uint64_t weir_session_number(struct weir_session *session);  /* unique for the l
 uint64_t weir_session_mono_ns(struct weir_session *session); /* the lane's time of this cycle */
 /* Unix time, for what a protocol tells people (the time in an answer); what the fold decides by is in its records. */
 uint64_t weir_session_wall_ns(struct weir_session *session);
+uint64_t weir_session_random(struct weir_session *session); /* from the system's generator: nobody guesses it */
 /* Memory until on_bytes, on_reply, on_answer or on_time returns, 16-aligned, contents undefined. NULL: more than
  * WEIR_SESSION_SCRATCH_MAX at once, or the lane has none left. */
 #define WEIR_SESSION_SCRATCH_MAX (8u << 20)

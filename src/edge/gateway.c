@@ -197,6 +197,13 @@ uint64_t weir_session_wall_ns(struct weir_session *session) {
     return sys->wall_ns(sys);
 }
 
+uint64_t weir_session_random(struct weir_session *session) {
+    struct sys *sys = session->conn->lane->sys;
+    uint64_t bits;
+    sys->random(sys, &bits, sizeof bits);
+    return bits;
+}
+
 void *weir_session_scratch(struct weir_session *session, size_t size) {
     return size <= WEIR_SESSION_SCRATCH_MAX ? arena_alloc(&session->conn->lane->arena, size) : NULL;
 }

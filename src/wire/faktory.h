@@ -163,9 +163,13 @@ bool weir_faktory_jobs_next(struct weir_faktory_jobs *jobs, struct arena *scratc
 WEIR_MUST enum weir_error weir_faktory_jobs_close(struct weir_faktory_jobs *jobs);
 
 /* Most bytes that weir_faktory_job_store() adds to a job's text. */
-#define WEIR_FAKTORY_STORE_BYTES 20
-/* The job as it is kept: its text without what is the server's, and with its queue. */
-void weir_faktory_job_store(const struct weir_faktory_job *job, struct byte_writer *out);
+#define WEIR_FAKTORY_STORE_BYTES 80
+/* The job as it is kept: its text without what is the server's, and with its queue and when it was made (now_ns),
+ * should it not say so. */
+void weir_faktory_job_store(const struct weir_faktory_job *job, int64_t now_ns, struct byte_writer *out);
+/* What makes two jobs the same one for unique_for: queue, type and the bytes of args; a digest as text. */
+#define WEIR_FAKTORY_UNIQUE_SIZE 32
+void weir_faktory_job_unique(const struct weir_faktory_job *job, char out[WEIR_FAKTORY_UNIQUE_SIZE]);
 
 /* A job that came by another way than a PUSH, as one that was kept. */
 struct weir_faktory_made {

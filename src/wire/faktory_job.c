@@ -1,6 +1,9 @@
 /* Jobs of the Faktory protocol: read, kept, delivered. */
 #include "base/civil.h"
+#include "base/encode.h"
 #include "wire/faktory_fields.h"
+
+#include <openssl/evp.h>
 
 #define NANOS_PER_DAY (INT64_C(86400) * 1000000000)
 
@@ -217,20 +220,42 @@ static void put_text(struct byte_writer *out, const char *text) {
     put(out, text, strlen(text));
 }
 
-void weir_faktory_job_store(const struct weir_faktory_job *job, struct byte_writer *out) {
+static void put_time(struct json_writer *w, const char *key, int64_t ns) {
+    char text[CIVIL_TEXT_SIZE];
+    (void)civil_format(ns, 9, text);
+    json_put_text(w, key, text);
+}
+
+void weir_faktory_job_store(const struct weir_faktory_job *job, int64_t now_ns, struct byte_writer *out) {
     size_t at = 0;
     for (unsigned i = 0; i < job->cut_count; i++) {
         put(out, job->text.data + at, job->cuts[i].from - at);
         at = job->cuts[i].to;
     }
     put(out, job->text.data + at, job->text.size - 1 - at);
-    put_text(out, job->queue_given ? "}" : ",\"queue\":\"default\"}");
+    if (!job->queue_given) put_text(out, ",\"queue\":\"default\"");
+    if (!job->created_at.size) {
+        char time[CIVIL_TEXT_SIZE];
+        (void)civil_format(now_ns, 9, time);
+        put_text(out, ",\"created_at\":\"");
+        put_text(out, time);
+        put_text(out, "\"");
+    }
+    put_text(out, "}");
 }
 
-static void put_time(struct json_writer *w, const char *key, int64_t ns) {
-    char text[CIVIL_TEXT_SIZE];
-    (void)civil_format(ns, 9, text);
-    json_put_text(w, key, text);
+static void digest(struct weir_slice bytes, uint8_t out[32]) {
+    int done = EVP_Digest(bytes.data, bytes.size, out, NULL, EVP_sha256(), NULL);
+    WEIR_ASSERT(done == 1);
+}
+
+void weir_faktory_job_unique(const struct weir_faktory_job *job, char out[WEIR_FAKTORY_UNIQUE_SIZE]) {
+    uint8_t parts[3][32], whole[32]; /* of each its own digest, so that none can run over into the next one */
+    digest(job->queue, parts[0]);
+    digest(job->type, parts[1]);
+    digest(job->args, parts[2]);
+    digest(weir_slice(parts, sizeof parts), whole);
+    hex_encode(weir_slice(whole, WEIR_FAKTORY_UNIQUE_SIZE / 2), out);
 }
 
 /* A text built in the room that is left: text_open, then what is put into it, then text_close. */
@@ -279,8 +304,8 @@ static void put_failure(struct json_writer *w, const struct weir_faktory_failure
     json_write_object_close(w);
 }
 
-void weir_faktory_job_deliver(struct weir_slice kept, int64_t created_ns, int64_t enqueued_ns,
-    const struct weir_faktory_failure *failure, struct byte_writer *out) {
+void weir_faktory_job_deliver(
+    struct weir_slice kept, int64_t enqueued_ns, const struct weir_faktory_failure *failure, struct byte_writer *out) {
     WEIR_ASSERT(kept.size >= 2 && kept.data[kept.size - 1] == '}');
     put(out, kept.data, kept.size - 1);
     put(out, ",", 1);
@@ -288,7 +313,6 @@ void weir_faktory_job_deliver(struct weir_slice kept, int64_t created_ns, int64_
     struct text_builder text = text_open(out);
     struct json_writer w = json_writer(&text, 0);
     json_write_object_open(&w);
-    if (created_ns) put_time(&w, "created_at", created_ns);
     put_time(&w, "enqueued_at", enqueued_ns);
     if (failure && failure->count) put_failure(&w, failure);
     json_write_object_close(&w);

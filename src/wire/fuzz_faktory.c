@@ -23,6 +23,7 @@ static struct arena scratch_new(size_t size) {
 static void read_again(struct weir_slice text, const struct weir_faktory_job *job) {
     static char room[1 << 15];
     struct weir_faktory_limits wide = limits;
+    char unique[2][WEIR_FAKTORY_UNIQUE_SIZE];
     struct weir_faktory_job again;
     struct arena scratch;
     arena_init_fixed(&scratch, room, sizeof room);
@@ -35,20 +36,23 @@ static void read_again(struct weir_slice text, const struct weir_faktory_job *jo
     WEIR_ASSERT(again.at_ns == job->at_ns && again.retry == job->retry && again.reserve_s == job->reserve_s);
     WEIR_ASSERT(again.custom.unique_for_s == job->custom.unique_for_s && again.custom.track == job->custom.track);
     WEIR_ASSERT(weir_slice_equal(again.custom.bid, job->custom.bid) && again.queue_given);
+    weir_faktory_job_unique(job, unique[0]);
+    weir_faktory_job_unique(&again, unique[1]);
+    WEIR_ASSERT(memcmp(unique[0], unique[1], sizeof unique[0]) == 0);
 }
 
 /* Kept, kept again, delivered, made anew from its fields: always the same job. */
 static void job_round_trip(const struct weir_faktory_job *job) {
     static char kept_room[2048], room[16384];
     struct byte_writer kept = byte_writer(kept_room, job->text.size + WEIR_FAKTORY_STORE_BYTES);
-    weir_faktory_job_store(job, &kept);
+    weir_faktory_job_store(job, 1, &kept);
     WEIR_ASSERT(!kept.failed);
     read_again(byte_writer_slice(&kept), job);
     struct weir_slice texts = weir_slice(job->text.data, job->text.size < 300 ? job->text.size : 300);
     struct weir_faktory_failure failure = {
         .count = (uint32_t)job->text.size & 1, .remaining = 1, .failed_at_ns = 1, .errtype = texts, .message = texts};
     struct byte_writer out = byte_writer(room, kept.at + WEIR_FAKTORY_DELIVER_BYTES + 2 * 6 * texts.size);
-    weir_faktory_job_deliver(byte_writer_slice(&kept), job->created_at.size ? 0 : 1, 1, &failure, &out);
+    weir_faktory_job_deliver(byte_writer_slice(&kept), 1, &failure, &out);
     WEIR_ASSERT(!out.failed);
     read_again(byte_writer_slice(&out), job);
     struct weir_faktory_made made = {

@@ -274,38 +274,39 @@ static void a_job_beyond_a_limit_is_refused_by_its_name(void **state) {
     }
 }
 
+#define MADE ",\"created_at\":\"2026-01-02T03:04:05.000000000Z\""
 static void a_job_is_kept_to_the_byte_but_for_what_is_the_servers(void **state) {
     (void)state;
     static const struct {
         const char *pushed, *kept;
     } cases[] = {
         {"{\"jid\":\"12345678\",\"jobtype\":\"A\",\"queue\":\"q\",\"args\":[9007199254740993, 1e400, 0.10],\"x\": "
-         "{\"y\":1} }",
+         "{\"y\":1},\"created_at\":\"then\" }",
             "{\"jid\":\"12345678\",\"jobtype\":\"A\",\"queue\":\"q\",\"args\":[9007199254740993, 1e400, 0.10],\"x\": "
-            "{\"y\":1} }"},
+            "{\"y\":1},\"created_at\":\"then\" }"},
         {"{\"jid\":\"12345678\",\"jobtype\":\"A\",\"args\":[]}",
-            "{\"jid\":\"12345678\",\"jobtype\":\"A\",\"args\":[],\"queue\":\"default\"}"},
+            "{\"jid\":\"12345678\",\"jobtype\":\"A\",\"args\":[],\"queue\":\"default\"" MADE "}"},
         {"{\"failure\":{\"a\":[1]}, \"enqueued_at\":\"x\", "
          "\"jid\":\"12345678\",\"jobtype\":\"A\",\"args\":[],\"queue\":\"q\"}",
-            "{\"jid\":\"12345678\",\"jobtype\":\"A\",\"args\":[],\"queue\":\"q\"}"},
+            "{\"jid\":\"12345678\",\"jobtype\":\"A\",\"args\":[],\"queue\":\"q\"" MADE "}"},
         {"{\"jid\":\"12345678\" , \"failure\":null,\"jobtype\":\"A\",\"args\":[],\"queue\":\"q\",\"enqueued_at\":1}",
-            "{\"jid\":\"12345678\",\"jobtype\":\"A\",\"args\":[],\"queue\":\"q\"}"},
+            "{\"jid\":\"12345678\",\"jobtype\":\"A\",\"args\":[],\"queue\":\"q\"" MADE "}"},
         {"{\"created_at\":\"\",\"jid\":\"12345678\",\"jobtype\":\"A\",\"queue\":null,\"args\":[]}",
-            "{\"jid\":\"12345678\",\"jobtype\":\"A\",\"args\":[],\"queue\":\"default\"}"},
+            "{\"jid\":\"12345678\",\"jobtype\":\"A\",\"args\":[],\"queue\":\"default\"" MADE "}"},
         {"{\"enqueued_at\":1,\"jid\":\"12345678\",\"failure\":{},\"jobtype\":\"A\",\"args\":[],\"queue\":\"q\"}",
-            "{\"jid\":\"12345678\",\"jobtype\":\"A\",\"args\":[],\"queue\":\"q\"}"},
+            "{\"jid\":\"12345678\",\"jobtype\":\"A\",\"args\":[],\"queue\":\"q\"" MADE "}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct weir_faktory_job job;
         char room[256];
         struct byte_writer out = byte_writer(room, sizeof room);
         assert_int_equal(parse(cases[i].pushed, &job), WEIR_OK);
-        weir_faktory_job_store(&job, &out);
+        weir_faktory_job_store(&job, PUSHED_NS, &out);
         assert_false(out.failed);
         assert_slice(byte_writer_slice(&out), cases[i].kept);
         assert_true(out.at <= job.text.size + WEIR_FAKTORY_STORE_BYTES);
         struct byte_writer small = byte_writer(room, out.at - 1);
-        weir_faktory_job_store(&job, &small);
+        weir_faktory_job_store(&job, PUSHED_NS, &small);
         assert_true(small.failed);
     }
 }
@@ -315,7 +316,7 @@ static void a_delivered_job_says_what_the_server_knows(void **state) {
     struct weir_slice kept = TEXT("{\"jid\":\"12345678\",\"args\":[9007199254740993]}");
     char room[1024];
     struct byte_writer out = byte_writer(room, sizeof room);
-    weir_faktory_job_deliver(kept, 0, PUSHED_NS, NULL, &out);
+    weir_faktory_job_deliver(kept, PUSHED_NS, NULL, &out);
     assert_slice(byte_writer_slice(&out),
         "{\"jid\":\"12345678\",\"args\":[9007199254740993],\"enqueued_at\":\"2026-01-02T03:04:05.000000000Z\"}");
     struct weir_faktory_failure failure = {.count = 2,
@@ -326,22 +327,22 @@ static void a_delivered_job_says_what_the_server_knows(void **state) {
         .message = TEXT("\"no\""),
         .backtrace = TEXT("\"a\",\"b\"")};
     out.at = 0;
-    weir_faktory_job_deliver(kept, PUSHED_NS, PUSHED_NS, &failure, &out);
+    weir_faktory_job_deliver(kept, PUSHED_NS, &failure, &out);
     assert_slice(byte_writer_slice(&out),
-        "{\"jid\":\"12345678\",\"args\":[9007199254740993],\"created_at\":\"2026-01-02T03:04:05.000000000Z\","
-        "\"enqueued_at\":\"2026-01-02T03:04:05.000000000Z\",\"failure\":{\"retry_count\":2,\"remaining\":3,"
+        "{\"jid\":\"12345678\",\"args\":[9007199254740993],\"enqueued_at\":\"2026-01-02T03:04:05.000000000Z\","
+        "\"failure\":{\"retry_count\":2,\"remaining\":3,"
         "\"failed_at\":\"2026-01-02T03:04:05.000000000Z\",\"next_at\":\"2026-01-02T03:04:06.000000001Z\","
         "\"message\":\"\\\"no\\\"\",\"errtype\":\"E\",\"backtrace\":[\"a\",\"b\"]}}");
     size_t whole = out.at;
     for (size_t size = 0; size < whole; size++) {
         struct byte_writer small = byte_writer(room, size);
-        weir_faktory_job_deliver(kept, PUSHED_NS, PUSHED_NS, &failure, &small);
+        weir_faktory_job_deliver(kept, PUSHED_NS, &failure, &small);
         assert_true(small.failed);
     }
     failure = (struct weir_faktory_failure){
         .count = UINT32_MAX, .remaining = UINT32_MAX, .failed_at_ns = PUSHED_NS, .next_at_ns = PUSHED_NS};
     out = byte_writer(room, kept.size + WEIR_FAKTORY_DELIVER_BYTES);
-    weir_faktory_job_deliver(kept, PUSHED_NS, PUSHED_NS, &failure, &out);
+    weir_faktory_job_deliver(kept, PUSHED_NS, &failure, &out);
     assert_false(out.failed);
 }
 
