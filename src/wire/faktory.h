@@ -188,12 +188,11 @@ struct weir_faktory_failure {
     struct weir_slice errtype, message;
     struct weir_slice backtrace; /* elements of a JSON array, as in struct weir_faktory_fail */
 };
-/* What a FETCH answers, without the bulk's frame: the job as it was kept and what the server knows of it.
- * created_ns 0: the job says itself. Most bytes it adds: WEIR_FAKTORY_DELIVER_BYTES and six times the failure's texts.
- */
+/* What a FETCH answers, without the bulk's frame: the job as it was kept and what the server knows of it. Most bytes it
+ * adds: WEIR_FAKTORY_DELIVER_BYTES, and six times the failure's texts. */
 #define WEIR_FAKTORY_DELIVER_BYTES 320
-void weir_faktory_job_deliver(struct weir_slice kept, int64_t created_ns, int64_t enqueued_ns,
-    const struct weir_faktory_failure *failure, struct byte_writer *out);
+void weir_faktory_job_deliver(
+    struct weir_slice kept, int64_t enqueued_ns, const struct weir_faktory_failure *failure, struct byte_writer *out);
 
 /* ---- other payloads ---- */
 /* ACK, and the jid of anything else. */
