@@ -159,7 +159,7 @@ struct weir_request {
      * off. The fold sees neither it nor the principal: encode puts into the command what the fold must know. */
     const char *tenant;
 };
-/* 8-byte aligned, freed after the request; NULL: too large (64 KB) */
+/* 8-byte aligned, freed after the request; NULL: too large (4 MB) */
 void *weir_scratch(const struct weir_request *request, size_t size);
 
 enum weir_route_kind {

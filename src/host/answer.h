@@ -11,7 +11,7 @@
 #include <weir/service.h>
 
 #define WEIR_ANSWER_BYTES_MAX  (1u << 20)
-#define WEIR_SCRATCH_BYTES_MAX (64u << 10)
+#define WEIR_SCRATCH_BYTES_MAX (4u << 20)
 
 struct weir_answer {
     struct arena *arena;

@@ -7,8 +7,7 @@ enum weir_error late_init(struct late *late, uint64_t seed) {
     late->memory_size = map_size + LATE_MAX * sizeof(struct late_waiter);
     enum weir_error e = sys_memory_map(late->memory_size, &late->memory);
     if (e != WEIR_OK) return e;
-    struct map_options options = {
-        .capacity = LATE_MAX, .seed = seed, .memory = late->memory, .memory_is_zero = true};
+    struct map_options options = {.capacity = LATE_MAX, .seed = seed, .memory = late->memory, .memory_is_zero = true};
     WEIR_ASSERT(map64_init(&late->tickets, &options));
     pool_init(&late->waiters, (uint8_t *)late->memory + map_size, sizeof(struct late_waiter), LATE_MAX);
     late->first = POOL_NONE;

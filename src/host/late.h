@@ -1,8 +1,8 @@
 /* host/late.h: who waits for a reply that comes later than the apply of its command (weir_reply_later), per partition.
  *
- * A ticket is the command's offset. Only live: a restart begins with an empty table, and the partition's settings record
- * of that start tells the fold so. Bounded: LATE_MAX wait at once, more are told FULL.
- * Owner: the partition's lane. Memory: mapped at init, touched as used.
+ * A ticket is the command's offset. Only live: a restart begins with an empty table, and the partition's settings
+ * record of that start tells the fold so. Bounded: LATE_MAX wait at once, more are told FULL. Owner: the partition's
+ * lane. Memory: mapped at init, touched as used.
  */
 #ifndef WEIR_HOST_LATE_H
 #define WEIR_HOST_LATE_H

@@ -99,8 +99,7 @@ void *weir_reply_to(struct weir_out *out, uint64_t ticket, uint16_t status, size
     settle(out);
     WEIR_ASSERT(out->late_count < out->fold->service->replies_max && size <= REPLY_BYTES_MAX);
     uint8_t *data = scratch(out, size);
-    out->late[out->late_count++] =
-        (struct out_late){.ticket = ticket, .data = data, .size = size, .status = status};
+    out->late[out->late_count++] = (struct out_late){.ticket = ticket, .data = data, .size = size, .status = status};
     return data;
 }
 

@@ -1,0 +1,141 @@
+/* The HTTP routes, one row each; their functions lie beside what they touch. */
+#include "jobs/routes.h"
+
+#include "base/text.h"
+#include "schema/jobs.pb-c.h"
+
+#define M(name) &weir__jobs__##name##__descriptor
+
+const struct weir_route jobs_routes[] = {
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs",
+        .summary = "Push a job",
+        .description = "201 once it is on disk; 200 with duplicate when its jid is that of a living job; 409 when its "
+                       "unique key is held, with the holder's id.",
+        .request = M(job),
+        .response = M(pushed),
+        .encode = jobs_encode_push,
+        .decode = jobs_decode_pushed},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/push",
+        .summary = "Push many jobs in one commit",
+        .description = "Each is answered for itself, in order; one that is refused does not hinder the others.",
+        .request = M(push_many),
+        .response = M(pushed_many),
+        .encode = jobs_encode_push_many,
+        .decode = jobs_decode_pushed_many},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/fetch",
+        .summary = "Take jobs to work on",
+        .description = "Leases up to max jobs; with waitMs it waits for the first one. Jobs in an answer that reaches "
+                       "nobody are given back at once.",
+        .request = M(fetch),
+        .response = M(fetched),
+        .encode = jobs_encode_fetch,
+        .decode = jobs_decode_fetched},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/ack",
+        .summary = "Jobs are done",
+        .description = "Each is answered for itself: a lease that ended meanwhile is STALE.",
+        .request = M(ack_many),
+        .response = M(reported_many),
+        .encode = jobs_encode_ack,
+        .decode = jobs_decode_reported},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/fail",
+        .summary = "Jobs have failed",
+        .description = "Tried again after their backoff, or dead after their last attempt.",
+        .request = M(fail_many),
+        .response = M(reported_many),
+        .encode = jobs_encode_fail,
+        .decode = jobs_decode_reported},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/extend",
+        .summary = "Longer leases, progress",
+        .request = M(extend_many),
+        .response = M(reported_many),
+        .encode = jobs_encode_extend,
+        .decode = jobs_decode_reported},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/return",
+        .summary = "Give jobs back",
+        .description = "To the front of their queue; the attempt does not count.",
+        .request = M(ack_many),
+        .response = M(reported_many),
+        .encode = jobs_encode_return,
+        .decode = jobs_decode_reported},
+    {.kind = WEIR_ROUTE_QUERY,
+        .method = "GET",
+        .path = "/v1/jobs/{id}",
+        .summary = "A job that has not ended, with its failed attempts",
+        .request = M(job_ref),
+        .response = M(job_view),
+        .partition = jobs_partition_of_job,
+        .query = jobs_query_job},
+    {0},
+};
+
+#define REASON(code_, name_, sentence_, status_)                                                                       \
+    { code_, name_, sentence_, status_ }
+const struct weir_reason jobs_reasons[] = {
+    REASON(JOBS_E_INVALID, "INVALID_COMMAND", "The command's bytes are not what its type says.", 400),
+    REASON(JOBS_E_NOT_UNIQUE, "NOT_UNIQUE", "Another job holds the unique key.", 409),
+    REASON(JOBS_E_JOBS_FULL, "JOBS_FULL", "There are as many jobs as there may be: raise jobs.jobs_max.", 503),
+    REASON(JOBS_E_PAYLOADS_FULL, "PAYLOADS_FULL", "No memory for payloads is left: raise jobs.payload_memory.", 503),
+    REASON(JOBS_E_NAMES_FULL, "NAMES_FULL",
+        "Too many queues, types, tenants or unique keys are in use: raise the setting of that name.", 503),
+    REASON(JOBS_E_NOT_FOUND, "JOB_NOT_FOUND", "There is no such job; one that has ended is in the audit.", 404),
+    REASON(JOBS_E_STALE, "STALE", "The lease has ended, and the job may be another's by now.", 409),
+    REASON(JOBS_E_WAITERS_FULL, "WAITERS_FULL", "Too many fetches wait for jobs: raise jobs.waiters_max.", 503),
+    REASON(JOBS_E_NOT_RUNNING, "NOT_RUNNING", "No worker has the job now.", 409),
+    REASON(JOBS_E_PAYLOAD_SIZE, "PAYLOAD_SIZE", "The payload is larger than jobs.payload_bytes_max.", 413),
+    REASON(JOBS_E_DUPLICATE, "DUPLICATE", "A job of that jid is there; nothing was changed.", 409),
+    REASON(JOBS_E_STATE, "WRONG_STATE", "A job in its state can't have that done to it.", 409),
+    REASON(JOBS_E_WORKERS_FULL, "WORKERS_FULL", "Too many workers: raise jobs.workers_max.", 503),
+    {0},
+};
+
+const char *jobs_reason_name(uint32_t reason) {
+    for (const struct weir_reason *row = jobs_reasons; row->name; row++)
+        if (row->code == reason) return row->name;
+    return "";
+}
+
+uint8_t *jobs_route_room(
+    const struct weir_request *request, size_t size, struct weir_command *ret_command, uint16_t type) {
+    uint8_t *room = weir_scratch(request, size);
+    if (!room) {
+        (void)weir_error_context(WEIR_E_TOO_LARGE, "a command of %zu bytes", size);
+        return NULL;
+    }
+    ret_command->type = type;
+    ret_command->key = (struct weir_slice){0};
+    ret_command->value = weir_slice(room, size);
+    return room;
+}
+
+enum weir_error jobs_route_text(const char *field, const char *text, size_t max, struct weir_slice *ret) {
+    size_t size = strlen(text);
+    if (size > max) return weir_error_context(WEIR_E_INVALID, "%s: %zu bytes; at most %zu", field, size, max);
+    *ret = weir_slice(text, size);
+    return WEIR_OK;
+}
+
+uint32_t jobs_route_partition(struct weir_slice queue, uint32_t partition_count) {
+    return partition_count > 1 ? weir_partition_of(queue, partition_count) : 0;
+}
+
+enum weir_error jobs_route_id(const struct weir_request *request, const char *text, uint64_t *ret_id) {
+    if (!jobs_id_parse(weir_slice_text(text), ret_id))
+        return weir_error_context(WEIR_E_INVALID, "id: a job's id is 16 hexadecimal digits, as push answered it");
+    if (jobs_id_partition(*ret_id) >= request->partition_count)
+        return weir_error_context(WEIR_E_NOT_FOUND, "id: this node has no job %s", text);
+    return WEIR_OK;
+}

@@ -1,0 +1,118 @@
+/* The declaration of jobs. */
+#include "jobs/event.h"
+#include "jobs/fold.h"
+#include "jobs/print.h"
+#include "jobs/routes.h"
+
+static const struct weir_setting settings[] = {
+    [JOBS_SET_PARTITIONS] = {"partitions", WEIR_SETTING_UINT, "1", 1, 64,
+        "Partitions the queues are spread over, each queue in one; fixed once the data folder has jobs."},
+    [JOBS_SET_JOBS_MAX] = {"jobs_max", WEIR_SETTING_UINT, "1000000", 16, 100000000,
+        "Jobs per partition that have not ended, the dead among them.", true, true},
+    [JOBS_SET_PAYLOAD_MEMORY] = {"payload_memory", WEIR_SETTING_BYTES, "1GB", 4 << 20, 128ull << 30,
+        "Memory per partition for payloads, error messages and keys; costs what is used.", true},
+    [JOBS_SET_PAYLOAD_BYTES_MAX] = {"payload_bytes_max", WEIR_SETTING_BYTES, "1000000", 0, JOBS_PAYLOAD_MAX,
+        "Largest payload of a job; what is larger belongs into a store, and its reference into the job.", true, true},
+    [JOBS_SET_QUEUES_MAX] = {"queues_max", WEIR_SETTING_UINT, "4096", 1, 65535, "Queues per partition.", true},
+    [JOBS_SET_TYPES_MAX] = {"types_max", WEIR_SETTING_UINT, "4096", 1, 65535, "Job types per partition.", true},
+    [JOBS_SET_TENANTS_MAX] = {"tenants_max", WEIR_SETTING_UINT, "65535", 1, 65535, "Tenants per partition.", true},
+    [JOBS_SET_WORKERS_MAX] = {"workers_max", WEIR_SETTING_UINT, "65536", 1, 1 << 24,
+        "Workers with a name per partition.", true},
+    [JOBS_SET_WAITERS_MAX] = {"waiters_max", WEIR_SETTING_UINT, "16384", 1, 65536,
+        "Fetches per partition that wait for a job.", true},
+    [JOBS_SET_UNIQUES_MAX] = {"uniques_max", WEIR_SETTING_UINT, "1000000", 1, 100000000,
+        "Unique keys per partition that are held.", true},
+    [JOBS_SET_DEAD_MAX] = {"dead_max", WEIR_SETTING_UINT, "100000", 1, 100000000,
+        "Dead jobs per partition; when there are more, the oldest is dropped.", true, true},
+    [JOBS_SET_DEAD_AGE] = {"dead_age", WEIR_SETTING_DURATION, "180d", 0, 0,
+        "How long a dead job is kept; 0: until it is dropped.", true, true},
+    [JOBS_SET_ATTEMPTS_MAX] = {"attempts_max", WEIR_SETTING_UINT, "5", 1, 255,
+        "Attempts of a job that does not say; and the most that one may ask for.", true, true},
+    [JOBS_SET_LEASE] = {"lease", WEIR_SETTING_DURATION, "30m", 1000000, 0,
+        "How long a worker may take for a job that does not say.", true, true},
+    [JOBS_SET_BACKOFF] = {"backoff", WEIR_SETTING_DURATION, "1s", 1000000, 0,
+        "First pause before another attempt; doubled with each, a random part of it is waited.", true, true},
+    [JOBS_SET_BACKOFF_MAX] = {"backoff_max", WEIR_SETTING_DURATION, "1h", 1000000, 0, "Longest such pause.", true,
+        true},
+    [JOBS_SET_WORKER_TIMEOUT] = {"worker_timeout", WEIR_SETTING_DURATION, "60s", 1000000000, 0,
+        "Silence of a worker that beats after which its leases end.", true, true},
+    {0},
+};
+
+static const struct weir_record_type command_types[] = {
+    {JOBS_RECORD_PUSH, "push", "jobs come in", NULL, jobs_print_push},
+    {JOBS_RECORD_FETCH, "fetch", "a worker asks for jobs", NULL, jobs_print_fetch},
+    {JOBS_RECORD_ACK, "ack", "jobs are done", NULL, jobs_print_reports},
+    {JOBS_RECORD_FAIL, "fail", "jobs have failed", NULL, jobs_print_reports},
+    {JOBS_RECORD_EXTEND, "extend", "leases are made longer", NULL, jobs_print_reports},
+    {JOBS_RECORD_RETURN, "return", "jobs are given back", NULL, jobs_print_reports},
+    {JOBS_RECORD_BEAT, "beat", "a worker is alive, or shall stop", NULL, jobs_print_beat},
+    {JOBS_RECORD_OPERATE, "operate", "jobs are cancelled, requeued, killed or dropped", NULL, jobs_print_operate},
+    {JOBS_RECORD_QUEUE, "queue", "what a queue, type or tenant may do", NULL, jobs_print_queue},
+    {0},
+};
+static const struct weir_record_type event_types[] = {
+    {JOBS_PUSHED, "pushed", "a job came in", NULL, jobs_event_print},
+    {JOBS_RELEASED, "released", "its time has come", NULL, jobs_event_print},
+    {JOBS_LEASED, "leased", "a worker has it", NULL, jobs_event_print},
+    {JOBS_EXTENDED, "extended", "its lease is longer, or there is progress", NULL, jobs_event_print},
+    {JOBS_RETURNED, "returned", "given back without an attempt", NULL, jobs_event_print},
+    {JOBS_FAILED, "failed", "an attempt failed", NULL, jobs_event_print},
+    {JOBS_TIMED_OUT, "timed_out", "the lease ended, or its worker was lost", NULL, jobs_event_print},
+    {JOBS_ENDED, "ended", "done, cancelled or expired", NULL, jobs_event_print},
+    {JOBS_REQUEUED, "requeued", "an operator made it ready", NULL, jobs_event_print},
+    {JOBS_KILLED, "killed", "an operator made it dead", NULL, jobs_event_print},
+    {JOBS_DROPPED, "dropped", "a dead one was forgotten", NULL, jobs_event_print},
+    {0},
+};
+static const struct weir_topic topics[] = {
+    [JOBS_TOPIC_COMMANDS] = {"jobs.commands", WEIR_TOPIC_INPUT, command_types, "What clients and workers said."},
+    [JOBS_TOPIC_EVENTS] = {"jobs.events", WEIR_TOPIC_OUTPUT, event_types,
+        "The audit: every transition of every job, in order; key: the job's id."},
+    {0},
+};
+
+static const struct weir_metric metrics[] = {
+    [JOBS_METRIC_PUSHED] = {"pushed_total", WEIR_METRIC_COUNTER, "Jobs pushed."},
+    [JOBS_METRIC_DONE] = {"done_total", WEIR_METRIC_COUNTER, "Jobs done."},
+    [JOBS_METRIC_FAILED] = {"failed_total", WEIR_METRIC_COUNTER, "Attempts that workers called failed."},
+    [JOBS_METRIC_TIMED_OUT] = {"timed_out_total", WEIR_METRIC_COUNTER, "Leases that came to their end."},
+    [JOBS_METRIC_DEAD_TOTAL] = {"dead_total", WEIR_METRIC_COUNTER, "Jobs that died after their last attempt."},
+    [JOBS_METRIC_SCHEDULED] = {"scheduled", WEIR_METRIC_GAUGE, "Jobs that wait for their time."},
+    [JOBS_METRIC_READY] = {"ready", WEIR_METRIC_GAUGE, "Jobs that wait for a worker."},
+    [JOBS_METRIC_RUNNING] = {"running", WEIR_METRIC_GAUGE, "Jobs that a worker has."},
+    [JOBS_METRIC_RETRY] = {"retry", WEIR_METRIC_GAUGE, "Jobs that wait for another attempt."},
+    [JOBS_METRIC_DEAD] = {"dead", WEIR_METRIC_GAUGE, "Dead jobs that are kept."},
+    [JOBS_METRIC_WORKERS] = {"workers", WEIR_METRIC_GAUGE, "Workers that hold leases, wait or beat."},
+    [JOBS_METRIC_WAITERS] = {"waiters", WEIR_METRIC_GAUGE, "Fetches that wait for a job."},
+    [JOBS_METRIC_BYTES] = {"state_bytes", WEIR_METRIC_GAUGE, "Bytes of jobs, their payloads and look-up tables."},
+    [JOBS_METRIC_BYTES_PER_JOB] = {"bytes_per_job", WEIR_METRIC_GAUGE, "The same for each job that has not ended."},
+    [JOBS_METRIC_STALE] = {"stale_total", WEIR_METRIC_COUNTER, "Reports about a lease that had ended."},
+    [JOBS_METRIC_FOLLOWERS_REFUSED] = {"followers_refused_total", WEIR_METRIC_COUNTER,
+        "Jobs that were to follow one that is done and found no memory."},
+    {0},
+};
+
+extern const struct weir_route jobs_routes[];
+extern const struct weir_reason jobs_reasons[];
+const struct weir_service weir_service_jobs = {
+    .name = "jobs",
+    .summary = "background jobs: queues, leases, retries with backoff, schedules, dead letters",
+    .version = 1,
+    .version_replays = 1,
+    .partitions_setting = "partitions",
+    .settings = settings,
+    .topics = topics,
+    .routes = jobs_routes,
+    .metrics = metrics,
+    .reasons = jobs_reasons,
+    .output_bytes_max = JOBS_OUTPUT_BYTES_MAX,
+    .replies_max = WEIR_REPLIES_MAX,
+    .undelivered = jobs_undelivered,
+    .state_bytes = jobs_state_bytes,
+    .open = jobs_open,
+    .apply = jobs_apply,
+    .save = jobs_save,
+    .load = jobs_load,
+    .digest = jobs_digest,
+};
