@@ -3,7 +3,7 @@
 
 #include "base/civil.h"
 
-enum weir_error faktory_refuse(struct faktory_reading *reading, enum weir_error error, const char *format, ...) {
+enum weir_error faktory_fields_refuse(struct faktory_reading *reading, enum weir_error error, const char *format, ...) {
     char sentence[256];
     if (reading->error) return reading->error;
     va_list args;
@@ -23,7 +23,7 @@ enum weir_error faktory_json_error(const char *what, const struct json_reader *r
 }
 
 static void wrong_kind(struct faktory_reading *reading, const struct faktory_field *field, const char *expected) {
-    (void)faktory_refuse(reading, WEIR_E_INVALID, "%s: expected %s, not %s", field->name, expected,
+    (void)faktory_fields_refuse(reading, WEIR_E_INVALID, "%s: expected %s, not %s", field->name, expected,
         json_token_name(reading->reader->token));
 }
 
@@ -34,11 +34,11 @@ static bool text_read(struct faktory_reading *reading, const struct faktory_fiel
     }
     struct weir_slice text = json_text(reading->reader, reading->scratch);
     if (!text.data) {
-        (void)faktory_refuse(reading, WEIR_E_NO_MEMORY, "%s: no room to decode its escapes", field->name);
+        (void)faktory_fields_refuse(reading, WEIR_E_NO_MEMORY, "%s: no room to decode its escapes", field->name);
         return false;
     }
     if (field->bytes_max && text.size > field->bytes_max) {
-        (void)faktory_refuse(
+        (void)faktory_fields_refuse(
             reading, WEIR_E_TOO_LARGE, "%s: %zu bytes, the limit is %zu", field->name, text.size, field->bytes_max);
         return false;
     }
@@ -55,7 +55,7 @@ static void time_read(struct faktory_reading *reading, const struct faktory_fiel
         char quoted[64];
         struct text_builder shown = TEXT_BUILDER(quoted);
         text_add_quoted(&shown, text, 40);
-        (void)faktory_refuse(
+        (void)faktory_fields_refuse(
             reading, WEIR_E_INVALID, "%s: %s is no RFC 3339 time such as 2026-01-02T03:04:05Z", field->name, quoted);
         return;
     }
@@ -127,7 +127,7 @@ static void member_read(struct faktory_reading *reading, int row, const struct f
     }
     bool again = reading->seen >> row & 1;
     reading->seen |= 1u << row;
-    if (again) (void)faktory_refuse(reading, WEIR_E_INVALID, "%s is given twice", fields[row].name);
+    if (again) (void)faktory_fields_refuse(reading, WEIR_E_INVALID, "%s is given twice", fields[row].name);
     if (json_next(r) == JSON_ERROR) return;
     if (again || r->token == JSON_NULL) {
         (void)json_skip_value(r);

@@ -36,7 +36,7 @@ struct faktory_reading {
     void *context;
 };
 
-enum weir_error faktory_refuse(struct faktory_reading *reading, enum weir_error error, const char *format, ...)
+enum weir_error faktory_fields_refuse(struct faktory_reading *reading, enum weir_error error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The reader has just opened the object; afterwards it has closed it, or is in error. */
 void faktory_fields_read(struct faktory_reading *reading, const struct faktory_field *fields, size_t count, void *ret);

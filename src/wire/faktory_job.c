@@ -76,7 +76,8 @@ static void on_member(void *context, int row, size_t before, size_t begin, size_
 
 static void text_limit(struct faktory_reading *reading, const char *name, struct weir_slice text, size_t bytes_max) {
     if (text.size > bytes_max)
-        (void)faktory_refuse(reading, WEIR_E_TOO_LARGE, "%s: %zu bytes, the limit is %zu", name, text.size, bytes_max);
+        (void)faktory_fields_refuse(
+            reading, WEIR_E_TOO_LARGE, "%s: %zu bytes, the limit is %zu", name, text.size, bytes_max);
 }
 
 struct custom_draft {
@@ -100,9 +101,9 @@ static void custom_read(struct faktory_reading *reading, struct weir_slice text,
     if (e) {
         reading->error = e;
     } else if (custom.unique_for < 0) {
-        (void)faktory_refuse(reading, WEIR_E_INVALID, "custom: unique_for must not be negative");
+        (void)faktory_fields_refuse(reading, WEIR_E_INVALID, "custom: unique_for must not be negative");
     } else if (custom.until.size && !start && !weir_slice_equal(custom.until, weir_slice_text("success"))) {
-        (void)faktory_refuse(reading, WEIR_E_INVALID, "custom: unique_until must be \"success\" or \"start\"");
+        (void)faktory_fields_refuse(reading, WEIR_E_INVALID, "custom: unique_until must be \"success\" or \"start\"");
     }
     *ret = (struct weir_faktory_custom){
         .unique_for_s = custom.unique_for > 0 ? (uint64_t)custom.unique_for : 0,
@@ -123,19 +124,21 @@ static void judge(struct faktory_reading *reading, const struct weir_faktory_lim
     struct weir_faktory_job *job = &draft->job;
     if (reading->error) return;
     if (job->jid.size < WEIR_FAKTORY_JID_BYTES_MIN)
-        (void)faktory_refuse(
+        (void)faktory_fields_refuse(
             reading, WEIR_E_INVALID, "jobs must have a jid of at least %d characters", WEIR_FAKTORY_JID_BYTES_MIN);
-    if (job->type.size == 0) (void)faktory_refuse(reading, WEIR_E_INVALID, "jobs must have a jobtype");
-    if (!job->args.data) (void)faktory_refuse(reading, WEIR_E_INVALID, "jobs must have args, an array");
+    if (job->type.size == 0) (void)faktory_fields_refuse(reading, WEIR_E_INVALID, "jobs must have a jobtype");
+    if (!job->args.data) (void)faktory_fields_refuse(reading, WEIR_E_INVALID, "jobs must have args, an array");
     if (draft->reserve_s > WEIR_FAKTORY_RESERVE_S_MAX)
-        (void)faktory_refuse(reading, WEIR_E_INVALID, "reserve_for: jobs cannot be reserved for more than one day");
+        (void)faktory_fields_refuse(
+            reading, WEIR_E_INVALID, "reserve_for: jobs cannot be reserved for more than one day");
     if (job->retry < -1 || job->retry > INT32_MAX)
-        (void)faktory_refuse(reading, WEIR_E_INVALID, "retry must be -1, 0 or a number of attempts");
-    if (job->at_ns < 0) (void)faktory_refuse(reading, WEIR_E_INVALID, "at: before 1970");
+        (void)faktory_fields_refuse(reading, WEIR_E_INVALID, "retry must be -1, 0 or a number of attempts");
+    if (job->at_ns < 0) (void)faktory_fields_refuse(reading, WEIR_E_INVALID, "at: before 1970");
     job->queue_given = job->queue.size != 0;
     if (!job->queue_given) job->queue = weir_slice_text("default");
     if (!weir_faktory_is_queue(job->queue))
-        (void)faktory_refuse(reading, WEIR_E_INVALID, "queue: a name has only letters, digits, '.', '_' and '-'");
+        (void)faktory_fields_refuse(
+            reading, WEIR_E_INVALID, "queue: a name has only letters, digits, '.', '_' and '-'");
     text_limit(reading, "the job", job->text, limits->job_bytes_max);
     text_limit(reading, "jid", job->jid, limits->jid_bytes_max);
     text_limit(reading, "jobtype", job->type, limits->name_bytes_max);

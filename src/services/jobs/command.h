@@ -81,6 +81,7 @@ enum jobs_reason {
 #define JOBS_NEW_TEXT     0x01u /* the payload is text, as HTTP shows it; else base64 */
 #define JOBS_NEW_NO_DEAD  0x02u /* after its last failure it is dropped rather than kept as dead */
 #define JOBS_NEW_AT_FRONT 0x04u /* before those that wait already */
+#define JOBS_NEW_FAKTORY  0x08u /* the payload is a job as the Faktory protocol has it */
 struct jobs_new { /* then queue, type, tenant, jid, unique, tags, payload, then (entries of the same kind) */
     uint32_t size, payload_size, then_size;
     uint32_t lease_ms, backoff_ms, backoff_max_ms; /* 0: the default */
@@ -112,35 +113,39 @@ struct jobs_fetch_view {
     struct jobs_fetch head;
     struct weir_slice worker, queues[JOBS_QUEUES_MAX];
 };
-struct jobs_leased { /* then queue, type, tenant, jid, tags, payload */
+struct jobs_leased { /* then queue, type, tenant, jid, tags, payload, the last error and its message */
     uint32_t size, payload_size;
     uint64_t id, deadline_ns, pushed_ns;
+    uint64_t ready_ns;  /* since when it waited for a worker */
+    uint64_t failed_ns; /* its last attempt; 0: this is the first one */
     uint32_t epoch, lease_ms;
     uint16_t tags_size;
     uint8_t queue_size, type_size, tenant_size, jid_size;
-    uint8_t attempt, attempts_max, priority, flags /* JOBS_NEW_TEXT */;
-    uint8_t unused[6];
+    uint8_t attempt, attempts_max, priority, flags /* JOBS_NEW_TEXT, JOBS_NEW_FAKTORY */;
+    uint16_t message_size;
+    uint8_t error_size, unused[3];
 };
 struct jobs_leased_view {
     struct jobs_leased head;
-    struct weir_slice queue, type, tenant, jid, tags, payload;
+    struct weir_slice queue, type, tenant, jid, tags, payload, error, message;
 };
 
 /* ---- what a worker says of a lease: ACK, FAIL, EXTEND, RETURN ---- */
 #define JOBS_REPORT_DEAD 0x01u /* FAIL: no further attempt */
-struct jobs_report {           /* then jid, error's class, message, result */
+struct jobs_report {           /* then jid, error's class, message, result, worker */
     uint32_t size;
     uint32_t epoch;   /* of the lease; 0: whoever has it */
-    uint64_t id;      /* 0: the jid says which */
+    uint64_t id;      /* 0: the jid says which, or the id as text in its place */
     uint64_t span_ns; /* FAIL: not before that long from now; EXTEND: the lease from now. 0: as the job says */
     uint32_t result_size;
     uint16_t error_size, message_size;
     uint8_t jid_size, progress /* EXTEND: per cent + 1; 0: unchanged */, flags;
-    uint8_t unused[5];
+    uint8_t worker_size; /* 0: whoever it is; else STALE when another one has the lease */
+    uint8_t unused[4];
 };
 struct jobs_report_view {
     struct jobs_report head;
-    struct weir_slice jid, error, message, result;
+    struct weir_slice jid, error, message, result, worker;
 };
 struct jobs_reported {
     uint64_t id, due_ns;
@@ -153,6 +158,8 @@ struct jobs_reported {
 enum jobs_worker_state { JOBS_WORKER_RUNNING, JOBS_WORKER_QUIET, JOBS_WORKER_TERMINATE };
 #define JOBS_BEAT_GONE  0x01u /* the worker is gone: its leases are released at once */
 #define JOBS_BEAT_ORDER 0x02u /* of an operator: `state` is what the worker shall hear; moves up only */
+#define JOBS_BEAT_OPEN  0x04u /* a connection of the worker's has begun */
+#define JOBS_BEAT_SHUT  0x08u /* it has ended; when none is left, its leases end after jobs.worker_grace */
 struct jobs_beat {            /* then worker ("": with ORDER all) */
     uint64_t rss_kb;
     uint8_t worker_size, state, flags;
@@ -192,7 +199,7 @@ struct jobs_queue_order { /* then name */
 #define JOBS_ALIGN(size) (((size) + 7u) & ~(size_t)7)
 WEIR_STATIC_ASSERT(sizeof(struct jobs_new) == 88, "a layout on disk");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_fetch) == 16, "a layout on disk");
-WEIR_STATIC_ASSERT(sizeof(struct jobs_leased) == 56, "a layout on the wire");
+WEIR_STATIC_ASSERT(sizeof(struct jobs_leased) == 72, "a layout on the wire");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_report) == 40, "a layout on disk");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_reported) == 24, "a layout on the wire");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_pushed) == 16, "a layout on the wire");

@@ -272,6 +272,7 @@ void jobs_apply(void *state, const struct weir_record *record, struct weir_out *
     if (record->kind == WEIR_RECORD_SETTINGS) {
         jobs_take_settings(s, weir_settings(out));
         waiters_forget(&t);
+        workers_restart(&t);
     } else if (record->kind == WEIR_RECORD_TIMER) {
         done = on_time(&t);
     } else if (record->kind == WEIR_RECORD_COMMAND && record->type < WEIR_ARRAY_COUNT(commands) &&

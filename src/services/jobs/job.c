@@ -115,7 +115,7 @@ static void fill(struct jobs_turn *t, const struct jobs_new *n, struct job *job)
     job->priority = n->priority ? n->priority : 5;
     job->backoff = n->backoff;
     job->unique_until = n->unique_until;
-    job->flags = n->flags & (JOB_TEXT | JOB_NO_DEAD);
+    job->flags = n->flags & (JOB_TEXT | JOB_NO_DEAD | JOB_FAKTORY);
 }
 
 /* Numbers for its names. What a name was made for in vain is idle, and goes when its place is needed. */

@@ -1,5 +1,6 @@
 /* The declaration of jobs. */
 #include "jobs/event.h"
+#include "jobs/faktory.h"
 #include "jobs/fold.h"
 #include "jobs/print.h"
 #include "jobs/routes.h"
@@ -36,6 +37,16 @@ static const struct weir_setting settings[] = {
         true},
     [JOBS_SET_WORKER_TIMEOUT] = {"worker_timeout", WEIR_SETTING_DURATION, "60s", 1000000000, 0,
         "Silence of a worker that beats after which its leases end.", true, true},
+    [JOBS_SET_WORKER_GRACE] = {"worker_grace", WEIR_SETTING_DURATION, "5s", 0, 0,
+        "How long a worker whose last connection has ended may take to come back before its leases end.", true, true},
+    [JOBS_SET_FAKTORY] = {"faktory", WEIR_SETTING_TEXT, "127.0.0.1:7419", 0, 0,
+        "HOST:PORT of the Faktory work protocol; off: none. Port 0 picks a free one."},
+    [JOBS_SET_FAKTORY_PASSWORD] = {"faktory_password", WEIR_SETTING_TEXT, "", 0, 0,
+        "What Faktory clients have to know, at most 256 bytes; with auth: tokens a token's secret, whose roles they "
+        "get. "
+        "Empty: nothing is asked."},
+    [JOBS_SET_FAKTORY_FLUSH] = {"faktory_flush", WEIR_SETTING_BOOL, "false", 0, 0,
+        "Take Faktory's FLUSH, which forgets every job; for tests."},
     {0},
 };
 
@@ -93,6 +104,12 @@ static const struct weir_metric metrics[] = {
     {0},
 };
 
+static const struct weir_listener listeners[] = {
+    {"faktory", "the Faktory work protocol, for its clients and workers in any language", "faktory",
+        &jobs_faktory_protocol},
+    {0},
+};
+
 extern const struct weir_route jobs_routes[];
 extern const struct weir_reason jobs_reasons[];
 const struct weir_service weir_service_jobs = {
@@ -104,6 +121,7 @@ const struct weir_service weir_service_jobs = {
     .settings = settings,
     .topics = topics,
     .routes = jobs_routes,
+    .listeners = listeners,
     .metrics = metrics,
     .reasons = jobs_reasons,
     .output_bytes_max = JOBS_OUTPUT_BYTES_MAX,

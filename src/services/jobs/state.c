@@ -104,6 +104,7 @@ void jobs_take_settings(struct jobs *s, const struct weir_setting_value *v) {
         .backoff_ms = v[JOBS_SET_BACKOFF].number / WHEEL_TICK_NS,
         .backoff_max_ms = v[JOBS_SET_BACKOFF_MAX].number / WHEEL_TICK_NS,
         .worker_timeout_ns = v[JOBS_SET_WORKER_TIMEOUT].number,
+        .worker_grace_ns = v[JOBS_SET_WORKER_GRACE].number,
         .dead_max = v[JOBS_SET_DEAD_MAX].number,
         .dead_age_ns = v[JOBS_SET_DEAD_AGE].number,
         .attempts_max = (uint32_t)v[JOBS_SET_ATTEMPTS_MAX].number,

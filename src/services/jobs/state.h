@@ -35,12 +35,17 @@ enum jobs_setting {
     JOBS_SET_BACKOFF,
     JOBS_SET_BACKOFF_MAX,
     JOBS_SET_WORKER_TIMEOUT,
+    JOBS_SET_WORKER_GRACE,
+    JOBS_SET_FAKTORY,
+    JOBS_SET_FAKTORY_PASSWORD,
+    JOBS_SET_FAKTORY_FLUSH,
     JOBS_SET_COUNT
 };
 
 /* ---- a job ---- */
 #define JOB_TEXT      JOBS_NEW_TEXT
 #define JOB_NO_DEAD   JOBS_NEW_NO_DEAD
+#define JOB_FAKTORY   JOBS_NEW_FAKTORY
 #define JOB_TIMED_OUT 0x10u /* its last attempt ended by the lease's end */
 struct job {
     uint64_t id; /* 0: the place is free, and `next` is the next free one */
@@ -124,7 +129,8 @@ struct jobs_worker {
     uint64_t since_ns, beat_ns, rss_kb;
     uint32_t leases, leases_last, lease_count; /* jobs */
     uint32_t waiters;                          /* fetches of it that wait */
-    uint32_t next_free, unused;
+    uint32_t next_free;
+    uint32_t connections; /* that said so, in this life of the node */
     uint8_t size, state, beats, is_used, unused2[4];
     char name[JOBS_NAME_MAX];
 };
@@ -175,11 +181,14 @@ struct jobs {
     struct jobs_sizes sizes;
     uint32_t partition, partition_count;
     struct jobs_defaults {
-        uint64_t payload_bytes_max, lease_ms, backoff_ms, backoff_max_ms, worker_timeout_ns, dead_max, dead_age_ns;
+        uint64_t payload_bytes_max, lease_ms, backoff_ms, backoff_max_ms, worker_timeout_ns, worker_grace_ns, dead_max,
+            dead_age_ns;
         uint32_t attempts_max, jobs_max;
     } in_force;
-    uint32_t picked[JOBS_ENTRIES_MAX]; /* scratch of one fetch */
-    uint8_t *then;                     /* scratch: JOBS_PAYLOAD_MAX bytes */
+    uint32_t picked[JOBS_ENTRIES_MAX];   /* scratch of one fetch */
+    uint64_t ready_ns[JOBS_ENTRIES_MAX]; /* of each: since when it waited */
+    uint32_t picking;                    /* which one of them is being leased */
+    uint8_t *then;                       /* scratch: JOBS_PAYLOAD_MAX bytes */
 };
 
 /* One record being applied. */
