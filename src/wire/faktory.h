@@ -27,6 +27,9 @@
 
 #include <weir/error.h>
 
+/* The server whose behaviour this is. */
+#define WEIR_FAKTORY_SERVER_VERSION "1.10.0"
+
 enum {
     WEIR_FAKTORY_VERSION = 2,
     WEIR_FAKTORY_JID_BYTES_MIN = 8,

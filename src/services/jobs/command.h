@@ -132,6 +132,7 @@ struct jobs_leased_view {
 
 /* ---- what a worker says of a lease: ACK, FAIL, EXTEND, RETURN ---- */
 #define JOBS_REPORT_DEAD 0x01u /* FAIL: no further attempt */
+#define JOBS_REPORT_KEEP 0x02u /* EXTEND: the lease ends when it would; only the progress is said */
 struct jobs_report {           /* then jid, error's class, message, result, worker */
     uint32_t size;
     uint32_t epoch;   /* of the lease; 0: whoever has it */
@@ -174,7 +175,7 @@ struct jobs_beaten {
 /* ---- operators ---- */
 enum jobs_action { JOBS_CANCEL = 1, JOBS_REQUEUE, JOBS_KILL, JOBS_DROP };
 struct jobs_operate { /* then queue, type, tenant, text ("": any) */
-    uint64_t id;      /* not 0: that one, and nothing else is looked at */
+    uint64_t id;      /* not 0: that one; of the rest only `state` is looked at, when it is not 0 */
     uint64_t after;   /* with a filter: `next` of the answer before; 0: from the beginning */
     uint32_t max;     /* jobs at most, JOBS_ENTRIES_MAX */
     uint8_t action, state /* of those meant: SCHEDULED, READY, RETRY, DEAD */;
@@ -187,7 +188,7 @@ struct jobs_operated {
 };
 enum jobs_queue_action { JOBS_QUEUE_PAUSE = 1, JOBS_QUEUE_RESUME, JOBS_QUEUE_SET, JOBS_QUEUE_CLEAR };
 enum jobs_name_kind { JOBS_NAME_QUEUE, JOBS_NAME_TYPE, JOBS_NAME_TENANT, JOBS_NAME_KINDS };
-struct jobs_queue_order { /* then name */
+struct jobs_queue_order { /* then name; of a queue "": all of them, but for SET */
     uint32_t concurrency; /* SET: jobs that run at once; 0: no limit */
     uint32_t rate_per_s;  /* SET: starts per second; 0: no limit */
     uint32_t burst;       /* SET: of the rate; 0: as the rate */

@@ -18,7 +18,8 @@
 #define FAKTORY_SLOTS          256u
 #define FAKTORY_LINE_BYTES_MAX (8u << 20)
 #define FAKTORY_PUSHB_MAX      8192u /* jobs of one PUSHB */
-#define FAKTORY_QUEUES_MAX     64u   /* of one FETCH */
+#define FAKTORY_QUEUES_MAX     64u   /* of one FETCH or LATENCY */
+#define FAKTORY_SELECT_MAX     1024u /* jobs that are told of at once */
 #define FAKTORY_WAIT_MS        2000u
 #define FAKTORY_NANOS_PER_MS   UINT64_C(1000000)
 
@@ -60,12 +61,12 @@ struct faktory_errand {
     union {
         uint8_t reasons[FAKTORY_PUSHB_MAX]; /* of the jobs in the order in which they were sent */
         struct faktory_sums {
-            uint64_t states[16], pushed, done, failed, lost, commands, bytes;
-            uint64_t workers, connections, queues, started_ns;
+            uint64_t states[16], pushed, done, failed, lost, bytes;
+            uint64_t workers, connections, queues, started_s;
             uint32_t text_size, left_out; /* queues that found no room in the text */
             char text[FAKTORY_PUSHB_MAX - 256];
         } sums;
-        uint64_t ids[FAKTORY_PUSHB_MAX / 8];
+        uint64_t ids[FAKTORY_SELECT_MAX];
     };
 };
 
@@ -118,6 +119,8 @@ static inline struct faktory_slot *faktory_oldest(struct faktory *f) {
 bool faktory_errand(struct weir_session *session, enum weir_faktory_verb verb);
 /* Ends it: the line is taken. */
 enum faktory_taken faktory_errand_end(struct weir_session *session);
+/* The same, after words of regret: something was refused on the way. */
+enum faktory_taken faktory_errand_fail(struct weir_session *session);
 /* What is asked in an errand; `part` comes back with the reply. True: asked. False: it is asked again when the line is
  * offered again (errand->failed is set instead when that would not help). */
 bool faktory_errand_ask(struct weir_session *session, const struct weir_command *command, uint32_t part);
@@ -133,12 +136,25 @@ enum faktory_taken faktory_fetch(struct weir_session *session, struct weir_slice
 enum faktory_taken faktory_ack(struct weir_session *session, struct weir_slice payload);
 enum faktory_taken faktory_fail(struct weir_session *session, struct weir_slice payload);
 enum faktory_taken faktory_beat(struct weir_session *session, struct weir_slice payload);
+enum faktory_taken faktory_info(struct weir_session *session, struct weir_slice payload);
+enum faktory_taken faktory_flush(struct weir_session *session, struct weir_slice payload);
+enum faktory_taken faktory_mutate(struct weir_session *session, struct weir_slice payload);
+enum faktory_taken faktory_queue(struct weir_session *session, struct weir_slice payload);
+enum faktory_taken faktory_latency(struct weir_session *session, struct weir_slice names);
+enum faktory_taken faktory_track(struct weir_session *session, struct weir_slice payload);
+enum faktory_taken faktory_track_set(struct weir_session *session, const struct weir_faktory_track *track);
 void faktory_push_slot(struct weir_session *session, struct faktory_slot *slot, struct weir_slice value);
 void faktory_fetch_slot(struct weir_session *session, struct faktory_slot *slot, struct weir_slice value);
 void faktory_report_slot(struct weir_session *session, struct faktory_slot *slot, struct weir_slice value);
 void faktory_beat_slot(struct weir_session *session, struct faktory_slot *slot, struct weir_slice value);
 void faktory_push_part(struct weir_session *session, uint32_t part, uint16_t status, struct weir_slice value);
 void faktory_fetch_part(struct weir_session *session, uint32_t part, uint16_t status, struct weir_slice value);
+void faktory_info_part(struct weir_session *session, uint32_t part, uint16_t status, struct weir_slice value);
+void faktory_flush_part(struct weir_session *session, uint32_t part, uint16_t status, struct weir_slice value);
+void faktory_mutate_part(struct weir_session *session, uint32_t part, uint16_t status, struct weir_slice value);
+void faktory_queue_part(struct weir_session *session, uint32_t part, uint16_t status, struct weir_slice value);
+void faktory_latency_part(struct weir_session *session, uint32_t part, uint16_t status, struct weir_slice value);
+void faktory_track_part(struct weir_session *session, uint32_t part, uint16_t status, struct weir_slice value);
 
 extern const struct weir_protocol jobs_faktory_protocol;
 #endif

@@ -250,10 +250,8 @@ enum faktory_taken faktory_push_many(struct weir_session *session, struct weir_s
     }
     if (!f->errand.failed && !send_all(&many, payload, &press, room) && !f->errand.failed) return FAKTORY_LATER;
     if (f->errand.waits) return FAKTORY_LATER;
-    if (f->errand.failed)
-        faktory_say_error(session, "ERR", weir_slice_text("the node did not take all of the jobs; push them again"));
-    else
-        say_many(&many, payload, bad + count_refused(f, good));
+    if (f->errand.failed) return faktory_errand_fail(session);
+    say_many(&many, payload, bad + count_refused(f, good));
     return faktory_errand_end(session);
 }
 

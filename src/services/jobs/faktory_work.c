@@ -232,6 +232,17 @@ void faktory_report_slot(struct weir_session *session, struct faktory_slot *slot
     }
 }
 
+/* ---- TRACK SET: progress, and a longer lease ---- */
+enum faktory_taken faktory_track_set(struct weir_session *session, const struct weir_faktory_track *track) {
+    uint64_t now_ns = weir_session_wall_ns(session), until_ns = (uint64_t)track->reserve_until_ns;
+    size_t desc_size = track->desc.size < JOBS_MESSAGE_MAX ? track->desc.size : utf8_cut(track->desc, JOBS_MESSAGE_MAX);
+    struct jobs_report_view view = {.jid = track->jid, .message = weir_slice(track->desc.data, desc_size)};
+    view.head.progress = (uint8_t)(track->percent + 1);
+    view.head.span_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+    view.head.flags = view.head.span_ns ? 0 : JOBS_REPORT_KEEP;
+    return report(session, WEIR_FAKTORY_TRACK, JOBS_RECORD_EXTEND, &view);
+}
+
 /* ---- BEAT ---- */
 enum faktory_taken faktory_beat(struct weir_session *session, struct weir_slice payload) {
     struct weir_faktory_limits limits = faktory_limits(session);

@@ -11,7 +11,8 @@
 #include "jobs/waiter.h"
 #include "jobs/worker.h"
 
-#define TIMER 1u
+#define TIMER       1u
+#define NANOS_PER_S UINT64_C(1000000000)
 
 /* ---- commands: a handler each ---- */
 static void on_push(struct jobs_turn *t, struct weir_slice value) {
@@ -77,7 +78,7 @@ static void report_ack(struct jobs_turn *t, struct job *job, const struct jobs_r
     lease_done(t, job, view->result);
 }
 static void report_extend(struct jobs_turn *t, struct job *job, const struct jobs_report_view *view) {
-    lease_extend(t, job, &view->head);
+    lease_extend(t, job, view);
 }
 static void report_return(struct jobs_turn *t, struct job *job, const struct jobs_report_view *view) {
     (void)view;
@@ -273,6 +274,7 @@ void jobs_apply(void *state, const struct weir_record *record, struct weir_out *
         jobs_take_settings(s, weir_settings(out));
         waiters_forget(&t);
         workers_restart(&t);
+        s->head->started_s = (uint32_t)(record->time_ns / NANOS_PER_S);
     } else if (record->kind == WEIR_RECORD_TIMER) {
         done = on_time(&t);
     } else if (record->kind == WEIR_RECORD_COMMAND && record->type < WEIR_ARRAY_COUNT(commands) &&

@@ -201,6 +201,11 @@ enum faktory_taken faktory_errand_end(struct weir_session *session) {
     return FAKTORY_TAKEN;
 }
 
+enum faktory_taken faktory_errand_fail(struct weir_session *session) {
+    faktory_say_error(session, "ERR", weir_slice_text("the node did not take all of it; try again"));
+    return faktory_errand_end(session);
+}
+
 static bool asked(struct weir_session *session, enum weir_error e) {
     struct faktory *f = weir_session_state(session);
     if (e == WEIR_OK) {
@@ -223,16 +228,23 @@ bool faktory_errand_query(
 
 static void errand_reply(struct weir_session *session, uint64_t correlation, enum weir_error error, uint16_t status,
     struct weir_slice value) {
+    static void (*const parts[])(struct weir_session *, uint32_t, uint16_t, struct weir_slice) = {
+        [WEIR_FAKTORY_PUSHB] = faktory_push_part,
+        [WEIR_FAKTORY_FETCH] = faktory_fetch_part,
+        [WEIR_FAKTORY_INFO] = faktory_info_part,
+        [WEIR_FAKTORY_FLUSH] = faktory_flush_part,
+        [WEIR_FAKTORY_MUTATE] = faktory_mutate_part,
+        [WEIR_FAKTORY_QUEUE] = faktory_queue_part,
+        [WEIR_FAKTORY_TRACK] = faktory_track_part,
+    };
     struct faktory *f = weir_session_state(session);
     uint32_t part = (uint32_t)correlation;
     WEIR_ASSERT(f->errand.waits > 0);
     f->errand.waits--;
     if (error)
         f->errand.failed = true;
-    else if (f->errand.verb == WEIR_FAKTORY_PUSHB)
-        faktory_push_part(session, part, status, value);
-    else if (f->errand.verb == WEIR_FAKTORY_FETCH)
-        faktory_fetch_part(session, part, status, value);
+    else if ((size_t)f->errand.verb < WEIR_ARRAY_COUNT(parts) && parts[f->errand.verb])
+        parts[f->errand.verb](session, part, status, value);
     if (f->errand.waits == 0) weir_session_resume(session);
 }
 
@@ -395,7 +407,12 @@ static enum faktory_taken take(struct weir_session *session, const struct weir_f
         [WEIR_FAKTORY_ACK] = faktory_ack,
         [WEIR_FAKTORY_FAIL] = faktory_fail,
         [WEIR_FAKTORY_BEAT] = faktory_beat,
+        [WEIR_FAKTORY_INFO] = faktory_info,
+        [WEIR_FAKTORY_FLUSH] = faktory_flush,
         [WEIR_FAKTORY_END] = take_end,
+        [WEIR_FAKTORY_MUTATE] = faktory_mutate,
+        [WEIR_FAKTORY_QUEUE] = faktory_queue,
+        [WEIR_FAKTORY_TRACK] = faktory_track,
     };
     const struct faktory *f = weir_session_state(session);
     weir_error_clear();
@@ -443,6 +460,7 @@ static void on_reply(struct weir_session *session, uint64_t correlation, enum we
         [WEIR_FAKTORY_ACK] = faktory_report_slot,
         [WEIR_FAKTORY_FAIL] = faktory_report_slot,
         [WEIR_FAKTORY_BEAT] = faktory_beat_slot,
+        [WEIR_FAKTORY_TRACK] = faktory_report_slot,
     };
     struct faktory *f = weir_session_state(session);
     if (f->phase == FAKTORY_OVER || correlation & FAKTORY_CORRELATION_NOBODY) return;

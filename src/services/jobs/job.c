@@ -35,6 +35,12 @@ uint32_t job_find_jid(const struct jobs *s, struct weir_slice jid) {
     return JOBS_NONE;
 }
 
+uint32_t job_find_name(const struct jobs *s, struct weir_slice name) {
+    uint64_t id;
+    uint32_t i = job_find_jid(s, name);
+    return i == JOBS_NONE && jobs_id_parse(name, &id) ? job_find(s, id) : i;
+}
+
 /* ---- bytes ---- */
 struct weir_slice job_jid(const struct jobs *s, const struct job *job) {
     return job->jid_size ? weir_slice(blob_at(&s->blob, job->bytes), job->jid_size) : weir_slice("", 0);

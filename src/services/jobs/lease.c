@@ -127,20 +127,13 @@ void lease_reply_write(const struct jobs *s, uint32_t count, uint8_t *at) {
 }
 
 /* ---- ends ---- */
-/* By its client's own id; or by ours as text, which is what a job without one is called outside. */
-static uint32_t find_named(const struct jobs *s, struct weir_slice name) {
-    uint64_t id;
-    uint32_t i = job_find_jid(s, name);
-    return i == JOBS_NONE && jobs_id_parse(name, &id) ? job_find(s, id) : i;
-}
-
 static bool is_of(const struct jobs *s, const struct job *job, struct weir_slice worker) {
     return job->worker != JOBS_NONE && worker_find(s, worker) == job->worker;
 }
 
 enum jobs_reason lease_find(const struct jobs *s, const struct jobs_report_view *report, struct job **ret_job) {
     uint32_t i = report->head.id    ? job_find(s, report->head.id)
-                 : report->jid.size ? find_named(s, report->jid)
+                 : report->jid.size ? job_find_name(s, report->jid)
                                     : JOBS_NONE;
     if (i == JOBS_NONE) return JOBS_E_NOT_FOUND;
     struct job *job = &s->jobs[i];
@@ -185,16 +178,20 @@ void lease_lost(struct jobs_turn *t, struct job *job, const char *why) {
     retry_or_end(t, job, JOBS_TIMED_OUT, &more, 0, false);
 }
 
-void lease_extend(struct jobs_turn *t, struct job *job, const struct jobs_report *report) {
+void lease_extend(struct jobs_turn *t, struct job *job, const struct jobs_report_view *view) {
     struct jobs *s = t->s;
+    const struct jobs_report *report = &view->head;
     struct wheel_items times = jobs_times(s);
+    struct jobs_event_more more = {.message = view->message, .worker = job->worker};
     uint64_t span_ns = report->span_ns ? report->span_ns : (uint64_t)job->lease_ms * WHEEL_TICK_NS;
     job_unsum(s, job);
-    wheel_remove(&times, jobs_index_of(s, job));
-    wheel_add(&times, jobs_index_of(s, job), t->now_ns + span_ns);
+    if (!(report->flags & JOBS_REPORT_KEEP)) {
+        wheel_remove(&times, jobs_index_of(s, job));
+        wheel_add(&times, jobs_index_of(s, job), t->now_ns + span_ns);
+    }
     if (report->progress) job->progress = (uint8_t)(report->progress - 1);
     job_sum(s, job);
-    event_put(t, job, JOBS_EXTENDED, NULL);
+    event_put(t, job, JOBS_EXTENDED, &more);
 }
 
 void lease_return(struct jobs_turn *t, struct job *job) {

@@ -160,7 +160,8 @@ struct jobs_head { /* the part of the state that is not a table */
     uint32_t names_used[JOBS_NAME_KINDS];
     uint32_t dead_first, dead_last; /* oldest first */
     uint32_t dirty_first;           /* queues whose waiters may be served */
-    uint32_t unused[3];
+    uint32_t started_s;             /* Unix time of the newest SETTINGS record */
+    uint32_t unused[2];
     struct wheel job_times, waiter_times, worker_times, unique_times;
 };
 struct jobs_sizes { /* what the tables are laid out for */
