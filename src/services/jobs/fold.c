@@ -234,7 +234,7 @@ static void set_timer(struct jobs_turn *t, bool done) {
 /* ---- the fold ---- */
 static void count(struct jobs_turn *t) {
     const struct jobs_head *h = t->s->head;
-    uint64_t bytes = h->job_count * (sizeof(struct job) + 4 * sizeof(uint32_t)) + t->s->blob.head->bytes;
+    uint64_t per_job = jobs_bytes_per_job(t->s);
     const uint64_t values[JOBS_METRIC_COUNT] = {
         [JOBS_METRIC_PUSHED] = h->pushed,
         [JOBS_METRIC_DONE] = h->done,
@@ -248,8 +248,8 @@ static void count(struct jobs_turn *t) {
         [JOBS_METRIC_DEAD] = h->states[JOBS_DEAD],
         [JOBS_METRIC_WORKERS] = h->worker_count,
         [JOBS_METRIC_WAITERS] = h->waiter_count,
-        [JOBS_METRIC_BYTES] = bytes,
-        [JOBS_METRIC_BYTES_PER_JOB] = h->job_count ? bytes / h->job_count : 0,
+        [JOBS_METRIC_BYTES] = per_job * h->job_count,
+        [JOBS_METRIC_BYTES_PER_JOB] = per_job,
         [JOBS_METRIC_STALE] = h->stale,
         [JOBS_METRIC_FOLLOWERS_REFUSED] = h->followers_refused,
     };

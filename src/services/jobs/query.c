@@ -16,15 +16,7 @@ enum weir_error jobs_partition_of_job(const struct weir_request *request, uint32
     return e;
 }
 
-/* ---- a job as a message: texts with a NUL behind them in the request's scratch memory ---- */
-static char *text_of(const struct weir_request *request, struct weir_slice bytes) {
-    char *text = weir_scratch(request, bytes.size + 1);
-    if (!text || !utf8_valid(bytes)) return (char *)(uintptr_t) "";
-    if (bytes.size) memcpy(text, bytes.data, bytes.size);
-    text[bytes.size] = 0;
-    return text;
-}
-
+/* ---- a job as a message ---- */
 static void put_attempt(const struct weir_request *request, const uint8_t *at, Weir__Jobs__Attempt *m) {
     struct job_attempt a;
     memcpy(&a, at, sizeof a);
@@ -33,9 +25,9 @@ static void put_attempt(const struct weir_request *request, const uint8_t *at, W
     m->attempt = a.attempt;
     m->started_ms = a.started_ns / NANOS_PER_MS;
     m->duration_ms = (a.ended_ns - a.started_ns) / NANOS_PER_MS;
-    m->worker = text_of(request, weir_slice(at, a.worker_size));
-    m->error = text_of(request, weir_slice(at + a.worker_size, a.error_size));
-    m->message = text_of(request, weir_slice(at + a.worker_size + a.error_size, a.message_size));
+    m->worker = jobs_route_string(request, weir_slice(at, a.worker_size));
+    m->error = jobs_route_string(request, weir_slice(at + a.worker_size, a.error_size));
+    m->message = jobs_route_string(request, weir_slice(at + a.worker_size + a.error_size, a.message_size));
 }
 
 /* Oldest first. */
@@ -64,7 +56,8 @@ static void put_attempts(
 
 static void put_tags(
     const struct jobs *s, const struct weir_request *request, const struct job *job, Weir__Jobs__JobView *m) {
-    char *all = text_of(request, job_tags(s, job)), **list = weir_scratch(request, (JOBS_TAGS_MAX + 1) * sizeof *list);
+    char *all = jobs_route_string(request, job_tags(s, job)),
+         **list = weir_scratch(request, (JOBS_TAGS_MAX + 1) * sizeof *list);
     m->n_tags = 0;
     m->tags = list;
     while (list && *all) {
@@ -88,17 +81,17 @@ static void put_payload(
         m->payload_bytes = (ProtobufCBinaryData){job->payload_size, (uint8_t *)bytes};
 }
 
-static void fill_view(
+void jobs_route_view(
     const struct jobs *s, const struct weir_request *request, const struct job *job, Weir__Jobs__JobView *m) {
     weir__jobs__job_view__init(m);
     m->id = weir_scratch(request, JOBS_ID_SIZE + 1);
     if (m->id) jobs_id_print(job->id, m->id);
     m->state = (Weir__Jobs__State)job->state;
-    m->queue = text_of(request, names_text(s, JOBS_NAME_QUEUE, job->queue));
-    m->type = text_of(request, names_text(s, JOBS_NAME_TYPE, job->type));
-    m->tenant = text_of(request, names_text(s, JOBS_NAME_TENANT, job->tenant));
-    m->jid = text_of(request, job_jid(s, job));
-    m->unique_key = text_of(request, job_unique(s, job));
+    m->queue = jobs_route_string(request, names_text(s, JOBS_NAME_QUEUE, job->queue));
+    m->type = jobs_route_string(request, names_text(s, JOBS_NAME_TYPE, job->type));
+    m->tenant = jobs_route_string(request, names_text(s, JOBS_NAME_TENANT, job->tenant));
+    m->jid = jobs_route_string(request, job_jid(s, job));
+    m->unique_key = jobs_route_string(request, job_unique(s, job));
     m->attempt = job->attempt;
     m->attempts_max = job->attempts_max;
     m->priority = job->priority;
@@ -109,17 +102,8 @@ static void fill_view(
     m->due_ms = job->time.slot == WHEEL_OUT ? 0 : job->time.due_ns / NANOS_PER_MS;
     m->expires_at_ms = job->expires_ns / NANOS_PER_MS;
     if (job->worker != JOBS_NONE)
-        m->worker = text_of(request, weir_slice(s->workers[job->worker].name, s->workers[job->worker].size));
+        m->worker = jobs_route_string(request, weir_slice(s->workers[job->worker].name, s->workers[job->worker].size));
     put_tags(s, request, job, m);
-}
-
-static enum weir_error put_message(struct weir_answer *answer, const ProtobufCMessage *message) {
-    size_t size = protobuf_c_message_get_packed_size(message);
-    uint8_t *room = weir_answer_room(answer, size);
-    if (!room) return weir_error_context(WEIR_E_TOO_LARGE, "the answer has %zu bytes", size);
-    protobuf_c_message_pack(message, room);
-    weir_answer_commit(answer, size);
-    return WEIR_OK;
 }
 
 enum weir_error jobs_query_job(const void *state, const struct weir_request *request, struct weir_answer *answer) {
@@ -133,8 +117,8 @@ enum weir_error jobs_query_job(const void *state, const struct weir_request *req
         return weir_error_context(WEIR_E_NOT_FOUND,
             "there is no job %s that has not ended; the topic jobs.events has the history of those that have", ref->id);
     Weir__Jobs__JobView m;
-    fill_view(s, request, &s->jobs[i], &m);
+    jobs_route_view(s, request, &s->jobs[i], &m);
     put_attempts(s, request, &s->jobs[i], &m);
     put_payload(s, request, &s->jobs[i], &m);
-    return put_message(answer, &m.base);
+    return jobs_route_answer(answer, &m.base);
 }

@@ -79,6 +79,134 @@ const struct weir_route jobs_routes[] = {
         .response = M(job_view),
         .partition = jobs_partition_of_job,
         .query = jobs_query_job},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/{id}/cancel",
+        .summary = "Cancel a job; the worker of a running one hears STALE from its next report on",
+        .request = M(job_ref),
+        .response = M(operated),
+        .encode = jobs_encode_cancel,
+        .decode = jobs_decode_operated},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/{id}/requeue",
+        .summary = "Make a dead, scheduled or failed job ready at once; a dead one has all its attempts again",
+        .request = M(job_ref),
+        .response = M(operated),
+        .encode = jobs_encode_requeue,
+        .decode = jobs_decode_operated},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/{id}/kill",
+        .summary = "Make a job dead",
+        .request = M(job_ref),
+        .response = M(operated),
+        .encode = jobs_encode_kill,
+        .decode = jobs_decode_operated},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/{id}/drop",
+        .summary = "Forget a dead job",
+        .request = M(job_ref),
+        .response = M(operated),
+        .encode = jobs_encode_drop,
+        .decode = jobs_decode_operated},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/operate",
+        .summary = "The same to all jobs that a filter means, up to 1000 at once",
+        .request = M(operate),
+        .response = M(operated),
+        .encode = jobs_encode_operate,
+        .decode = jobs_decode_operated},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/queues/{queue}/pause",
+        .summary = "Nothing of a queue is given out any more; pushes are taken",
+        .request = M(queue_ref),
+        .response = M(operated),
+        .encode = jobs_encode_pause,
+        .decode = jobs_decode_operated},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/queues/{queue}/resume",
+        .summary = "Go on",
+        .request = M(queue_ref),
+        .response = M(operated),
+        .encode = jobs_encode_resume,
+        .decode = jobs_decode_operated},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/queues/{queue}/clear",
+        .summary = "Cancel the ready jobs of a queue, up to 1000 at once",
+        .request = M(queue_ref),
+        .response = M(operated),
+        .encode = jobs_encode_clear,
+        .decode = jobs_decode_operated},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/limits",
+        .summary = "What a queue, type or tenant may run at once and per second, and a tenant its weight",
+        .request = M(limits),
+        .response = M(operated),
+        .encode = jobs_encode_limits,
+        .decode = jobs_decode_operated},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/beat",
+        .summary = "A worker is alive; it hears what it shall do",
+        .request = M(beat),
+        .response = M(beaten),
+        .encode = jobs_encode_beat,
+        .decode = jobs_decode_beaten},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/workers/{worker}/quiet",
+        .summary = "A worker (*: all) shall take nothing more",
+        .request = M(worker_ref),
+        .response = M(beaten),
+        .encode = jobs_encode_quiet,
+        .decode = jobs_decode_beaten},
+    {.kind = WEIR_ROUTE_COMMAND,
+        .method = "POST",
+        .path = "/v1/jobs/workers/{worker}/terminate",
+        .summary = "A worker (*: all) shall end",
+        .request = M(worker_ref),
+        .response = M(beaten),
+        .encode = jobs_encode_terminate,
+        .decode = jobs_decode_beaten},
+    {.kind = WEIR_ROUTE_QUERY,
+        .method = "GET",
+        .path = "/v1/jobs",
+        .summary = "Jobs that have not ended, by state, queue, type, tenant or a text",
+        .request = M(list_jobs),
+        .response = M(job_list),
+        .partition = jobs_partition_of_list,
+        .query = jobs_query_list},
+    {.kind = WEIR_ROUTE_QUERY,
+        .method = "GET",
+        .path = "/v1/jobs/queues",
+        .summary = "Queues with their counts",
+        .request = M(partition_ref),
+        .response = M(queue_list),
+        .partition = jobs_partition_asked,
+        .query = jobs_query_queues},
+    {.kind = WEIR_ROUTE_QUERY,
+        .method = "GET",
+        .path = "/v1/jobs/workers",
+        .summary = "Workers with their leases",
+        .request = M(partition_ref),
+        .response = M(worker_list),
+        .partition = jobs_partition_asked,
+        .query = jobs_query_workers},
+    {.kind = WEIR_ROUTE_QUERY,
+        .method = "GET",
+        .path = "/v1/jobs/stats",
+        .summary = "Counts of all jobs",
+        .request = M(partition_ref),
+        .response = M(stats),
+        .partition = jobs_partition_asked,
+        .query = jobs_query_stats},
     {0},
 };
 
@@ -119,6 +247,45 @@ uint8_t *jobs_route_room(
     ret_command->key = (struct weir_slice){0};
     ret_command->value = weir_slice(room, size);
     return room;
+}
+
+enum weir_error jobs_route_parts(const struct weir_request *request, const struct weir_slice *parts, size_t count,
+    uint16_t type, struct weir_command *ret_command) {
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += parts[i].size;
+    uint8_t *at = jobs_route_room(request, size, ret_command, type);
+    if (!at) return WEIR_E_TOO_LARGE;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].size) memcpy(at, parts[i].data, parts[i].size);
+        at += parts[i].size;
+    }
+    return WEIR_OK;
+}
+
+enum weir_error jobs_route_answer(struct weir_answer *answer, const ProtobufCMessage *message) {
+    size_t size = protobuf_c_message_get_packed_size(message);
+    uint8_t *room = weir_answer_room(answer, size);
+    if (!room) return weir_error_context(WEIR_E_TOO_LARGE, "the answer has %zu bytes", size);
+    protobuf_c_message_pack(message, room);
+    weir_answer_commit(answer, size);
+    return WEIR_OK;
+}
+
+enum weir_error jobs_route_pass(struct weir_slice value, struct weir_answer *answer) {
+    uint8_t *same = weir_answer_room(answer, value.size);
+    if (!same) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the answer");
+    if (value.size) memcpy(same, value.data, value.size);
+    weir_answer_commit(answer, value.size);
+    return WEIR_OK;
+}
+
+char *jobs_route_string(const struct weir_request *request, struct weir_slice bytes) {
+    char *text = weir_scratch(request, bytes.size + 1);
+    if (!text || !utf8_valid(bytes)) return (char *)(uintptr_t) "";
+    if (bytes.size) memcpy(text, bytes.data, bytes.size);
+    text[bytes.size] = 0;
+    return text;
 }
 
 enum weir_error jobs_route_text(const char *field, const char *text, size_t max, struct weir_slice *ret) {

@@ -20,6 +20,22 @@ WEIR_MUST enum weir_error jobs_encode_ack(const struct weir_request *request, st
 WEIR_MUST enum weir_error jobs_encode_fail(const struct weir_request *request, struct weir_command *ret_command);
 WEIR_MUST enum weir_error jobs_encode_extend(const struct weir_request *request, struct weir_command *ret_command);
 WEIR_MUST enum weir_error jobs_encode_return(const struct weir_request *request, struct weir_command *ret_command);
+#define ENCODE(name)                                                                                                   \
+    WEIR_MUST enum weir_error jobs_encode_##name(const struct weir_request *request, struct weir_command *ret_command)
+/* routes_operate.c */
+ENCODE(cancel);
+ENCODE(requeue);
+ENCODE(kill);
+ENCODE(drop);
+ENCODE(operate);
+ENCODE(pause);
+ENCODE(resume);
+ENCODE(clear);
+ENCODE(limits);
+ENCODE(beat);
+ENCODE(quiet);
+ENCODE(terminate);
+#undef ENCODE
 /* Jobs in a reply that reached nobody are given back. */
 WEIR_MUST enum weir_error jobs_undelivered(
     const struct weir_request *request, uint16_t status, struct weir_slice value, struct weir_command *ret_command);
@@ -29,12 +45,37 @@ WEIR_MUST enum weir_error jobs_decode_pushed_many(uint16_t status, struct weir_s
 WEIR_MUST enum weir_error jobs_decode_fetched(uint16_t status, struct weir_slice value, struct weir_answer *answer);
 WEIR_MUST enum weir_error jobs_decode_reported(uint16_t status, struct weir_slice value, struct weir_answer *answer);
 
-/* ---- state (query.c) ---- */
+WEIR_MUST enum weir_error jobs_decode_operated(uint16_t status, struct weir_slice value, struct weir_answer *answer);
+WEIR_MUST enum weir_error jobs_decode_beaten(uint16_t status, struct weir_slice value, struct weir_answer *answer);
+
+/* ---- state (query.c, query_lists.c) ---- */
 WEIR_MUST enum weir_error jobs_partition_of_job(const struct weir_request *request, uint32_t *ret_partition);
 WEIR_MUST enum weir_error jobs_query_job(
     const void *state, const struct weir_request *request, struct weir_answer *answer);
 
+WEIR_MUST enum weir_error jobs_partition_of_list(const struct weir_request *request, uint32_t *ret_partition);
+WEIR_MUST enum weir_error jobs_query_list(
+    const void *state, const struct weir_request *request, struct weir_answer *answer);
+WEIR_MUST enum weir_error jobs_partition_asked(const struct weir_request *request, uint32_t *ret_partition);
+WEIR_MUST enum weir_error jobs_query_queues(
+    const void *state, const struct weir_request *request, struct weir_answer *answer);
+WEIR_MUST enum weir_error jobs_query_workers(
+    const void *state, const struct weir_request *request, struct weir_answer *answer);
+WEIR_MUST enum weir_error jobs_query_stats(
+    const void *state, const struct weir_request *request, struct weir_answer *answer);
+
 /* ---- shared ---- */
+/* A command's value of these parts, one behind the other. */
+WEIR_MUST enum weir_error jobs_route_parts(const struct weir_request *request, const struct weir_slice *parts,
+    size_t count, uint16_t type, struct weir_command *ret_command);
+/* A message, or bytes as they are (a refusal), into the answer. */
+WEIR_MUST enum weir_error jobs_route_answer(struct weir_answer *answer, const ProtobufCMessage *message);
+WEIR_MUST enum weir_error jobs_route_pass(struct weir_slice value, struct weir_answer *answer);
+/* Bytes as text with a NUL behind it, in scratch memory; "" for what is no text. */
+char *jobs_route_string(const struct weir_request *request, struct weir_slice bytes);
+struct Weir__Jobs__JobView;
+void jobs_route_view(
+    const struct jobs *s, const struct weir_request *request, const struct job *job, struct Weir__Jobs__JobView *m);
 /* Memory for a command's value; NULL: an error is set. */
 uint8_t *jobs_route_room(
     const struct weir_request *request, size_t size, struct weir_command *ret_command, uint16_t type);

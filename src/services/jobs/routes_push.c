@@ -188,12 +188,7 @@ static const struct {
 enum weir_error jobs_decode_pushed(uint16_t status, struct weir_slice value, struct weir_answer *answer) {
     struct jobs_pushed pushed;
     struct pushed_text text;
-    if (value.size != sizeof pushed) {
-        uint8_t *same = weir_answer_room(answer, value.size); /* a refusal */
-        memcpy(same, value.data, value.size);
-        weir_answer_commit(answer, value.size);
-        return WEIR_OK;
-    }
+    if (value.size != sizeof pushed) return jobs_route_pass(value, answer); /* a refusal */
     memcpy(&pushed, value.data, sizeof pushed);
     size_t size = pushed_size(&pushed, &text);
     struct jobs_message m = {weir_answer_room(answer, size)};

@@ -103,17 +103,9 @@ static void leased_write(struct jobs_message *m, const struct jobs_leased_view *
     jobs_message_bytes(m, payload_field(v), v->payload);
 }
 
-static enum weir_error pass_refusal(struct weir_slice value, struct weir_answer *answer) {
-    uint8_t *same = weir_answer_room(answer, value.size);
-    if (!same) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the answer");
-    if (value.size) memcpy(same, value.data, value.size);
-    weir_answer_commit(answer, value.size);
-    return WEIR_OK;
-}
-
 enum weir_error jobs_decode_fetched(uint16_t status, struct weir_slice value, struct weir_answer *answer) {
     struct jobs_leased_view v;
-    if (status >= 400) return pass_refusal(value, answer);
+    if (status >= 400) return jobs_route_pass(value, answer);
     for (size_t at = 0; at < value.size;) {
         if (!jobs_leased_next(value, &at, &v))
             return weir_error_context(WEIR_E_CORRUPT, "jobs: the reply to a fetch is cut short");
@@ -246,7 +238,7 @@ enum { REPORTED_ID = 1, REPORTED_REASON, REPORTED_STATE, REPORTED_DUE, REPORTED_
 
 enum weir_error jobs_decode_reported(uint16_t status, struct weir_slice value, struct weir_answer *answer) {
     struct jobs_reported said;
-    if (status >= 400) return pass_refusal(value, answer);
+    if (status >= 400) return jobs_route_pass(value, answer);
     for (size_t at = 0; at + sizeof said <= value.size; at += sizeof said) {
         memcpy(&said, value.data + at, sizeof said);
         char id[JOBS_ID_SIZE + 1];

@@ -112,6 +112,11 @@ void jobs_take_settings(struct jobs *s, const struct weir_setting_value *v) {
     };
 }
 
+uint64_t jobs_bytes_per_job(const struct jobs *s) {
+    uint64_t count = s->head->job_count, places = 2 * 2 * sizeof(uint32_t); /* two tables, half full */
+    return count ? sizeof(struct job) + places + s->blob.head->bytes / count : 0;
+}
+
 uint64_t jobs_digest(const void *state) {
     const struct jobs *s = state;
     const struct jobs_head *h = s->head;

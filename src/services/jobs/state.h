@@ -211,6 +211,8 @@ void jobs_index_all(struct jobs *s);
 WEIR_MUST enum weir_error jobs_save(const void *state, struct weir_sink *sink);
 WEIR_MUST enum weir_error jobs_load(void *state, struct weir_source *source);
 uint64_t jobs_digest(const void *state);
+uint64_t jobs_bytes_per_job(
+    const struct jobs *s); /* its row, its places in look-up tables, its bytes and what they leave unused */
 
 static inline struct job *jobs_at(const struct jobs *s, uint32_t i) {
     WEIR_DEBUG_ASSERT(i < s->head->jobs_used);
