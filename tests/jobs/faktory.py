@@ -30,9 +30,11 @@ def pwdhash(password, salt, rounds):
 
 
 class Client:
-    def __init__(self, address, wid=None, password=None, hello=True, timeout=PATIENCE, **more):
+    def __init__(self, address, wid=None, password=None, hello=True, timeout=PATIENCE, tls=None, **more):
         self.sock = socket.create_connection(address, timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="localhost")
         self.data = b""
         self.wid = wid
         greeting = self.answer()

@@ -73,8 +73,9 @@ struct faktory_errand {
 struct faktory {
     uint8_t phase;
     bool asks_password;
-    bool is_known;     /* its worker was told of this connection */
-    uint8_t name_size; /* 0: a producer */
+    bool is_known;       /* its worker was told of this connection */
+    bool waits_for_node; /* which takes no commands yet, or any more */
+    uint8_t name_size;   /* 0: a producer */
     char name[JOBS_NAME_MAX];
     char salt[16];
     char pwdhash[WEIR_FAKTORY_PWDHASH_SIZE];

@@ -15,6 +15,7 @@
 #define ROUNDS_PER_STEP  256u /* about 100 us, so that a login holds nobody up */
 #define CORRELATION_PART (UINT64_C(1) << 63)
 #define PAUSED_NOT       UINT32_MAX
+#define RETRY_NANOS      UINT64_C(20000000)
 
 extern const struct weir_reason jobs_reasons[];
 
@@ -135,6 +136,15 @@ enum faktory_taken faktory_refuse(struct weir_session *session) {
     return FAKTORY_TAKEN;
 }
 
+/* The node takes no commands: it is about to be ready, or to stop. The line is offered again a little later, so that a
+ * client that comes too early need not know. */
+static void wait_for_node(struct weir_session *session) {
+    struct faktory *f = weir_session_state(session);
+    f->waits_for_node = true;
+    weir_session_pause(session);
+    weir_session_wake_at(session, weir_session_mono_ns(session) + RETRY_NANOS);
+}
+
 static struct faktory_slot *open_slot(struct weir_session *session, enum weir_faktory_verb verb, uint32_t waits) {
     struct faktory *f = weir_session_state(session);
     struct faktory_slot *slot = &f->slots[f->tail++ % FAKTORY_SLOTS];
@@ -162,7 +172,8 @@ enum faktory_taken faktory_ask(
         bool is_first = f->parts_sent == 0;
         if (everywhere) part.partition = f->parts_sent;
         enum weir_error e = weir_session_command(session, &part, is_first ? f->tail : f->tail - 1);
-        if (e == WEIR_E_FULL) return FAKTORY_LATER;
+        if (e == WEIR_E_CLOSED) wait_for_node(session);
+        if (e == WEIR_E_FULL || e == WEIR_E_CLOSED) return FAKTORY_LATER;
         struct faktory_slot *slot =
             is_first ? open_slot(session, verb, count) : &f->slots[(f->tail - 1) % FAKTORY_SLOTS];
         if (e) {
@@ -211,6 +222,8 @@ static bool asked(struct weir_session *session, enum weir_error e) {
     if (e == WEIR_OK) {
         f->errand.waits++;
         weir_session_pause(session);
+    } else if (e == WEIR_E_CLOSED) {
+        wait_for_node(session);
     } else if (e != WEIR_E_FULL) {
         f->errand.failed = true;
     }
@@ -491,12 +504,15 @@ static void on_answer(struct weir_session *session, uint64_t correlation, enum w
 static void on_time(struct weir_session *session, uint64_t mono_ns) {
     struct faktory *f = weir_session_state(session);
     (void)mono_ns;
-    if (f->phase == FAKTORY_GREETED)
+    if (f->phase == FAKTORY_GREETED) {
         end(session, "no HELLO came in time");
-    else if (f->phase == FAKTORY_CHECKING)
+    } else if (f->phase == FAKTORY_CHECKING) {
         check_password(session);
-    else if (f->phase == FAKTORY_LIVE)
+    } else if (f->phase != FAKTORY_OVER) {
         drain(session);
+        if (f->waits_for_node) weir_session_resume(session);
+        f->waits_for_node = false;
+    }
 }
 
 static void on_close(struct weir_session *session) {

@@ -128,6 +128,7 @@ static void connection(struct jobs_turn *t, uint32_t i, uint8_t flags) {
     if (flags & JOBS_BEAT_OPEN) {
         w->connections++;
         w->beats = 1;
+        w->beat_ns = t->now_ns;
         silence_at(s, i, t->now_ns + s->in_force.worker_timeout_ns);
     } else if (w->connections && --w->connections == 0) {
         w->beats = 1;
