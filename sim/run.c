@@ -43,12 +43,15 @@ static void set(struct settings *settings, const char *key, const char *value) {
     WEIR_ASSERT(e == WEIR_OK);
 }
 
+#define HOST_OUTPUT_MAX ((8u << 20) + (96u << 10)) /* it wants no more than 8 MB free, whatever a service says */
 /* Of a commit: plenty, or just what the host wants free for the service that may put out most. */
 static size_t output_bytes(struct sim *sim, const struct weir_service **services) {
     size_t most = 0;
     for (uint32_t i = 0; services[i]; i++)
         if (services[i]->output_bytes_max > most) most = services[i]->output_bytes_max;
-    return sim_percent(sim, 50) ? sim->plan.log.output_bytes_max : 4 * most + (96u << 10);
+    size_t least = 4 * most + (96u << 10), plenty = sim->plan.log.output_bytes_max;
+    if (least > HOST_OUTPUT_MAX) least = HOST_OUTPUT_MAX;
+    return sim_percent(sim, 50) && plenty > least ? plenty : least;
 }
 
 /* How this life writes its journal; the next one may write on in another way. Drawn apart, so that the rest of the run

@@ -2,6 +2,7 @@
 #include "jobs/event.h"
 #include "jobs/faktory.h"
 #include "jobs/fold.h"
+#include "jobs/gateway_wire.h"
 #include "jobs/print.h"
 #include "jobs/routes.h"
 
@@ -42,11 +43,13 @@ static const struct weir_setting settings[] = {
     [JOBS_SET_FAKTORY] = {"faktory", WEIR_SETTING_TEXT, "127.0.0.1:7419", 0, 0,
         "HOST:PORT of the Faktory work protocol; off: none. Port 0 picks a free one."},
     [JOBS_SET_FAKTORY_PASSWORD] = {"faktory_password", WEIR_SETTING_TEXT, "", 0, 0,
-        "What Faktory clients have to know, at most 256 bytes; with auth: tokens a token's secret, whose roles they "
+        "What Faktory clients have to know, at most 256 bytes; with auth: tokens the secret of one, whose roles they "
         "get. "
         "Empty: nothing is asked."},
     [JOBS_SET_FAKTORY_FLUSH] = {"faktory_flush", WEIR_SETTING_BOOL, "false", 0, 0,
         "Take Faktory's FLUSH, which forgets every job; for tests."},
+    [JOBS_SET_WIRE] = {"wire", WEIR_SETTING_TEXT, "off", 0, 0,
+        "HOST:PORT of the binary protocol; off: none. Port 0 picks a free one."},
     {0},
 };
 
@@ -107,6 +110,7 @@ static const struct weir_metric metrics[] = {
 static const struct weir_listener listeners[] = {
     {"faktory", "the Faktory work protocol, for its clients and workers in any language", "faktory",
         &jobs_faktory_protocol},
+    {"wire", "the commands as they are in the log, for workers and producers in bulk", "wire", &jobs_wire_protocol},
     {0},
 };
 

@@ -39,6 +39,7 @@ enum jobs_setting {
     JOBS_SET_FAKTORY,
     JOBS_SET_FAKTORY_PASSWORD,
     JOBS_SET_FAKTORY_FLUSH,
+    JOBS_SET_WIRE,
     JOBS_SET_COUNT
 };
 
