@@ -193,6 +193,7 @@ struct weir_route {
     uint16_t type;
     const char *partition_by;
     const struct weir_protocol *protocol; /* SOCKET */
+    const char *verb; /* on the command line: `weir SERVICE VERB`, of services in the binary; NULL: it is not there */
 };
 
 /* A TCP listener that speaks a protocol of the service's own (see weir/gateway.h). */

@@ -1,6 +1,7 @@
 #include "cli/completion_words.h"
 #include "base/json.h"
 #include "cli/client.h"
+#include "cli/route.h"
 #include "host/settings.h"
 #include "services/registry.h"
 #include <string.h>
@@ -89,7 +90,11 @@ static void offer_command_words(const struct place *p, int index, char **before)
     }
     for (size_t s = 0; s < weir_services_count; s++) {
         const struct weir_tool *t = weir_services[s]->tools;
-        if (index == 0 && t && t->name) offer(p, weir_services[s]->name, "");
+        const struct weir_route *r = weir_services[s]->routes;
+        bool is_here = index == 1 && strcmp(weir_services[s]->name, before[0]) == 0;
+        if (index == 0 && ((t && t->name) || cli_has_verbs(weir_services[s]))) offer(p, weir_services[s]->name, "");
+        for (; is_here && r && r->path; r++)
+            if (r->verb) offer(p, r->verb, r->summary);
         for (; index == 1 && strcmp(weir_services[s]->name, before[0]) == 0 && t && t->name; t++)
             offer(p, t->name, t->summary);
     }

@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/print.h"
+#include "cli/route.h"
 #include "cli/term.h"
 #include "host/settings.h"
 #include "services/registry.h"
@@ -20,6 +21,10 @@ void cli_print_help(FILE *to) {
             snprintf(name, sizeof name, "%s %s", weir_services[s]->name, t->name);
             fprintf(to, "  weir %s%-18s%s %s\n", bold, name, off, t->summary);
         }
+    for (size_t s = 0; s < weir_services_count; s++)
+        if (cli_has_verbs(weir_services[s]))
+            fprintf(to, "  weir %s%-18s%s %s (`weir %s --help` lists its verbs)\n", bold, weir_services[s]->name, off,
+                weir_services[s]->summary, weir_services[s]->name);
     fprintf(to,
         "\n`weir COMMAND --help` says more, `weir help exit-codes` and `weir help environment` what holds for all.\n"
         "Start with: weir up\n");

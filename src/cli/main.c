@@ -1,5 +1,6 @@
 /* weir(1): finds the command in the tables, or the tool in a service's, and runs it. */
 #include "cli/command.h"
+#include "cli/route.h"
 #include "services/registry.h"
 #include <string.h>
 #include <weir/service.h>
@@ -47,5 +48,7 @@ int main(int argc, char **argv) {
     const struct cli_command *command = cli_find(argc, argv, &words);
     if (command) return command->run(command, argc - words, argv + words);
     const struct weir_tool *tool = find_tool(argc, argv);
-    return tool ? run_tool(tool, argc, argv) : cli_no_command(argc, argv);
+    if (tool) return run_tool(tool, argc, argv);
+    const struct weir_service *service = cli_service(argv[0]);
+    return service && cli_has_verbs(service) ? cli_run_verb(service, argc - 1, argv + 1) : cli_no_command(argc, argv);
 }

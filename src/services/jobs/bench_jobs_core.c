@@ -4,6 +4,7 @@
 #include "jobs/event.h"
 #include "jobs/fold.h"
 #include "jobs/state.h"
+#include "jobs/test_plain_out.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,62 +13,6 @@
 
 #define BATCH  100u
 #define CYCLES 2000u /* batches that are measured */
-
-/* ---- what stands behind struct weir_out: memory that is used again for each record ---- */
-struct weir_out {
-    uint8_t *memory;
-    size_t used, reply_size;
-    uint8_t *reply;
-    uint64_t offset;
-    const struct weir_setting_value *settings;
-};
-static void *room(struct weir_out *out, size_t size) {
-    uint8_t *at = out->memory + out->used;
-    out->used += (size + 15) & ~(size_t)15;
-    return at;
-}
-void *weir_output(
-    struct weir_out *out, uint32_t topic, uint16_t type, uint64_t key, size_t size, uint64_t *ret_offset) {
-    (void)topic, (void)type, (void)key, (void)ret_offset;
-    return room(out, size);
-}
-void *weir_reply(struct weir_out *out, uint16_t status, size_t size) {
-    (void)status;
-    out->reply_size = size;
-    out->reply = room(out, size);
-    return out->reply;
-}
-void *weir_reply_to(struct weir_out *out, uint64_t ticket, uint16_t status, size_t size) {
-    (void)ticket, (void)status;
-    return room(out, size);
-}
-uint64_t weir_reply_later(struct weir_out *out) {
-    return out->offset;
-}
-void weir_refuse(struct weir_out *out, uint16_t code) {
-    (void)code;
-    out->reply_size = 0;
-}
-void weir_timer_set(struct weir_out *out, uint64_t id, uint64_t at_ns) {
-    (void)out, (void)id, (void)at_ns;
-}
-void weir_timer_cancel(struct weir_out *out, uint64_t id) {
-    (void)out, (void)id;
-}
-void weir_metric_set(struct weir_out *out, uint32_t row, uint64_t n) {
-    (void)out, (void)row, (void)n;
-}
-const struct weir_setting_value *weir_settings(const struct weir_out *out) {
-    return out->settings;
-}
-enum weir_error weir_sink_put(struct weir_sink *sink, const void *data, size_t size) {
-    (void)sink, (void)data, (void)size;
-    return WEIR_OK;
-}
-enum weir_error weir_source_get(struct weir_source *source, void *data, size_t size) {
-    (void)source, (void)data, (void)size;
-    return WEIR_E_CORRUPT;
-}
 
 /* Of this process: what a busy machine takes away is not the fold's. */
 static uint64_t now_ns(void) {
@@ -90,8 +35,8 @@ static uint8_t command[1 << 20];
 static uint64_t time_ns = 1700000000000000000u;
 
 static void apply(struct jobs *s, uint16_t type, size_t size) {
-    out.used = 0;
-    struct weir_record record = {.offset = ++out.offset,
+    plain_out_begin(&out);
+    struct weir_record record = {.offset = out.offset,
         .time_ns = time_ns += 1000,
         .kind = WEIR_RECORD_COMMAND,
         .type = type,
@@ -129,7 +74,9 @@ static void cycle(struct jobs *s) {
     apply(s, JOBS_RECORD_ACK, size);
 }
 
-static void measure(uint32_t waiting, bool last) {
+static double overhead_bytes; /* of what was measured last */
+
+static double measure(uint32_t waiting) {
     size_t bytes = jobs_state_bytes(settings);
     void *state,
         *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -152,12 +99,13 @@ static void measure(uint32_t waiting, bool last) {
     for (uint32_t i = 0; i < CYCLES; i++)
         cycle(state);
     double cycle_ns = (double)(now_ns() - begin_ns) / (CYCLES * BATCH);
-    printf("\"%u\": {\"cycle_ns\": %.0f, \"push_ns\": %.0f, \"bytes_per_job\": %llu, \"resident_per_job\": %.0f}%s",
-        waiting, cycle_ns, push_ns, (unsigned long long)jobs_bytes_per_job(state), (double)grown / waiting,
-        last ? "" : ", ");
+    printf("\"%u\": {\"cycle_ns\": %.0f, \"push_ns\": %.0f, \"bytes_per_job\": %llu, \"resident_per_job\": %.0f}, ",
+        waiting, cycle_ns, push_ns, (unsigned long long)jobs_bytes_per_job(state), (double)grown / waiting);
     fprintf(stderr, "%8u waiting: %6.0f ns a cycle, %4.0f ns a push; %llu bytes a job by count, %.0f resident\n",
         waiting, cycle_ns, push_ns, (unsigned long long)jobs_bytes_per_job(state), (double)grown / waiting);
+    overhead_bytes = (double)grown / waiting - 256;
     munmap(memory, bytes);
+    return cycle_ns;
 }
 
 int main(void) {
@@ -179,13 +127,13 @@ int main(void) {
         [JOBS_SET_WORKER_TIMEOUT] = 60000000000};
     for (uint32_t i = 0; i < JOBS_SET_COUNT; i++)
         settings[i].number = numbers[i];
-    out.settings = settings;
-    out.memory = malloc(16u << 20);
-    if (!out.memory) return 1;
+    plain_out_open(&out, settings);
+    double cycle_ns[WEIR_ARRAY_COUNT(sizes)];
     printf("{");
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(sizes); i++)
-        measure(sizes[i], i + 1 == WEIR_ARRAY_COUNT(sizes));
-    printf("}\n");
+        cycle_ns[i] = measure(sizes[i]);
+    printf("\"per_job\": {\"overhead_bytes\": %.0f, \"cycle_ratio\": %.2f}}\n", overhead_bytes,
+        cycle_ns[WEIR_ARRAY_COUNT(sizes) - 1] / cycle_ns[0]);
     free(out.memory);
     return 0;
 }

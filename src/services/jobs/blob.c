@@ -173,6 +173,14 @@ void blob_give(struct blob *blob, uint32_t ref) {
     blob->head->blobs--;
 }
 
+bool blob_is_block(const struct blob *blob, uint32_t ref, size_t size) {
+    if (ref == BLOB_NONE) return false;
+    uint32_t page = (ref - 1) >> BLOCK_BITS, block = (ref - 1) & (BLOCKS_MAX - 1);
+    if (page >= blob->head->pages_used || blob->pages[page].size_class >= BLOB_CLASSES) return false;
+    uint32_t block_size = sizes[blob->pages[page].size_class];
+    return block < BLOB_PAGE_BYTES / block_size && size <= block_size - LINK_BYTES;
+}
+
 uint8_t *blob_at(const struct blob *blob, uint32_t ref) {
     return block_at(blob, ref) + LINK_BYTES;
 }

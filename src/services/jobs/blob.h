@@ -43,6 +43,8 @@ void blob_init(struct blob *blob, void *memory, uint64_t bytes, bool fresh);
 #define BLOB_FIRST_MAX 32000u
 uint32_t blob_take(struct blob *blob, size_t size);
 void blob_give(struct blob *blob, uint32_t ref); /* nothing for BLOB_NONE */
+/* Of a reference that was read from outside: it names a block, whose first piece has that many bytes. */
+bool blob_is_block(const struct blob *blob, uint32_t ref, size_t size);
 /* The first piece. */
 uint8_t *blob_at(const struct blob *blob, uint32_t ref);
 void blob_write(const struct blob *blob, uint32_t ref, size_t at, struct weir_slice bytes);

@@ -82,6 +82,23 @@ bool jobs_report_next(struct weir_slice value, size_t *at, struct jobs_report_vi
     return true;
 }
 
+bool jobs_schedule_read(struct weir_slice value, struct jobs_schedule_view *ret) {
+    struct jobs_schedule_order *h = &ret->head;
+    if (value.size < sizeof *h) return false;
+    memcpy(h, take(&value, sizeof *h).data, sizeof *h);
+    size_t sum = (size_t)h->name_size + h->cron_size + h->zone_name_size + h->zone_size + h->job_size;
+    if (h->name_size < 1 || h->name_size > JOBS_NAME_MAX || h->cron_size > JOBS_CRON_MAX ||
+        h->zone_name_size > JOBS_NAME_MAX || h->job_size > JOBS_PAYLOAD_MAX || h->action < JOBS_SCHEDULE_PUT ||
+        h->action > JOBS_SCHEDULE_RUN || h->catch_up > JOBS_CATCH_UP_NONE || sum != value.size)
+        return false;
+    ret->name = take(&value, h->name_size);
+    ret->cron = take(&value, h->cron_size);
+    ret->zone_name = take(&value, h->zone_name_size);
+    ret->zone = take(&value, h->zone_size);
+    ret->job = take(&value, h->job_size);
+    return true;
+}
+
 bool jobs_leased_next(struct weir_slice value, size_t *at, struct jobs_leased_view *ret) {
     struct weir_slice rest;
     struct jobs_leased *h = &ret->head;

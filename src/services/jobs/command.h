@@ -14,15 +14,16 @@
 
 /* Record types of jobs.commands. */
 enum jobs_record {
-    JOBS_RECORD_PUSH = 1,    /* entries: struct jobs_new; reply: struct jobs_pushed each */
-    JOBS_RECORD_FETCH = 2,   /* struct jobs_fetch; reply: struct jobs_leased each, now or later */
-    JOBS_RECORD_ACK = 3,     /* entries: struct jobs_report; reply: struct jobs_reported each */
-    JOBS_RECORD_FAIL = 4,    /* likewise */
-    JOBS_RECORD_EXTEND = 5,  /* likewise */
-    JOBS_RECORD_RETURN = 6,  /* likewise: a lease is given back; the attempt does not count */
-    JOBS_RECORD_BEAT = 7,    /* struct jobs_beat; reply: struct jobs_beaten */
-    JOBS_RECORD_OPERATE = 8, /* struct jobs_operate; reply: struct jobs_operated */
-    JOBS_RECORD_QUEUE = 9,   /* struct jobs_queue_order; reply: struct jobs_operated */
+    JOBS_RECORD_PUSH = 1,      /* entries: struct jobs_new; reply: struct jobs_pushed each */
+    JOBS_RECORD_FETCH = 2,     /* struct jobs_fetch; reply: struct jobs_leased each, now or later */
+    JOBS_RECORD_ACK = 3,       /* entries: struct jobs_report; reply: struct jobs_reported each */
+    JOBS_RECORD_FAIL = 4,      /* likewise */
+    JOBS_RECORD_EXTEND = 5,    /* likewise */
+    JOBS_RECORD_RETURN = 6,    /* likewise: a lease is given back; the attempt does not count */
+    JOBS_RECORD_BEAT = 7,      /* struct jobs_beat; reply: struct jobs_beaten */
+    JOBS_RECORD_OPERATE = 8,   /* struct jobs_operate; reply: struct jobs_operated */
+    JOBS_RECORD_QUEUE = 9,     /* struct jobs_queue_order; reply: struct jobs_operated */
+    JOBS_RECORD_SCHEDULE = 10, /* struct jobs_schedule_order; reply: struct jobs_operated, next: when it is due */
 };
 
 /* Limits of one command and of what it holds. */
@@ -75,6 +76,8 @@ enum jobs_reason {
     JOBS_E_DUPLICATE = 11, /* the client's own id is known: no fault, nothing was changed */
     JOBS_E_STATE = 12,     /* a job in that state cannot be ... */
     JOBS_E_WORKERS_FULL = 13,
+    JOBS_E_SCHEDULES_FULL = 14,
+    JOBS_E_SCHEDULE = 15, /* there is no such schedule, or its times make no sense */
 };
 
 /* ---- push ---- */
@@ -197,6 +200,28 @@ struct jobs_queue_order { /* then name; of a queue "": all of them, but for SET 
     uint8_t unused[7];
 };
 
+/* ---- schedules ---- */
+#define JOBS_CRON_MAX 120u
+enum jobs_schedule_action {
+    JOBS_SCHEDULE_PUT = 1,
+    JOBS_SCHEDULE_DROP,
+    JOBS_SCHEDULE_PAUSE,
+    JOBS_SCHEDULE_RESUME,
+    JOBS_SCHEDULE_RUN
+};
+enum jobs_catch_up { JOBS_CATCH_UP_ONE, JOBS_CATCH_UP_ALL, JOBS_CATCH_UP_NONE };
+struct jobs_schedule_order { /* then name, cron, zone's name, zone (zone_encode), job (a struct jobs_new entry) */
+    uint64_t every_ns;       /* 0: by cron */
+    uint32_t job_size;
+    uint16_t zone_size; /* 0: UTC */
+    uint8_t action, name_size, cron_size, zone_name_size, catch_up, paused;
+    uint8_t unused[4];
+};
+struct jobs_schedule_view {
+    struct jobs_schedule_order head;
+    struct weir_slice name, cron, zone_name, zone, job;
+};
+
 #define JOBS_ALIGN(size) (((size) + 7u) & ~(size_t)7)
 WEIR_STATIC_ASSERT(sizeof(struct jobs_new) == 88, "a layout on disk");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_fetch) == 16, "a layout on disk");
@@ -207,11 +232,13 @@ WEIR_STATIC_ASSERT(sizeof(struct jobs_pushed) == 16, "a layout on the wire");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_beat) == 16, "a layout on disk");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_operate) == 32, "a layout on disk");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_queue_order) == 24, "a layout on disk");
+WEIR_STATIC_ASSERT(sizeof(struct jobs_schedule_order) == 24, "a layout on disk");
 
 /* Readers: false: the bytes are no such entry (sizes, limits). *at moves behind it. */
 WEIR_MUST bool jobs_new_next(struct weir_slice value, size_t *at, struct jobs_new_view *ret);
 WEIR_MUST bool jobs_fetch_read(struct weir_slice value, struct jobs_fetch_view *ret);
 WEIR_MUST bool jobs_report_next(struct weir_slice value, size_t *at, struct jobs_report_view *ret);
+WEIR_MUST bool jobs_schedule_read(struct weir_slice value, struct jobs_schedule_view *ret);
 WEIR_MUST bool jobs_leased_next(struct weir_slice value, size_t *at, struct jobs_leased_view *ret);
 
 /* Writers: the bytes needed; written to `at` when it is not NULL. Sizes and `size` of the head are set from the slices,

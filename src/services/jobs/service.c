@@ -24,6 +24,8 @@ static const struct weir_setting settings[] = {
         "Fetches per partition that wait for a job.", true},
     [JOBS_SET_UNIQUES_MAX] = {"uniques_max", WEIR_SETTING_UINT, "1000000", 1, 100000000,
         "Unique keys per partition that are held.", true},
+    [JOBS_SET_SCHEDULES_MAX] = {"schedules_max", WEIR_SETTING_UINT, "10000", 1, 1000000, "Schedules per partition.",
+        true},
     [JOBS_SET_DEAD_MAX] = {"dead_max", WEIR_SETTING_UINT, "100000", 1, 100000000,
         "Dead jobs per partition; when there are more, the oldest is dropped.", true, true},
     [JOBS_SET_DEAD_AGE] = {"dead_age", WEIR_SETTING_DURATION, "180d", 0, 0,
@@ -63,6 +65,7 @@ static const struct weir_record_type command_types[] = {
     {JOBS_RECORD_BEAT, "beat", "a worker is alive, or shall stop", NULL, jobs_print_beat},
     {JOBS_RECORD_OPERATE, "operate", "jobs are cancelled, requeued, killed or dropped", NULL, jobs_print_operate},
     {JOBS_RECORD_QUEUE, "queue", "what a queue, type or tenant may do", NULL, jobs_print_queue},
+    {JOBS_RECORD_SCHEDULE, "schedule", "a schedule is set, dropped, paused, resumed or run", NULL, jobs_print_schedule},
     {0},
 };
 static const struct weir_record_type event_types[] = {

@@ -28,6 +28,7 @@ enum jobs_setting {
     JOBS_SET_WORKERS_MAX,
     JOBS_SET_WAITERS_MAX,
     JOBS_SET_UNIQUES_MAX,
+    JOBS_SET_SCHEDULES_MAX,
     JOBS_SET_DEAD_MAX,
     JOBS_SET_DEAD_AGE,
     JOBS_SET_ATTEMPTS_MAX,
@@ -146,6 +147,20 @@ struct jobs_unique_entry {
     uint8_t until, is_used, unused[6];
 };
 
+/* ---- schedules ---- */
+struct jobs_schedule {
+    struct wheel_node time; /* when it is due next; in no slot: paused, or never again */
+    uint64_t every_ns, last_ns, pushed, passed;
+    uint64_t next_ns; /* as planned; also while it is paused */
+    uint32_t bytes;   /* blob: cron, zone's name, zone, job */
+    uint32_t job_size;
+    uint32_t next_free;
+    uint16_t zone_size;
+    uint8_t is_used, paused, catch_up, name_size, cron_size, zone_name_size;
+    char name[JOBS_NAME_MAX];
+    uint8_t unused[4];
+};
+
 /* ---- all of it ---- */
 struct jobs_head { /* the part of the state that is not a table */
     uint64_t sequence, digest, timer_ns;
@@ -161,12 +176,13 @@ struct jobs_head { /* the part of the state that is not a table */
     uint32_t names_used[JOBS_NAME_KINDS];
     uint32_t dead_first, dead_last; /* oldest first */
     uint32_t dirty_first;           /* queues whose waiters may be served */
-    uint32_t started_s;             /* Unix time of the newest SETTINGS record */
-    uint32_t unused[2];
-    struct wheel job_times, waiter_times, worker_times, unique_times;
+    uint32_t schedules_used, schedules_free, schedule_count;
+    uint32_t started_s; /* Unix time of the newest SETTINGS record */
+    uint32_t unused;
+    struct wheel job_times, waiter_times, worker_times, unique_times, schedule_times;
 };
 struct jobs_sizes { /* what the tables are laid out for */
-    uint32_t jobs, queues, types, tenants, workers, waiters, uniques, flows;
+    uint32_t jobs, queues, types, tenants, workers, waiters, uniques, flows, schedules;
     uint64_t payload_bytes;
 };
 struct jobs {
@@ -178,6 +194,7 @@ struct jobs {
     struct jobs_waiter *waiters;
     struct jobs_worker *workers;
     struct jobs_unique_entry *uniques;
+    struct jobs_schedule *schedules;
     struct blob blob;
     struct index by_id, by_jid, by_flow, by_unique, by_worker, by_name[JOBS_NAME_KINDS];
     struct jobs_sizes sizes;
@@ -234,5 +251,9 @@ static inline struct wheel_items jobs_worker_times(const struct jobs *s) {
 static inline struct wheel_items jobs_unique_times(const struct jobs *s) {
     return (struct wheel_items){
         &s->head->unique_times, (uint8_t *)&s->uniques[0].time, sizeof(struct jobs_unique_entry)};
+}
+static inline struct wheel_items jobs_schedule_times(const struct jobs *s) {
+    return (struct wheel_items){
+        &s->head->schedule_times, (uint8_t *)&s->schedules[0].time, sizeof(struct jobs_schedule)};
 }
 #endif
