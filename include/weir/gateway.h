@@ -52,6 +52,13 @@ uint32_t weir_session_partition_count(struct weir_session *session);
 const char *weir_session_peer(struct weir_session *session); /* "127.0.0.1:53211" */
 uint64_t weir_session_number(struct weir_session *session);  /* unique for the life of the process */
 uint64_t weir_session_mono_ns(struct weir_session *session); /* the lane's time of this cycle */
+/* Unix time, for what a protocol tells people (the time in an answer); what the fold decides by is in its records. */
+uint64_t weir_session_wall_ns(struct weir_session *session);
+uint64_t weir_session_random(struct weir_session *session); /* from the system's generator: nobody guesses it */
+/* Memory until on_bytes, on_reply, on_answer or on_time returns, 16-aligned, contents undefined. NULL: more than
+ * WEIR_SESSION_SCRATCH_MAX at once, or the lane has none left. */
+#define WEIR_SESSION_SCRATCH_MAX (8u << 20)
+void *weir_session_scratch(struct weir_session *session, size_t size);
 
 /* Who is at the other end. A WebSocket has shown its token in the upgrade's Authorization header. A stream logs in:
  * `secret` is what the protocol's password field holds, a token's login (ten characters) or a whole token. OK;
@@ -68,6 +75,11 @@ const char *weir_session_tenant(struct weir_session *session);
 enum weir_error weir_session_send(struct weir_session *session, struct weir_slice bytes, bool text);
 void weir_session_close(struct weir_session *session, const char *reason); /* after what is queued was sent */
 void weir_session_wake_at(struct weir_session *session, uint64_t mono_ns); /* one pending wake; 0 cancels */
+/* Streams: from pause to resume nothing more is read from the client, and what on_bytes has left is not offered to it
+ * again: for what has to be answered before the next message may be looked at. Resume offers what was left in this
+ * cycle or the next one, though nothing new has come. */
+void weir_session_pause(struct weir_session *session);
+void weir_session_resume(struct weir_session *session);
 
 /* Into the log. OK: a reply will come for correlation unless the process dies or the session closes first. FULL,
  * PARKED, TOO_LARGE. */

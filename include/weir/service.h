@@ -274,9 +274,9 @@ struct weir_service {
      */
     uint32_t replies_max;
     /* A reply reached nobody, as its connection was gone: what the fold must hear of that (a lease that is to be given
-     * back) is put into ret_command, for the partition that replied. Runs live, on a lane, for HTTP requests only: a
-     * session has its on_close. NOT_FOUND: nothing. `request` has partition_count, settings and scratch. NULL: nothing
-     * ever. */
+     * back) is put into ret_command, for the partition that replied. Runs live, on a lane, for HTTP requests and for
+     * sessions of gateways that are closed. NOT_FOUND: nothing. `request` has partition_count, settings and scratch.
+     * NULL: nothing ever. */
     WEIR_MUST enum weir_error (*undelivered)(
         const struct weir_request *request, uint16_t status, struct weir_slice value, struct weir_command *ret_command);
     /* Work in the world that the fold asks for: weir/effect.h. Such a service has the output topic of WEIR_DEAD_TOPIC.

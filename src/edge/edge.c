@@ -166,12 +166,9 @@ static void on_delivery(void *ctx, struct host_lane *host, const struct host_del
     }
     struct conn *conn = edge_lane_conn(lane, delivery->origin.slot, delivery->origin.generation);
     lane->now_ns = host_lane_mono_ns(host);
-    if (!conn)
-        undelivered(lane, delivery);
-    else if (conn->kind != CONN_HTTP)
-        gateway_deliver(conn, delivery);
-    else if (!http_session_deliver(conn, delivery))
-        undelivered(lane, delivery);
+    bool is_heard =
+        conn && (conn->kind == CONN_HTTP ? http_session_deliver(conn, delivery) : gateway_deliver(conn, delivery));
+    if (!is_heard) undelivered(lane, delivery);
 }
 
 static uint64_t on_cycle(void *ctx, struct host_lane *host, uint64_t mono_ns) {

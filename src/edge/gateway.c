@@ -72,8 +72,10 @@ void gateway_due(struct conn *conn) {
     struct weir_session *s = &conn->session;
     uint64_t now = conn->lane->now_ns;
     if (conn->wake_at_ns <= now) {
+        struct arena_mark mark = arena_save(&conn->lane->arena);
         conn->wake_at_ns = DEADLINE_NEVER;
         if (s->opened && s->protocol->on_time) s->protocol->on_time(s, now);
+        arena_restore(&conn->lane->arena, mark);
     }
     if (conn->idle_at_ns <= now && !conn->dead) {
         metric_add(&conn->lane->metrics.timeouts, 1);
@@ -84,6 +86,18 @@ void gateway_due(struct conn *conn) {
 
 /* ---- bytes in ---- */
 
+/* What came in, to the session; returns how much it took. */
+static size_t offer(struct conn *conn) {
+    struct weir_session *s = &conn->session;
+    struct arena_mark mark = arena_save(&conn->lane->arena);
+    size_t consumed = 0;
+    s->protocol->on_bytes(s, buffer_slice(&conn->in), false, &consumed);
+    WEIR_ASSERT(consumed <= buffer_count(&conn->in));
+    buffer_consume(&conn->in, consumed);
+    arena_restore(&conn->lane->arena, mark);
+    return consumed;
+}
+
 void gateway_advance(struct conn *conn) {
     struct weir_session *s = &conn->session;
     size_t count = buffer_count(&conn->in);
@@ -92,34 +106,30 @@ void gateway_advance(struct conn *conn) {
         buffer_consume(&conn->in, count);
         return;
     }
-    s->was_full = false;
-    if (count) {
-        size_t consumed = 0;
-        s->protocol->on_bytes(s, buffer_slice(&conn->in), false, &consumed);
-        WEIR_ASSERT(consumed <= count);
-        buffer_consume(&conn->in, consumed);
-        count -= consumed;
-    }
-    conn->read_paused = count > 0 && s->was_full;
-    if (conn->read_paused && !conn->dead && !conn->closing) {
-        conn_stall(conn);
+    s->was_full = s->resumed = false;
+    if (count && !s->paused) count -= offer(conn);
+    conn->read_paused = s->paused || (count > 0 && s->was_full);
+    if (conn->dead || conn->closing) return;
+    if (conn->read_paused) {
+        if (!s->paused) conn_stall(conn);
         return;
     }
-    if (conn->dead || conn->closing) return;
     if (count >= gateway_receive_max(s)) weir_session_close(s, "a message is longer than the limit");
     if (conn->peer_closed) conn_close_after_flush(conn);
 }
 
 /* ---- deliveries ---- */
 
-void gateway_deliver(struct conn *conn, const struct host_delivery *d) {
+bool gateway_deliver(struct conn *conn, const struct host_delivery *d) {
     struct weir_session *s = &conn->session;
     const struct weir_protocol *p = s->protocol;
-    if (!s->opened || conn->closing) return;
+    if (!s->opened || conn->closing || conn->dead) return false;
     conn_touch(conn);
+    struct arena_mark mark = arena_save(&conn->lane->arena);
     if (s->deliver) {
         s->deliver(s, d);
-        return;
+        arena_restore(&conn->lane->arena, mark);
+        return true;
     }
     switch (d->kind) {
     case HOST_REPLY:
@@ -142,6 +152,8 @@ void gateway_deliver(struct conn *conn, const struct host_delivery *d) {
     case HOST_DONE:
         break;
     }
+    arena_restore(&conn->lane->arena, mark);
+    return true;
 }
 
 /* ---- weir/gateway.h ---- */
@@ -185,6 +197,22 @@ uint64_t weir_session_mono_ns(struct weir_session *session) {
     return session->conn->lane->now_ns;
 }
 
+uint64_t weir_session_wall_ns(struct weir_session *session) {
+    struct sys *sys = session->conn->lane->sys;
+    return sys->wall_ns(sys);
+}
+
+uint64_t weir_session_random(struct weir_session *session) {
+    struct sys *sys = session->conn->lane->sys;
+    uint64_t bits;
+    sys->random(sys, &bits, sizeof bits);
+    return bits;
+}
+
+void *weir_session_scratch(struct weir_session *session, size_t size) {
+    return size <= WEIR_SESSION_SCRATCH_MAX ? arena_alloc(&session->conn->lane->arena, size) : NULL;
+}
+
 enum weir_error weir_session_send(struct weir_session *session, struct weir_slice bytes, bool text) {
     struct conn *conn = session->conn;
     if (conn->dead || conn->closing || conn->lingering) return WEIR_E_CLOSED;
@@ -218,6 +246,19 @@ void weir_session_wake_at(struct weir_session *session, uint64_t mono_ns) {
     struct conn *conn = session->conn;
     conn->wake_at_ns = mono_ns ? mono_ns : DEADLINE_NEVER;
     conn_touch(conn);
+}
+
+void weir_session_pause(struct weir_session *session) {
+    WEIR_ASSERT(!session->is_message);
+    session->paused = true;
+}
+
+void weir_session_resume(struct weir_session *session) {
+    if (!session->paused) return;
+    session->paused = false;
+    session->resumed = true;
+    session->conn->read_paused = false;
+    conn_touch(session->conn);
 }
 
 enum weir_error weir_session_command(

@@ -267,6 +267,11 @@ static void run_timers(struct edge_lane *lane) {
     }
 }
 
+static bool can_go_on(const struct conn *conn) {
+    if (conn->dead) return false;
+    return conn->kind == CONN_HTTP ? http_session_can_go_on(conn) : conn->kind == CONN_STREAM && conn->session.resumed;
+}
+
 /* Flushing may let a session go on, which may send more: twice is enough for one cycle, the rest waits for the next. */
 static void flush_dirty(struct edge_lane *lane) {
     for (int round = 0; round < 3 && lane->dirty_head != EDGE_SLOT_NONE; round++) {
@@ -277,7 +282,7 @@ static void flush_dirty(struct edge_lane *lane) {
             slot = conn->dirty_next;
             conn->dirty = false;
             conn_flush(conn);
-            if (!conn->dead && conn->kind == CONN_HTTP && http_session_can_go_on(conn)) conn_advance(conn);
+            if (can_go_on(conn)) conn_advance(conn);
             if (conn_has_more(conn)) conn_read(conn);
             if (!conn->dead && !conn->dirty) deadlines_arm(&lane->deadlines, conn->slot, conn_deadline(conn));
             if (conn->dead) {

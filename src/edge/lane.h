@@ -46,7 +46,7 @@ struct weir_session {
     struct buffer state;      /* session_bytes, zeroed */
     struct weir_ws_stream ws; /* message mode */
     struct weir_ws_deflate_terms deflate;
-    bool is_message, opened, was_full, met_full, close_sent;
+    bool is_message, opened, was_full, met_full, close_sent, paused, resumed;
     /* Of a protocol of the edge's own: takes deliveries as they are, instead of the protocol's callbacks. */
     void (*deliver)(struct weir_session *session, const struct host_delivery *delivery);
     uint64_t args[4]; /* the tail's */
@@ -210,7 +210,8 @@ struct host_origin conn_origin(const struct conn *conn, uint64_t correlation);
  * ------------------------------------------------------------------ */
 void gateway_open(struct conn *conn, const struct weir_protocol *protocol, uint32_t service, bool is_message);
 void gateway_advance(struct conn *conn);
-void gateway_deliver(struct conn *conn, const struct host_delivery *delivery);
+/* False: nobody is there to hear it. */
+bool gateway_deliver(struct conn *conn, const struct host_delivery *delivery);
 void gateway_due(struct conn *conn);
 /* on_close, at reaping. False: a command of it met a full queue; to be called again. */
 WEIR_MUST bool gateway_close(struct conn *conn);

@@ -59,6 +59,17 @@ static void lines_bytes(struct weir_session *session, struct weir_slice bytes, b
             memset(much, 'x', sizeof much);
             while (weir_session_send(session, weir_slice(much, sizeof much), false) == WEIR_OK)
                 ;
+        } else if (weir_slice_equal(line, weir_slice_text("pause"))) {
+            weir_session_pause(session);
+            weir_session_wake_at(session, weir_session_mono_ns(session) + 1000);
+            *ret_consumed = (size_t)(end - bytes.data) + 1;
+            return;
+        } else if (weir_slice_equal(line, weir_slice_text("scratch"))) {
+            uint8_t *room = weir_session_scratch(session, 100);
+            memset(room, 'y', 100);
+            room[99] = '\n';
+            WEIR_ASSERT(!weir_session_scratch(session, WEIR_SESSION_SCRATCH_MAX + 1));
+            (void)weir_session_send(session, weir_slice(room + 98, 2), false);
         } else if (weir_slice_equal(line, weir_slice_text("wake"))) {
             weir_session_wake_at(session, weir_session_mono_ns(session) + 1000);
         } else if (weir_session_command(session, &(struct weir_command){.type = 7, .value = line}, line.size) !=
@@ -87,6 +98,7 @@ static void lines_close(struct weir_session *session) {
 static void lines_time(struct weir_session *session, uint64_t mono_ns) {
     (void)mono_ns;
     (void)weir_session_send(session, weir_slice_text("time\n"), false);
+    weir_session_resume(session);
 }
 
 static void chat_bytes(struct weir_session *session, struct weir_slice bytes, bool text, size_t *ret_consumed) {

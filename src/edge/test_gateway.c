@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -93,6 +94,19 @@ static void wakes_and_silence(void **unused) {
     client_wait(c, "time\n");
     fake.skew_ns += 6 * SYS_NANOS_PER_S;
     assert_string_equal(client_wait(c, NULL), "");
+    client_close(c);
+}
+
+static void what_comes_behind_a_pause_is_heard_after_it_and_nothing_new_need_come(void **unused) {
+    (void)unused;
+    int c = client_open("fake.lines");
+    client_text(c, "a\npause\nbb\nccc\nscratch\n");
+    assert_string_equal(client_wait(c, "reply 3 0 200\n"), "reply 1 0 200\ntime\ny\nreply 2 0 200\nreply 3 0 200\n");
+    /* A client that says its last words in a pause is heard to the end too. */
+    client_text(c, "pause\nfour\n");
+    shutdown(c, SHUT_WR);
+    client_wait(c, NULL);
+    assert_int_equal(fake.command_count, 4);
     client_close(c);
 }
 
@@ -267,6 +281,7 @@ int main(void) {
         T(a_client_that_does_not_read_is_closed_as_a_slow_consumer),
         T(a_line_without_end_closes_only_its_connection),
         T(wakes_and_silence),
+        T(what_comes_behind_a_pause_is_heard_after_it_and_nothing_new_need_come),
         T(closing_sends_what_is_queued_first),
         T(last_words_that_meet_a_full_queue_are_said_later),
         T(messages_pings_and_records),

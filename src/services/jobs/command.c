@@ -68,15 +68,34 @@ bool jobs_report_next(struct weir_slice value, size_t *at, struct jobs_report_vi
     struct jobs_report *h = &ret->head;
     if (!entry_at(value, *at, offsetof(struct jobs_report, size), sizeof *h, &rest)) return false;
     memcpy(h, take(&rest, sizeof *h).data, sizeof *h);
-    size_t sum = sizeof *h + h->jid_size + h->error_size + h->message_size + (size_t)h->result_size;
+    size_t sum = sizeof *h + h->jid_size + h->error_size + h->message_size + (size_t)h->result_size + h->worker_size;
     if (h->jid_size > JOBS_JID_MAX || h->error_size > JOBS_ERROR_MAX || h->message_size > JOBS_MESSAGE_MAX ||
-        h->result_size > JOBS_RESULT_MAX || h->progress > 101 || JOBS_ALIGN(sum) != h->size)
+        h->result_size > JOBS_RESULT_MAX || h->worker_size > JOBS_NAME_MAX || h->progress > 101 ||
+        JOBS_ALIGN(sum) != h->size)
         return false;
     ret->jid = take(&rest, h->jid_size);
     ret->error = take(&rest, h->error_size);
     ret->message = take(&rest, h->message_size);
     ret->result = take(&rest, h->result_size);
+    ret->worker = take(&rest, h->worker_size);
     *at += h->size;
+    return true;
+}
+
+bool jobs_schedule_read(struct weir_slice value, struct jobs_schedule_view *ret) {
+    struct jobs_schedule_order *h = &ret->head;
+    if (value.size < sizeof *h) return false;
+    memcpy(h, take(&value, sizeof *h).data, sizeof *h);
+    size_t sum = (size_t)h->name_size + h->cron_size + h->zone_name_size + h->zone_size + h->job_size;
+    if (h->name_size < 1 || h->name_size > JOBS_NAME_MAX || h->cron_size > JOBS_CRON_MAX ||
+        h->zone_name_size > JOBS_NAME_MAX || h->job_size > JOBS_PAYLOAD_MAX || h->action < JOBS_SCHEDULE_PUT ||
+        h->action > JOBS_SCHEDULE_RUN || h->catch_up > JOBS_CATCH_UP_NONE || sum != value.size)
+        return false;
+    ret->name = take(&value, h->name_size);
+    ret->cron = take(&value, h->cron_size);
+    ret->zone_name = take(&value, h->zone_name_size);
+    ret->zone = take(&value, h->zone_size);
+    ret->job = take(&value, h->job_size);
     return true;
 }
 
@@ -86,7 +105,7 @@ bool jobs_leased_next(struct weir_slice value, size_t *at, struct jobs_leased_vi
     if (!entry_at(value, *at, offsetof(struct jobs_leased, size), sizeof *h, &rest)) return false;
     memcpy(h, take(&rest, sizeof *h).data, sizeof *h);
     size_t sum = sizeof *h + h->queue_size + h->type_size + h->tenant_size + h->jid_size + h->tags_size +
-                 (size_t)h->payload_size;
+                 (size_t)h->payload_size + h->error_size + h->message_size;
     if (JOBS_ALIGN(sum) != h->size) return false;
     ret->queue = take(&rest, h->queue_size);
     ret->type = take(&rest, h->type_size);
@@ -94,6 +113,8 @@ bool jobs_leased_next(struct weir_slice value, size_t *at, struct jobs_leased_vi
     ret->jid = take(&rest, h->jid_size);
     ret->tags = take(&rest, h->tags_size);
     ret->payload = take(&rest, h->payload_size);
+    ret->error = take(&rest, h->error_size);
+    ret->message = take(&rest, h->message_size);
     *at += h->size;
     return true;
 }
@@ -152,15 +173,18 @@ size_t jobs_fetch_write(const struct jobs_fetch_view *v, uint8_t *at) {
 
 size_t jobs_report_write(const struct jobs_report_view *v, uint8_t *at) {
     struct jobs_report h = v->head;
-    size_t size = JOBS_ALIGN(sizeof h + v->jid.size + v->error.size + v->message.size + v->result.size);
+    size_t size =
+        JOBS_ALIGN(sizeof h + v->jid.size + v->error.size + v->message.size + v->result.size + v->worker.size);
     if (!at) return size;
     h.size = (uint32_t)size;
     h.jid_size = (uint8_t)v->jid.size;
     h.error_size = (uint16_t)v->error.size;
     h.message_size = (uint16_t)v->message.size;
     h.result_size = (uint32_t)v->result.size;
+    h.worker_size = (uint8_t)v->worker.size;
     uint8_t *to = put(at, &h, sizeof h);
     to = put_slice(put_slice(put_slice(put_slice(to, v->jid), v->error), v->message), v->result);
+    to = put_slice(to, v->worker);
     pad(at, to);
     return size;
 }

@@ -14,15 +14,16 @@
 
 /* Record types of jobs.commands. */
 enum jobs_record {
-    JOBS_RECORD_PUSH = 1,    /* entries: struct jobs_new; reply: struct jobs_pushed each */
-    JOBS_RECORD_FETCH = 2,   /* struct jobs_fetch; reply: struct jobs_leased each, now or later */
-    JOBS_RECORD_ACK = 3,     /* entries: struct jobs_report; reply: struct jobs_reported each */
-    JOBS_RECORD_FAIL = 4,    /* likewise */
-    JOBS_RECORD_EXTEND = 5,  /* likewise */
-    JOBS_RECORD_RETURN = 6,  /* likewise: a lease is given back; the attempt does not count */
-    JOBS_RECORD_BEAT = 7,    /* struct jobs_beat; reply: struct jobs_beaten */
-    JOBS_RECORD_OPERATE = 8, /* struct jobs_operate; reply: struct jobs_operated */
-    JOBS_RECORD_QUEUE = 9,   /* struct jobs_queue_order; reply: struct jobs_operated */
+    JOBS_RECORD_PUSH = 1,      /* entries: struct jobs_new; reply: struct jobs_pushed each */
+    JOBS_RECORD_FETCH = 2,     /* struct jobs_fetch; reply: struct jobs_leased each, now or later */
+    JOBS_RECORD_ACK = 3,       /* entries: struct jobs_report; reply: struct jobs_reported each */
+    JOBS_RECORD_FAIL = 4,      /* likewise */
+    JOBS_RECORD_EXTEND = 5,    /* likewise */
+    JOBS_RECORD_RETURN = 6,    /* likewise: a lease is given back; the attempt does not count */
+    JOBS_RECORD_BEAT = 7,      /* struct jobs_beat; reply: struct jobs_beaten */
+    JOBS_RECORD_OPERATE = 8,   /* struct jobs_operate; reply: struct jobs_operated */
+    JOBS_RECORD_QUEUE = 9,     /* struct jobs_queue_order; reply: struct jobs_operated */
+    JOBS_RECORD_SCHEDULE = 10, /* struct jobs_schedule_order; reply: struct jobs_operated, next: when it is due */
 };
 
 /* Limits of one command and of what it holds. */
@@ -75,12 +76,15 @@ enum jobs_reason {
     JOBS_E_DUPLICATE = 11, /* the client's own id is known: no fault, nothing was changed */
     JOBS_E_STATE = 12,     /* a job in that state cannot be ... */
     JOBS_E_WORKERS_FULL = 13,
+    JOBS_E_SCHEDULES_FULL = 14,
+    JOBS_E_SCHEDULE = 15, /* there is no such schedule, or its times make no sense */
 };
 
 /* ---- push ---- */
 #define JOBS_NEW_TEXT     0x01u /* the payload is text, as HTTP shows it; else base64 */
 #define JOBS_NEW_NO_DEAD  0x02u /* after its last failure it is dropped rather than kept as dead */
 #define JOBS_NEW_AT_FRONT 0x04u /* before those that wait already */
+#define JOBS_NEW_FAKTORY  0x08u /* the payload is a job as the Faktory protocol has it */
 struct jobs_new { /* then queue, type, tenant, jid, unique, tags, payload, then (entries of the same kind) */
     uint32_t size, payload_size, then_size;
     uint32_t lease_ms, backoff_ms, backoff_max_ms; /* 0: the default */
@@ -112,35 +116,40 @@ struct jobs_fetch_view {
     struct jobs_fetch head;
     struct weir_slice worker, queues[JOBS_QUEUES_MAX];
 };
-struct jobs_leased { /* then queue, type, tenant, jid, tags, payload */
+struct jobs_leased { /* then queue, type, tenant, jid, tags, payload, the last error and its message */
     uint32_t size, payload_size;
     uint64_t id, deadline_ns, pushed_ns;
+    uint64_t ready_ns;  /* since when it waited for a worker */
+    uint64_t failed_ns; /* its last attempt; 0: this is the first one */
     uint32_t epoch, lease_ms;
     uint16_t tags_size;
     uint8_t queue_size, type_size, tenant_size, jid_size;
-    uint8_t attempt, attempts_max, priority, flags /* JOBS_NEW_TEXT */;
-    uint8_t unused[6];
+    uint8_t attempt, attempts_max, priority, flags /* JOBS_NEW_TEXT, JOBS_NEW_FAKTORY */;
+    uint16_t message_size;
+    uint8_t error_size, unused[3];
 };
 struct jobs_leased_view {
     struct jobs_leased head;
-    struct weir_slice queue, type, tenant, jid, tags, payload;
+    struct weir_slice queue, type, tenant, jid, tags, payload, error, message;
 };
 
 /* ---- what a worker says of a lease: ACK, FAIL, EXTEND, RETURN ---- */
 #define JOBS_REPORT_DEAD 0x01u /* FAIL: no further attempt */
-struct jobs_report {           /* then jid, error's class, message, result */
+#define JOBS_REPORT_KEEP 0x02u /* EXTEND: the lease ends when it would; only the progress is said */
+struct jobs_report {           /* then jid, error's class, message, result, worker */
     uint32_t size;
     uint32_t epoch;   /* of the lease; 0: whoever has it */
-    uint64_t id;      /* 0: the jid says which */
+    uint64_t id;      /* 0: the jid says which, or the id as text in its place */
     uint64_t span_ns; /* FAIL: not before that long from now; EXTEND: the lease from now. 0: as the job says */
     uint32_t result_size;
     uint16_t error_size, message_size;
     uint8_t jid_size, progress /* EXTEND: per cent + 1; 0: unchanged */, flags;
-    uint8_t unused[5];
+    uint8_t worker_size; /* 0: whoever it is; else STALE when another one has the lease */
+    uint8_t unused[4];
 };
 struct jobs_report_view {
     struct jobs_report head;
-    struct weir_slice jid, error, message, result;
+    struct weir_slice jid, error, message, result, worker;
 };
 struct jobs_reported {
     uint64_t id, due_ns;
@@ -153,6 +162,8 @@ struct jobs_reported {
 enum jobs_worker_state { JOBS_WORKER_RUNNING, JOBS_WORKER_QUIET, JOBS_WORKER_TERMINATE };
 #define JOBS_BEAT_GONE  0x01u /* the worker is gone: its leases are released at once */
 #define JOBS_BEAT_ORDER 0x02u /* of an operator: `state` is what the worker shall hear; moves up only */
+#define JOBS_BEAT_OPEN  0x04u /* a connection of the worker's has begun */
+#define JOBS_BEAT_SHUT  0x08u /* it has ended; when none is left, its leases end after jobs.worker_grace */
 struct jobs_beat {            /* then worker ("": with ORDER all) */
     uint64_t rss_kb;
     uint8_t worker_size, state, flags;
@@ -167,7 +178,7 @@ struct jobs_beaten {
 /* ---- operators ---- */
 enum jobs_action { JOBS_CANCEL = 1, JOBS_REQUEUE, JOBS_KILL, JOBS_DROP };
 struct jobs_operate { /* then queue, type, tenant, text ("": any) */
-    uint64_t id;      /* not 0: that one, and nothing else is looked at */
+    uint64_t id;      /* not 0: that one; of the rest only `state` is looked at, when it is not 0 */
     uint64_t after;   /* with a filter: `next` of the answer before; 0: from the beginning */
     uint32_t max;     /* jobs at most, JOBS_ENTRIES_MAX */
     uint8_t action, state /* of those meant: SCHEDULED, READY, RETRY, DEAD */;
@@ -180,7 +191,7 @@ struct jobs_operated {
 };
 enum jobs_queue_action { JOBS_QUEUE_PAUSE = 1, JOBS_QUEUE_RESUME, JOBS_QUEUE_SET, JOBS_QUEUE_CLEAR };
 enum jobs_name_kind { JOBS_NAME_QUEUE, JOBS_NAME_TYPE, JOBS_NAME_TENANT, JOBS_NAME_KINDS };
-struct jobs_queue_order { /* then name */
+struct jobs_queue_order { /* then name; of a queue "": all of them, but for SET */
     uint32_t concurrency; /* SET: jobs that run at once; 0: no limit */
     uint32_t rate_per_s;  /* SET: starts per second; 0: no limit */
     uint32_t burst;       /* SET: of the rate; 0: as the rate */
@@ -189,21 +200,45 @@ struct jobs_queue_order { /* then name */
     uint8_t unused[7];
 };
 
+/* ---- schedules ---- */
+#define JOBS_CRON_MAX 120u
+enum jobs_schedule_action {
+    JOBS_SCHEDULE_PUT = 1,
+    JOBS_SCHEDULE_DROP,
+    JOBS_SCHEDULE_PAUSE,
+    JOBS_SCHEDULE_RESUME,
+    JOBS_SCHEDULE_RUN
+};
+enum jobs_catch_up { JOBS_CATCH_UP_ONE, JOBS_CATCH_UP_ALL, JOBS_CATCH_UP_NONE };
+struct jobs_schedule_order { /* then name, cron, zone's name, zone (zone_encode), job (a struct jobs_new entry) */
+    uint64_t every_ns;       /* 0: by cron */
+    uint32_t job_size;
+    uint16_t zone_size; /* 0: UTC */
+    uint8_t action, name_size, cron_size, zone_name_size, catch_up, paused;
+    uint8_t unused[4];
+};
+struct jobs_schedule_view {
+    struct jobs_schedule_order head;
+    struct weir_slice name, cron, zone_name, zone, job;
+};
+
 #define JOBS_ALIGN(size) (((size) + 7u) & ~(size_t)7)
 WEIR_STATIC_ASSERT(sizeof(struct jobs_new) == 88, "a layout on disk");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_fetch) == 16, "a layout on disk");
-WEIR_STATIC_ASSERT(sizeof(struct jobs_leased) == 56, "a layout on the wire");
+WEIR_STATIC_ASSERT(sizeof(struct jobs_leased) == 72, "a layout on the wire");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_report) == 40, "a layout on disk");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_reported) == 24, "a layout on the wire");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_pushed) == 16, "a layout on the wire");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_beat) == 16, "a layout on disk");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_operate) == 32, "a layout on disk");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_queue_order) == 24, "a layout on disk");
+WEIR_STATIC_ASSERT(sizeof(struct jobs_schedule_order) == 24, "a layout on disk");
 
 /* Readers: false: the bytes are no such entry (sizes, limits). *at moves behind it. */
 WEIR_MUST bool jobs_new_next(struct weir_slice value, size_t *at, struct jobs_new_view *ret);
 WEIR_MUST bool jobs_fetch_read(struct weir_slice value, struct jobs_fetch_view *ret);
 WEIR_MUST bool jobs_report_next(struct weir_slice value, size_t *at, struct jobs_report_view *ret);
+WEIR_MUST bool jobs_schedule_read(struct weir_slice value, struct jobs_schedule_view *ret);
 WEIR_MUST bool jobs_leased_next(struct weir_slice value, size_t *at, struct jobs_leased_view *ret);
 
 /* Writers: the bytes needed; written to `at` when it is not NULL. Sizes and `size` of the head are set from the slices,

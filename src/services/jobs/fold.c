@@ -7,11 +7,13 @@
 #include "jobs/operate.h"
 #include "jobs/push.h"
 #include "jobs/ready.h"
+#include "jobs/schedule.h"
 #include "jobs/unique.h"
 #include "jobs/waiter.h"
 #include "jobs/worker.h"
 
-#define TIMER 1u
+#define TIMER       1u
+#define NANOS_PER_S UINT64_C(1000000000)
 
 /* ---- commands: a handler each ---- */
 static void on_push(struct jobs_turn *t, struct weir_slice value) {
@@ -53,8 +55,12 @@ static void on_fetch(struct jobs_turn *t, struct weir_slice value) {
         weir_refuse(t->out, JOBS_E_INVALID);
         return;
     }
-    if (!number_queues(s, &view, queues) || is_twice(queues, view.head.queue_count)) {
-        weir_refuse(t->out, is_twice(queues, view.head.queue_count) ? JOBS_E_INVALID : JOBS_E_NAMES_FULL);
+    if (!number_queues(s, &view, queues)) {
+        weir_refuse(t->out, JOBS_E_NAMES_FULL);
+        return;
+    }
+    if (is_twice(queues, view.head.queue_count)) {
+        weir_refuse(t->out, JOBS_E_INVALID);
         return;
     }
     uint32_t worker = worker_find_or_make(t, view.worker), count = 0;
@@ -77,7 +83,7 @@ static void report_ack(struct jobs_turn *t, struct job *job, const struct jobs_r
     lease_done(t, job, view->result);
 }
 static void report_extend(struct jobs_turn *t, struct job *job, const struct jobs_report_view *view) {
-    lease_extend(t, job, &view->head);
+    lease_extend(t, job, view);
 }
 static void report_return(struct jobs_turn *t, struct job *job, const struct jobs_report_view *view) {
     (void)view;
@@ -162,6 +168,7 @@ static const command_fn commands[] = {
     [JOBS_RECORD_BEAT] = on_beat,
     [JOBS_RECORD_OPERATE] = operate_jobs,
     [JOBS_RECORD_QUEUE] = operate_name,
+    [JOBS_RECORD_SCHEDULE] = schedule_order,
 };
 
 /* ---- time ---- */
@@ -207,6 +214,7 @@ static bool on_time(struct jobs_turn *t) {
     }
     bool done = waiters_expire(t);
     done = uniques_expire(t) && done;
+    done = schedules_due(t) && done;
     /* Either may do all that a record may. */
     if (wheel_next_ns(&s->head->worker_times) <= t->now_ns) return workers_expire(t) && false;
     return jobs_due(t) && done;
@@ -220,6 +228,7 @@ static void set_timer(struct jobs_turn *t, bool done) {
     struct jobs_head *h = t->s->head;
     uint64_t at_ns = least(least(wheel_next_ns(&h->job_times), wheel_next_ns(&h->waiter_times)),
         least(wheel_next_ns(&h->worker_times), wheel_next_ns(&h->unique_times)));
+    at_ns = least(at_ns, wheel_next_ns(&h->schedule_times));
     at_ns = least(at_ns, h->waiter_count ? h->rate_ns : UINT64_MAX);
     if (!done) at_ns = t->now_ns;
     if (at_ns == h->timer_ns) return;
@@ -269,9 +278,12 @@ void jobs_apply(void *state, const struct weir_record *record, struct weir_out *
     wheel_rest(&s->head->waiter_times, record->time_ns);
     wheel_rest(&s->head->worker_times, record->time_ns);
     wheel_rest(&s->head->unique_times, record->time_ns);
+    wheel_rest(&s->head->schedule_times, record->time_ns);
     if (record->kind == WEIR_RECORD_SETTINGS) {
         jobs_take_settings(s, weir_settings(out));
         waiters_forget(&t);
+        workers_restart(&t);
+        s->head->started_s = (uint32_t)(record->time_ns / NANOS_PER_S);
     } else if (record->kind == WEIR_RECORD_TIMER) {
         done = on_time(&t);
     } else if (record->kind == WEIR_RECORD_COMMAND && record->type < WEIR_ARRAY_COUNT(commands) &&

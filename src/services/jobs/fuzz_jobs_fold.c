@@ -1,7 +1,7 @@
 /* Any commands in any order, well-formed and not, with time between them: the fold answers each at most once, keeps its
  * counts, and goes on from its own snapshot as if nothing had been. Snapshots with a byte changed are refused, or
  * loaded and let go. Covers: blob.c command.c dead.c event.c fold.c job.c lease.c names.c operate.c push.c ready.c
- * retry.c snapshot.c state.c unique.c waiter.c wheel.c worker.c. */
+ * retry.c schedule.c snapshot.c state.c unique.c waiter.c wheel.c worker.c. */
 #include "jobs/event.h"
 #include "jobs/fold.h"
 #include "jobs/state.h"
@@ -72,7 +72,7 @@ static size_t put_job(struct world *w, uint8_t *at, struct weir_slice then) {
     static const uint8_t payload[40000];
     uint8_t how = byte(w), more = byte(w), span = byte(w);
     struct jobs_new_view v = {.queue = pick(w, "qaqbqcqd"), .type = pick(w, "tatbtctd"), .then = then};
-    v.tenant = weir_slice("xyzv" + how % 4, how & 1);
+    v.tenant = weir_slice(&"xyzv"[how % 4], how & 1);
     v.payload = weir_slice(payload, how & 2 ? (more == 255 ? sizeof payload : more) : 0);
     v.jid = how & 4 ? pick(w, "jajbjcjd") : weir_slice("", 0);
     v.unique = how & 8 ? pick(w, "uaubucud") : weir_slice("", 0);
@@ -91,12 +91,11 @@ static size_t put_job(struct world *w, uint8_t *at, struct weir_slice then) {
 }
 
 static void do_push(struct world *w) {
-    static uint8_t then[4096];
+    static uint8_t then[1 << 16];
     uint32_t count = 1 + byte(w) % 4;
     size_t size = 0;
     for (uint32_t i = 0; i < count; i++) {
         size_t follow = byte(w) % 6 == 0 && sizeof command - size > 8192 ? put_job(w, then, weir_slice("", 0)) : 0;
-        if (follow > sizeof then || size > 16384) follow = 0;
         if (size > 16384) break;
         size += put_job(w, command + size, weir_slice(then, follow < 1024 ? follow : 0));
     }
@@ -163,11 +162,27 @@ static void do_queue(struct world *w) {
     o.rate_per_s = how & 16 ? 1u + limit : 0;
     struct weir_slice name = o.kind == JOBS_NAME_QUEUE  ? pick(w, "qaqbqcqd")
                              : o.kind == JOBS_NAME_TYPE ? pick(w, "tatbtctd")
-                                                        : weir_slice("xyzv" + limit % 4, 1);
+                                                        : weir_slice(&"xyzv"[limit % 4], 1);
     o.name_size = (uint8_t)name.size;
     memcpy(command, &o, sizeof o);
     memcpy(command + sizeof o, name.data, name.size);
     apply(w, WEIR_RECORD_COMMAND, JOBS_RECORD_QUEUE, sizeof o + name.size);
+}
+
+static void do_schedule(struct world *w) {
+    uint8_t how = byte(w);
+    struct jobs_schedule_order o = {.action = how % 5 + 1, .catch_up = how >> 3 & 3, .paused = how >> 7};
+    struct weir_slice name = pick(w, "cacbcccd"), cron = how & 32 ? weir_slice("* * * * *", 9) : weir_slice("", 0);
+    o.every_ns = how & 32 ? 0 : (byte(w) + 5u) * 3 * MS;
+    o.name_size = (uint8_t)name.size;
+    o.cron_size = (uint8_t)cron.size;
+    uint8_t *at = command + sizeof o;
+    memcpy(at, name.data, name.size);
+    memcpy(at + name.size, cron.data, cron.size);
+    at += name.size + cron.size;
+    o.job_size = (uint32_t)(how & 64 ? put_job(w, at, weir_slice("", 0)) : 0);
+    memcpy(command, &o, sizeof o);
+    apply(w, WEIR_RECORD_COMMAND, JOBS_RECORD_SCHEDULE, (size_t)(at - command) + o.job_size);
 }
 
 /* The last command with a few bytes of its own. */
@@ -229,6 +244,7 @@ static void begin(void) {
         [JOBS_SET_TENANTS_MAX] = 4,
         [JOBS_SET_WORKERS_MAX] = 3,
         [JOBS_SET_WAITERS_MAX] = 4,
+        [JOBS_SET_SCHEDULES_MAX] = 3,
         [JOBS_SET_UNIQUES_MAX] = 4,
         [JOBS_SET_DEAD_MAX] = 6,
         [JOBS_SET_DEAD_AGE] = 3000 * MS,
@@ -243,7 +259,7 @@ static void begin(void) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static void (*const steps[])(struct world * w) = {do_push, do_push, do_push, do_fetch, do_fetch, do_report,
-        do_report, do_beat, do_operate, do_queue, do_raw, reload, load_damaged};
+        do_report, do_beat, do_operate, do_queue, do_schedule, do_raw, reload, load_damaged};
     struct world w = {.in = data, .left = size, .now_ns = 1700000000000 * MS};
     begin();
     plain_out_open(&w.out, settings);

@@ -75,7 +75,7 @@ static enum weir_error take(struct weir_session *session, const struct jobs_wire
     weir_error_clear();
     enum weir_error e = WEIR_OK;
     struct weir_command command = {.partition = head->partition, .type = head->type, .value = value};
-    if (head->type > JOBS_RECORD_QUEUE)
+    if (head->type > JOBS_RECORD_SCHEDULE)
         e = weir_error_context(WEIR_E_UNSUPPORTED, "there is no command %u", head->type);
     else if (!is_at_home(session, head, value))
         e = weir_error_context(WEIR_E_INVALID, "partition %u is not that of the queue", head->partition);

@@ -35,6 +35,12 @@ uint32_t job_find_jid(const struct jobs *s, struct weir_slice jid) {
     return JOBS_NONE;
 }
 
+uint32_t job_find_name(const struct jobs *s, struct weir_slice name) {
+    uint64_t id;
+    uint32_t i = job_find_jid(s, name);
+    return i == JOBS_NONE && jobs_id_parse(name, &id) ? job_find(s, id) : i;
+}
+
 /* ---- bytes ---- */
 struct weir_slice job_jid(const struct jobs *s, const struct job *job) {
     return job->jid_size ? weir_slice(blob_at(&s->blob, job->bytes), job->jid_size) : weir_slice("", 0);
@@ -115,7 +121,7 @@ static void fill(struct jobs_turn *t, const struct jobs_new *n, struct job *job)
     job->priority = n->priority ? n->priority : 5;
     job->backoff = n->backoff;
     job->unique_until = n->unique_until;
-    job->flags = n->flags & (JOB_TEXT | JOB_NO_DEAD);
+    job->flags = n->flags & (JOB_TEXT | JOB_NO_DEAD | JOB_FAKTORY);
 }
 
 /* Numbers for its names. What a name was made for in vain is idle, and goes when its place is needed. */

@@ -8,6 +8,8 @@
 /* JOBS_NONE: there is none. */
 uint32_t job_find(const struct jobs *s, uint64_t id);
 uint32_t job_find_jid(const struct jobs *s, struct weir_slice jid);
+/* By its client's own id; or by ours as text, which is what a job without one is called outside. */
+uint32_t job_find_name(const struct jobs *s, struct weir_slice name);
 /* Takes a place and the bytes; the job is in no state yet (JOBS_FREE). Reason: JOBS_OK, or why not. */
 enum jobs_reason job_make(struct jobs_turn *t, const struct jobs_new_view *view, struct job **ret_job);
 /* Gives place and bytes back; it stands in no list and the digest does not have it (job_move to an end did that). */

@@ -22,7 +22,7 @@ void lease_reply_write(const struct jobs *s, uint32_t count, uint8_t *at);
 enum jobs_reason lease_find(const struct jobs *s, const struct jobs_report_view *report, struct job **ret_job);
 void lease_done(struct jobs_turn *t, struct job *job, struct weir_slice result);
 void lease_fail(struct jobs_turn *t, struct job *job, const struct jobs_report_view *report);
-void lease_extend(struct jobs_turn *t, struct job *job, const struct jobs_report *report);
+void lease_extend(struct jobs_turn *t, struct job *job, const struct jobs_report_view *report);
 void lease_return(struct jobs_turn *t, struct job *job);
 /* Its deadline has come, or its worker is lost. */
 void lease_lost(struct jobs_turn *t, struct job *job, const char *why);

@@ -126,7 +126,10 @@ void operate_jobs(struct jobs_turn *t, struct weir_slice value) {
         act_on_many(t, &o, &filter, &reply);
     } else {
         uint32_t i = job_find(t->s, o.id);
-        enum jobs_reason reason = i == JOBS_NONE ? JOBS_E_NOT_FOUND : act(t, &t->s->jobs[i], o.action);
+        bool is_other = i != JOBS_NONE && o.state && t->s->jobs[i].state != o.state;
+        enum jobs_reason reason = i == JOBS_NONE ? JOBS_E_NOT_FOUND
+                                  : is_other     ? JOBS_E_STATE
+                                                 : act(t, &t->s->jobs[i], o.action);
         if (reason != JOBS_OK) {
             weir_refuse(t->out, (uint16_t)reason);
             return;
@@ -168,9 +171,35 @@ static bool read_order(struct weir_slice value, struct jobs_queue_order *o, stru
     *ret_name = weir_slice(value.data + sizeof *o, value.size - sizeof *o);
     uint32_t max = o->kind == JOBS_NAME_TENANT ? JOBS_TENANT_MAX : JOBS_NAME_MAX - 1;
     return o->name_size == ret_name->size && o->name_size <= max && o->kind < JOBS_NAME_KINDS &&
-           (o->name_size > 0 || o->kind == JOBS_NAME_TENANT) && o->action >= JOBS_QUEUE_PAUSE &&
-           o->action <= JOBS_QUEUE_CLEAR && o->weight <= 100 &&
+           (o->name_size > 0 || o->kind == JOBS_NAME_TENANT || o->action != JOBS_QUEUE_SET) &&
+           o->action >= JOBS_QUEUE_PAUSE && o->action <= JOBS_QUEUE_CLEAR && o->weight <= 100 &&
            (o->action == JOBS_QUEUE_SET || o->kind == JOBS_NAME_QUEUE);
+}
+
+static void order_one(struct jobs_turn *t, const struct jobs_queue_order *o, uint32_t i, struct jobs_operated *reply) {
+    struct jobs *s = t->s;
+    if (o->action == JOBS_QUEUE_SET) set_limits(s, o, i);
+    if (o->action == JOBS_QUEUE_PAUSE) s->queues[i].paused = s->names[o->kind][i].is_set = 1;
+    if (o->action == JOBS_QUEUE_RESUME) {
+        struct jobs_name *name = &s->names[o->kind][i];
+        s->queues[i].paused = 0;
+        name->is_set = name->limit.concurrency || name->limit.rate_per_s || name->weight > 1;
+    }
+    if (o->action == JOBS_QUEUE_CLEAR) {
+        bool more;
+        reply->count += clear_queue(t, i, &more);
+        reply->next |= more;
+    }
+}
+
+/* Every queue that is known, as far as one record may go. */
+static void order_all(struct jobs_turn *t, const struct jobs_queue_order *o, struct jobs_operated *reply) {
+    const struct jobs *s = t->s;
+    for (uint32_t i = 0; i < s->head->names_used[JOBS_NAME_QUEUE] && !reply->next; i++) {
+        if (s->names[JOBS_NAME_QUEUE][i].size == 0) continue;
+        order_one(t, o, i, reply);
+        if (reply->count) reply->next = 1; /* one that had jobs is as much as a record may do */
+    }
 }
 
 void operate_name(struct jobs_turn *t, struct weir_slice value) {
@@ -179,23 +208,16 @@ void operate_name(struct jobs_turn *t, struct weir_slice value) {
     struct weir_slice text;
     struct jobs_operated reply = {0};
     bool read = read_order(value, &o, &text);
-    uint32_t i = read ? names_find_or_make(s, o.kind, text) : JOBS_NONE;
-    if (i == JOBS_NONE) {
+    bool all = read && text.size == 0 && o.kind == JOBS_NAME_QUEUE;
+    uint32_t i = read && !all ? names_find_or_make(s, o.kind, text) : JOBS_NONE;
+    if (i == JOBS_NONE && !all) {
         weir_refuse(t->out, read ? JOBS_E_NAMES_FULL : JOBS_E_INVALID);
         return;
     }
-    if (o.action == JOBS_QUEUE_SET) set_limits(s, &o, i);
-    if (o.action == JOBS_QUEUE_PAUSE) s->queues[i].paused = s->names[o.kind][i].is_set = 1;
-    if (o.action == JOBS_QUEUE_RESUME) {
-        struct jobs_name *name = &s->names[o.kind][i];
-        s->queues[i].paused = 0;
-        name->is_set = name->limit.concurrency || name->limit.rate_per_s || name->weight > 1;
-    }
-    if (o.action == JOBS_QUEUE_CLEAR) {
-        bool more;
-        reply.count = clear_queue(t, i, &more);
-        reply.next = more;
-    }
+    if (all)
+        order_all(t, &o, &reply);
+    else
+        order_one(t, &o, i, &reply);
     waiters_wake_all(s); /* what was held back may go on */
     memcpy(weir_reply(t->out, 200, sizeof reply), &reply, sizeof reply);
 }

@@ -174,3 +174,15 @@ size_t jobs_print_queue(struct weir_slice value, char *buf, size_t size) {
     put_u64(w, "weight", o.weight);
     return end(&p, buf, size);
 }
+size_t jobs_print_schedule(struct weir_slice value, char *buf, size_t size) {
+    struct jobs_schedule_view v;
+    if (!jobs_schedule_read(value, &v)) return print_malformed(value, buf, size);
+    struct printer p;
+    struct json_writer *w = begin(&p);
+    put_text(w, "name", v.name);
+    json_put_u64(w, "action", v.head.action);
+    put_text(w, "cron", v.cron);
+    put_u64(w, "every_ns", v.head.every_ns);
+    put_text(w, "zone", v.zone_name);
+    return end(&p, buf, size);
+}

@@ -35,7 +35,19 @@ ENCODE(limits);
 ENCODE(beat);
 ENCODE(quiet);
 ENCODE(terminate);
+/* routes_schedule.c */
+ENCODE(schedule);
+ENCODE(unschedule);
+ENCODE(schedule_pause);
+ENCODE(schedule_resume);
+ENCODE(schedule_run);
 #undef ENCODE
+WEIR_MUST enum weir_error jobs_query_schedules(
+    const void *state, const struct weir_request *request, struct weir_answer *answer);
+struct Weir__Jobs__Job;
+/* A job of a request as the bytes of an entry, in scratch memory. */
+WEIR_MUST enum weir_error jobs_route_job(
+    const struct weir_request *request, const struct Weir__Jobs__Job *job, struct weir_slice *ret_entry);
 /* Jobs in a reply that reached nobody are given back. */
 WEIR_MUST enum weir_error jobs_undelivered(
     const struct weir_request *request, uint16_t status, struct weir_slice value, struct weir_command *ret_command);

@@ -117,6 +117,19 @@ static enum weir_error view_of(
     return e ? e : put_then(request, m, depth, v);
 }
 
+enum weir_error jobs_route_job(
+    const struct weir_request *request, const Weir__Jobs__Job *job, struct weir_slice *ret_entry) {
+    struct jobs_new_view v;
+    enum weir_error e = view_of(request, job, 0, &v);
+    if (e) return e;
+    size_t size = jobs_new_write(&v, NULL);
+    uint8_t *room = size <= JOBS_PAYLOAD_MAX ? weir_scratch(request, size) : NULL;
+    if (!room) return weir_error_context(WEIR_E_TOO_LARGE, "job: %zu bytes; at most %u", size, JOBS_PAYLOAD_MAX);
+    jobs_new_write(&v, room);
+    *ret_entry = weir_slice(room, size);
+    return WEIR_OK;
+}
+
 /* ---- commands ---- */
 static enum weir_error encode(
     const struct weir_request *request, Weir__Jobs__Job *const *jobs, size_t count, struct weir_command *ret_command) {

@@ -1,5 +1,6 @@
 /* The declaration of jobs. */
 #include "jobs/event.h"
+#include "jobs/faktory.h"
 #include "jobs/fold.h"
 #include "jobs/gateway_wire.h"
 #include "jobs/history.h"
@@ -24,6 +25,8 @@ static const struct weir_setting settings[] = {
         "Fetches per partition that wait for a job.", true},
     [JOBS_SET_UNIQUES_MAX] = {"uniques_max", WEIR_SETTING_UINT, "1000000", 1, 100000000,
         "Unique keys per partition that are held.", true},
+    [JOBS_SET_SCHEDULES_MAX] = {"schedules_max", WEIR_SETTING_UINT, "10000", 1, 1000000, "Schedules per partition.",
+        true},
     [JOBS_SET_DEAD_MAX] = {"dead_max", WEIR_SETTING_UINT, "100000", 1, 100000000,
         "Dead jobs per partition; when there are more, the oldest is dropped.", true, true},
     [JOBS_SET_DEAD_AGE] = {"dead_age", WEIR_SETTING_DURATION, "180d", 0, 0,
@@ -38,6 +41,16 @@ static const struct weir_setting settings[] = {
         true},
     [JOBS_SET_WORKER_TIMEOUT] = {"worker_timeout", WEIR_SETTING_DURATION, "60s", 1000000000, 0,
         "Silence of a worker that beats after which its leases end.", true, true},
+    [JOBS_SET_WORKER_GRACE] = {"worker_grace", WEIR_SETTING_DURATION, "5s", 0, 0,
+        "How long a worker whose last connection has ended may take to come back before its leases end.", true, true},
+    [JOBS_SET_FAKTORY] = {"faktory", WEIR_SETTING_TEXT, "127.0.0.1:7419", 0, 0,
+        "HOST:PORT of the Faktory work protocol; off: none. Port 0 picks a free one."},
+    [JOBS_SET_FAKTORY_PASSWORD] = {"faktory_password", WEIR_SETTING_TEXT, "", 0, 0,
+        "What Faktory clients have to know, at most 256 bytes; with auth: tokens the secret of one, whose roles they "
+        "get. "
+        "Empty: nothing is asked."},
+    [JOBS_SET_FAKTORY_FLUSH] = {"faktory_flush", WEIR_SETTING_BOOL, "false", 0, 0,
+        "Take Faktory's FLUSH, which forgets every job; for tests."},
     [JOBS_SET_WIRE] = {"wire", WEIR_SETTING_TEXT, "off", 0, 0,
         "HOST:PORT of the binary protocol; off: none. Port 0 picks a free one."},
     [JOBS_SET_HISTORY_KEEP] = {"history_keep", WEIR_SETTING_DURATION, "180d", 0, 0,
@@ -55,6 +68,7 @@ static const struct weir_record_type command_types[] = {
     {JOBS_RECORD_BEAT, "beat", "a worker is alive, or shall stop", NULL, jobs_print_beat},
     {JOBS_RECORD_OPERATE, "operate", "jobs are cancelled, requeued, killed or dropped", NULL, jobs_print_operate},
     {JOBS_RECORD_QUEUE, "queue", "what a queue, type or tenant may do", NULL, jobs_print_queue},
+    {JOBS_RECORD_SCHEDULE, "schedule", "a schedule is set, dropped, paused, resumed or run", NULL, jobs_print_schedule},
     {0},
 };
 static const struct weir_record_type event_types[] = {
@@ -78,11 +92,6 @@ static const struct weir_topic topics[] = {
     {0},
 };
 
-static const struct weir_listener listeners[] = {
-    {"wire", "the commands as they are in the log, for workers and producers in bulk", "wire", &jobs_wire_protocol},
-    {0},
-};
-
 static const struct weir_metric metrics[] = {
     [JOBS_METRIC_PUSHED] = {"pushed_total", WEIR_METRIC_COUNTER, "Jobs pushed."},
     [JOBS_METRIC_DONE] = {"done_total", WEIR_METRIC_COUNTER, "Jobs done."},
@@ -101,6 +110,13 @@ static const struct weir_metric metrics[] = {
     [JOBS_METRIC_STALE] = {"stale_total", WEIR_METRIC_COUNTER, "Reports about a lease that had ended."},
     [JOBS_METRIC_FOLLOWERS_REFUSED] = {"followers_refused_total", WEIR_METRIC_COUNTER,
         "Jobs that were to follow one that is done and found no memory."},
+    {0},
+};
+
+static const struct weir_listener listeners[] = {
+    {"faktory", "the Faktory work protocol, for its clients and workers in any language", "faktory",
+        &jobs_faktory_protocol},
+    {"wire", "the commands as they are in the log, for workers and producers in bulk", "wire", &jobs_wire_protocol},
     {0},
 };
 

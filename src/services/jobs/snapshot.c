@@ -7,7 +7,7 @@
 struct saved_head {
     uint32_t layout, job_size, jobs_used, flows_used, waiters_used, workers_used, uniques_used;
     uint32_t names_used[JOBS_NAME_KINDS];
-    uint32_t blob_pages, unused;
+    uint32_t blob_pages, schedules_used;
 };
 
 /* Every table with its used part, in the order in which they are saved. */
@@ -15,7 +15,7 @@ struct table {
     void *rows;
     size_t row_size, used, capacity;
 };
-#define TABLES 12u
+#define TABLES 13u
 static void list_tables(const struct jobs *s, const struct saved_head *saved, struct table tables[TABLES]) {
     const struct jobs_sizes *z = &s->sizes;
     const uint32_t names[JOBS_NAME_KINDS] = {z->queues, z->types, z->tenants};
@@ -30,6 +30,7 @@ static void list_tables(const struct jobs *s, const struct saved_head *saved, st
         {NULL, 0, 0, 0},
         {NULL, 0, 0, 0},
         {NULL, 0, 0, 0},
+        {s->schedules, sizeof *s->schedules, saved->schedules_used, z->schedules},
         {s->blob.head, sizeof *s->blob.head, 1, 1},
         {s->blob.pages, sizeof *s->blob.pages, saved->blob_pages, s->blob.page_count},
     };
@@ -48,6 +49,7 @@ enum weir_error jobs_save(const void *state, struct weir_sink *sink) {
         .waiters_used = h->waiters_used,
         .workers_used = h->workers_used,
         .uniques_used = h->uniques_used,
+        .schedules_used = h->schedules_used,
         .blob_pages = s->blob.head->pages_used};
     memcpy(saved.names_used, h->names_used, sizeof saved.names_used);
     struct table tables[TABLES];
@@ -83,7 +85,8 @@ static bool head_is_whole(const struct jobs *s, const struct saved_head *saved) 
     const struct jobs_head *h = s->head;
     return h->jobs_used == saved->jobs_used && h->flows_used == saved->flows_used &&
            h->waiters_used == saved->waiters_used && h->workers_used == saved->workers_used &&
-           h->uniques_used == saved->uniques_used && s->blob.head->pages_used == saved->blob_pages &&
+           h->uniques_used == saved->uniques_used && h->schedules_used == saved->schedules_used &&
+           s->blob.head->pages_used == saved->blob_pages &&
            memcmp(h->names_used, saved->names_used, sizeof saved->names_used) == 0 && in(h->jobs_free, h->jobs_used) &&
            in(h->dead_first, h->jobs_used) && in(h->dead_last, h->jobs_used);
 }

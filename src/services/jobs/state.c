@@ -19,6 +19,7 @@ static struct jobs_sizes sizes_of(const struct weir_setting_value *v) {
         .workers = (uint32_t)v[JOBS_SET_WORKERS_MAX].number,
         .waiters = (uint32_t)v[JOBS_SET_WAITERS_MAX].number,
         .uniques = (uint32_t)v[JOBS_SET_UNIQUES_MAX].number,
+        .schedules = (uint32_t)v[JOBS_SET_SCHEDULES_MAX].number,
         .payload_bytes = v[JOBS_SET_PAYLOAD_MEMORY].number,
     };
     sizes.flows = sizes.jobs; /* one that is empty goes, so there are never more than ready jobs */
@@ -48,6 +49,7 @@ static size_t lay_out(struct jobs *s, const struct jobs_sizes *z, uint8_t *memor
     s->waiters = place(memory, &at, z->waiters * sizeof *s->waiters);
     s->workers = place(memory, &at, z->workers * sizeof *s->workers);
     s->uniques = place(memory, &at, z->uniques * sizeof *s->uniques);
+    s->schedules = place(memory, &at, z->schedules * sizeof *s->schedules);
     uint32_t *by_id = place(memory, &at, index_slots(z->jobs) * sizeof(uint32_t));
     uint32_t *by_jid = place(memory, &at, index_slots(z->jobs) * sizeof(uint32_t));
     uint32_t *by_flow = place(memory, &at, index_slots(z->flows) * sizeof(uint32_t));
@@ -85,13 +87,14 @@ enum weir_error jobs_open(const struct weir_open *open, void **ret_state) {
     s->partition = open->partition;
     s->partition_count = open->partition_count;
     struct jobs_head *h = s->head;
-    h->jobs_free = h->flows_free = h->waiters_free = h->workers_free = h->uniques_free = JOBS_NONE;
+    h->jobs_free = h->flows_free = h->waiters_free = h->workers_free = h->uniques_free = h->schedules_free = JOBS_NONE;
     h->dead_first = h->dead_last = h->dirty_first = JOBS_NONE;
     h->timer_ns = h->rate_ns = UINT64_MAX;
     wheel_init(&h->job_times, 0);
     wheel_init(&h->waiter_times, 0);
     wheel_init(&h->worker_times, 0);
     wheel_init(&h->unique_times, 0);
+    wheel_init(&h->schedule_times, 0);
     jobs_take_settings(s, open->settings);
     *ret_state = s;
     return WEIR_OK;
@@ -104,6 +107,7 @@ void jobs_take_settings(struct jobs *s, const struct weir_setting_value *v) {
         .backoff_ms = v[JOBS_SET_BACKOFF].number / WHEEL_TICK_NS,
         .backoff_max_ms = v[JOBS_SET_BACKOFF_MAX].number / WHEEL_TICK_NS,
         .worker_timeout_ns = v[JOBS_SET_WORKER_TIMEOUT].number,
+        .worker_grace_ns = v[JOBS_SET_WORKER_GRACE].number,
         .dead_max = v[JOBS_SET_DEAD_MAX].number,
         .dead_age_ns = v[JOBS_SET_DEAD_AGE].number,
         .attempts_max = (uint32_t)v[JOBS_SET_ATTEMPTS_MAX].number,
@@ -120,6 +124,7 @@ uint64_t jobs_digest(const void *state) {
     const struct jobs *s = state;
     const struct jobs_head *h = s->head;
     uint64_t sum = hash_u64(h->digest, h->sequence);
+    sum = hash_u64(sum ^ h->schedule_count, h->schedule_times.tick);
     return hash_u64(sum ^ h->job_count, hash_u64(h->timer_ns, h->waiter_count) ^ h->worker_count);
 }
 

@@ -28,6 +28,7 @@ enum jobs_setting {
     JOBS_SET_WORKERS_MAX,
     JOBS_SET_WAITERS_MAX,
     JOBS_SET_UNIQUES_MAX,
+    JOBS_SET_SCHEDULES_MAX,
     JOBS_SET_DEAD_MAX,
     JOBS_SET_DEAD_AGE,
     JOBS_SET_ATTEMPTS_MAX,
@@ -35,6 +36,10 @@ enum jobs_setting {
     JOBS_SET_BACKOFF,
     JOBS_SET_BACKOFF_MAX,
     JOBS_SET_WORKER_TIMEOUT,
+    JOBS_SET_WORKER_GRACE,
+    JOBS_SET_FAKTORY,
+    JOBS_SET_FAKTORY_PASSWORD,
+    JOBS_SET_FAKTORY_FLUSH,
     JOBS_SET_WIRE,
     JOBS_SET_HISTORY_KEEP,
     JOBS_SET_COUNT
@@ -43,6 +48,7 @@ enum jobs_setting {
 /* ---- a job ---- */
 #define JOB_TEXT      JOBS_NEW_TEXT
 #define JOB_NO_DEAD   JOBS_NEW_NO_DEAD
+#define JOB_FAKTORY   JOBS_NEW_FAKTORY
 #define JOB_TIMED_OUT 0x10u /* its last attempt ended by the lease's end */
 struct job {
     uint64_t id; /* 0: the place is free, and `next` is the next free one */
@@ -126,7 +132,8 @@ struct jobs_worker {
     uint64_t since_ns, beat_ns, rss_kb;
     uint32_t leases, leases_last, lease_count; /* jobs */
     uint32_t waiters;                          /* fetches of it that wait */
-    uint32_t next_free, unused;
+    uint32_t next_free;
+    uint32_t connections; /* that said so, in this life of the node */
     uint8_t size, state, beats, is_used, unused2[4];
     char name[JOBS_NAME_MAX];
 };
@@ -139,6 +146,20 @@ struct jobs_unique_entry {
     uint32_t key;           /* blob: 1 byte of size and the key */
     uint32_t next_free;
     uint8_t until, is_used, unused[6];
+};
+
+/* ---- schedules ---- */
+struct jobs_schedule {
+    struct wheel_node time; /* when it is due next; in no slot: paused, or never again */
+    uint64_t every_ns, last_ns, pushed, passed;
+    uint64_t next_ns; /* as planned; also while it is paused */
+    uint32_t bytes;   /* blob: cron, zone's name, zone, job */
+    uint32_t job_size;
+    uint32_t next_free;
+    uint16_t zone_size;
+    uint8_t is_used, paused, catch_up, name_size, cron_size, zone_name_size;
+    char name[JOBS_NAME_MAX];
+    uint8_t unused[4];
 };
 
 /* ---- all of it ---- */
@@ -156,11 +177,13 @@ struct jobs_head { /* the part of the state that is not a table */
     uint32_t names_used[JOBS_NAME_KINDS];
     uint32_t dead_first, dead_last; /* oldest first */
     uint32_t dirty_first;           /* queues whose waiters may be served */
-    uint32_t unused[3];
-    struct wheel job_times, waiter_times, worker_times, unique_times;
+    uint32_t schedules_used, schedules_free, schedule_count;
+    uint32_t started_s; /* Unix time of the newest SETTINGS record */
+    uint32_t unused;
+    struct wheel job_times, waiter_times, worker_times, unique_times, schedule_times;
 };
 struct jobs_sizes { /* what the tables are laid out for */
-    uint32_t jobs, queues, types, tenants, workers, waiters, uniques, flows;
+    uint32_t jobs, queues, types, tenants, workers, waiters, uniques, flows, schedules;
     uint64_t payload_bytes;
 };
 struct jobs {
@@ -172,16 +195,20 @@ struct jobs {
     struct jobs_waiter *waiters;
     struct jobs_worker *workers;
     struct jobs_unique_entry *uniques;
+    struct jobs_schedule *schedules;
     struct blob blob;
     struct index by_id, by_jid, by_flow, by_unique, by_worker, by_name[JOBS_NAME_KINDS];
     struct jobs_sizes sizes;
     uint32_t partition, partition_count;
     struct jobs_defaults {
-        uint64_t payload_bytes_max, lease_ms, backoff_ms, backoff_max_ms, worker_timeout_ns, dead_max, dead_age_ns;
+        uint64_t payload_bytes_max, lease_ms, backoff_ms, backoff_max_ms, worker_timeout_ns, worker_grace_ns, dead_max,
+            dead_age_ns;
         uint32_t attempts_max, jobs_max;
     } in_force;
-    uint32_t picked[JOBS_ENTRIES_MAX]; /* scratch of one fetch */
-    uint8_t *then;                     /* scratch: JOBS_PAYLOAD_MAX bytes */
+    uint32_t picked[JOBS_ENTRIES_MAX];   /* scratch of one fetch */
+    uint64_t ready_ns[JOBS_ENTRIES_MAX]; /* of each: since when it waited */
+    uint32_t picking;                    /* which one of them is being leased */
+    uint8_t *then;                       /* scratch: JOBS_PAYLOAD_MAX bytes */
 };
 
 /* One record being applied. */
@@ -225,5 +252,9 @@ static inline struct wheel_items jobs_worker_times(const struct jobs *s) {
 static inline struct wheel_items jobs_unique_times(const struct jobs *s) {
     return (struct wheel_items){
         &s->head->unique_times, (uint8_t *)&s->uniques[0].time, sizeof(struct jobs_unique_entry)};
+}
+static inline struct wheel_items jobs_schedule_times(const struct jobs *s) {
+    return (struct wheel_items){
+        &s->head->schedule_times, (uint8_t *)&s->schedules[0].time, sizeof(struct jobs_schedule)};
 }
 #endif

@@ -115,6 +115,7 @@ void world_open(struct jobs_world *w, uint32_t jobs_max) {
         [JOBS_SET_TENANTS_MAX] = 64,
         [JOBS_SET_WORKERS_MAX] = 32,
         [JOBS_SET_WAITERS_MAX] = 64,
+        [JOBS_SET_SCHEDULES_MAX] = 3,
         [JOBS_SET_UNIQUES_MAX] = 256,
         [JOBS_SET_DEAD_MAX] = 50,
         [JOBS_SET_DEAD_AGE] = 3600000000000,

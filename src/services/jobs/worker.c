@@ -45,7 +45,7 @@ uint32_t worker_find_or_make(struct jobs_turn *t, struct weir_slice name) {
 
 void worker_let_go(struct jobs *s, uint32_t i) {
     struct jobs_worker *w = &s->workers[i];
-    if (w->beats || w->lease_count || w->waiters) return;
+    if (w->beats || w->lease_count || w->waiters || w->connections) return;
     index_erase(&s->by_worker, worker_hash(s, i), i);
     w->is_used = 0;
     w->next_free = s->head->workers_free;
@@ -121,6 +121,32 @@ static void order(struct jobs *s, uint8_t state, uint32_t i) {
     if (i != JOBS_NONE && state > s->workers[i].state) s->workers[i].state = state;
 }
 
+/* A connection that began or ended; of one from before a restart nothing is known. */
+static void connection(struct jobs_turn *t, uint32_t i, uint8_t flags) {
+    struct jobs *s = t->s;
+    struct jobs_worker *w = &s->workers[i];
+    if (flags & JOBS_BEAT_OPEN) {
+        w->connections++;
+        w->beats = 1;
+        w->beat_ns = t->now_ns;
+        silence_at(s, i, t->now_ns + s->in_force.worker_timeout_ns);
+    } else if (w->connections && --w->connections == 0) {
+        w->beats = 1;
+        silence_at(s, i, t->now_ns + s->in_force.worker_grace_ns);
+    }
+}
+
+void workers_restart(struct jobs_turn *t) {
+    struct jobs *s = t->s;
+    for (uint32_t i = 0; i < s->head->workers_used; i++) {
+        struct jobs_worker *w = &s->workers[i];
+        if (!w->is_used) continue;
+        w->connections = 0;
+        if (w->beats) silence_at(s, i, t->now_ns + s->in_force.worker_timeout_ns);
+        worker_let_go(s, i);
+    }
+}
+
 void worker_beat(struct jobs_turn *t, const struct jobs_beat *beat, struct weir_slice name) {
     struct jobs *s = t->s;
     struct jobs_beaten reply = {0};
@@ -132,10 +158,12 @@ void worker_beat(struct jobs_turn *t, const struct jobs_beat *beat, struct weir_
     } else if (beat->flags & JOBS_BEAT_GONE) {
         if (i != JOBS_NONE) lose(t, i, "its worker has left", &reply.released);
         i = JOBS_NONE;
-    } else {
+    } else if (!(beat->flags & JOBS_BEAT_SHUT)) {
         i = worker_find_or_make(t, name);
     }
-    if (i != JOBS_NONE && !(beat->flags & JOBS_BEAT_ORDER)) {
+    if (i != JOBS_NONE && beat->flags & (JOBS_BEAT_OPEN | JOBS_BEAT_SHUT)) {
+        connection(t, i, beat->flags);
+    } else if (i != JOBS_NONE && !(beat->flags & JOBS_BEAT_ORDER)) {
         struct jobs_worker *w = &s->workers[i];
         w->beats = 1;
         w->beat_ns = t->now_ns;

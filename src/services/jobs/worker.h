@@ -19,5 +19,7 @@ void worker_let_go(struct jobs *s, uint32_t worker); /* forgotten, if nothing ho
 void worker_beat(struct jobs_turn *t, const struct jobs_beat *beat, struct weir_slice name);
 /* Workers that were silent too long. False: more is to be done. */
 bool workers_expire(struct jobs_turn *t);
+/* A new life of the node: no connection is known yet, and every worker that beats has its whole time to do so. */
+void workers_restart(struct jobs_turn *t);
 uint64_t worker_hash(const void *state, uint32_t i);
 #endif
