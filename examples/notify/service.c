@@ -1,7 +1,6 @@
 /* notify: sends texts to URLs: the example of a service that asks for effects. README.md beside it walks through it. */
 #include "notify.pb-c.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <weir/plugin.h>
 
@@ -40,13 +39,9 @@ static Weir__Notify__Notification message_of(const struct notification *n) {
 /* ---- the fold ---- */
 
 /* Those for one host share a gate: when it is down, the others' go on. */
-static uint64_t host_key(struct weir_slice url) {
-    const uint8_t *from = memmem(url.data, url.size, "://", 3);
-    if (!from) return 1;
-    struct weir_slice rest = weir_slice(from + 3, url.size - (size_t)(from + 3 - url.data));
-    const uint8_t *end = rest.size ? memchr(rest.data, '/', rest.size) : NULL;
-    if (end) rest.size = (size_t)(end - rest.data);
-    return weir_hash(rest, 1) | 1;
+static uint64_t host_key(const char *url) {
+    const char *scheme = strstr(url, "://"), *host = scheme ? scheme + 3 : url;
+    return weir_hash(weir_slice(host, strcspn(host, "/")), 1) | 1; /* 0 would be none */
 }
 
 static void send_one(struct notify *notify, const Weir__Notify__Send *send, struct weir_out *out) {
@@ -58,7 +53,7 @@ static void send_one(struct notify *notify, const Weir__Notify__Send *send, stru
     struct weir_effect_header type = {weir_slice_text("content-type"), weir_slice_text("text/plain; charset=utf-8")};
     struct weir_effect_request request = {
         .method = weir_slice_text("POST"), .url = url, .headers = &type, .header_count = 1, .body = text};
-    struct weir_effect_options options = {.key = host_key(url), .tag = notify->newest + 1};
+    struct weir_effect_options options = {.key = host_key(send->url), .tag = notify->newest + 1};
     void *room = weir_effect(out, EFFECT_SEND, &options, weir_effect_request_size(&request));
     if (!room) {
         weir_refuse(out, REASON_BUSY);
