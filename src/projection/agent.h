@@ -48,7 +48,7 @@ struct projection_facts {
     char name[FOLLOWER_NAME_MAX];
     const char *summary, *topic, *database;
     char where[ADDRESS_MAX]; /* file or URL, without its password */
-    const char *state; /* follower_state_name */
+    const char *state;       /* follower_state_name */
     char error[512];
     uint64_t epoch, lag, records, rows, errors, gap_records, expired_rows;
     uint64_t last_record_ms; /* time of the last record whose rows are there; 0: none in this life */
