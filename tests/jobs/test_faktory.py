@@ -208,8 +208,8 @@ def workers(node):
 
 def main():
     args = ["--set", "jobs.worker_grace=300ms"]
-    for partitions in (1, 3):
-        with Node(args=args + ["--set", "jobs.partitions=%d" % partitions]) as node:
+    for partitions, lanes in ((1, 1), (3, 2)):
+        with Node(args=args + ["--lanes", str(lanes), "--set", "jobs.partitions=%d" % partitions]) as node:
             for part in (handshake, life, order, bulk, orders, custom, retries, workers):
                 part(node)
     tap.done()

@@ -56,8 +56,8 @@ def fetch(worker, queue=b"q", most=1, wait_ms=0):
 def leased(reply):
     jobs, at = [], 0
     while at < len(reply):
-        size, payload_size, job, _, _, epoch, _, tags, queue, kind, tenant, jid, attempt = struct.unpack("<IIQQQIIH5B", reply[at:at + 47])
-        begin = at + 56 + queue + kind + tenant + jid + tags
+        size, payload_size, job, _, _, _, _, epoch, _, tags, queue, kind, tenant, jid, attempt = struct.unpack("<IIQQQQQIIH5B", reply[at:at + 63])
+        begin = at + 72 + queue + kind + tenant + jid + tags
         jobs.append((job, epoch, attempt, reply[begin:begin + payload_size]))
         at += size
     return jobs
