@@ -108,7 +108,8 @@ static inline bool sim_given_up(const struct sim *sim, const char *topic, uint32
 static inline uint64_t sim_now_ns(const struct sim *sim) {
     return sys_sim_elapsed_ns(sim->sys);
 }
-/* An index below count, an event with that chance in a hundred. */
+/* An index below count, an event with that chance in a hundred. One draw in a full expression at most, or && || ?: , between
+ * them: C leaves open which argument, operand or initializer is evaluated first, and compilers and machines differ. */
 static inline uint32_t sim_pick(struct sim *sim, uint32_t count) {
     return (uint32_t)prng_below(&sim->prng, count);
 }
