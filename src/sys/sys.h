@@ -229,6 +229,8 @@ WEIR_MUST enum weir_error sys_make_folders(struct sys *sys, const char *path); /
 /* Address space that costs memory only when touched; zero-filled; page-aligned. For pools and buffers at start. */
 WEIR_MUST enum weir_error sys_memory_map(size_t size, void **ret_memory);
 void sys_memory_unmap(void *memory, size_t size);
+/* Whole pages of mapped memory whose content is not needed any more: zero, and free, until they are touched again. */
+void sys_memory_forget(void *memory, size_t size);
 uint64_t sys_memory_mapped(void); /* bytes that are mapped so now, by all threads */
 uint32_t sys_core_count(void);
 /* As people write it: sync, dsync, direct, uring, uring_direct. */

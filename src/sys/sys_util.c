@@ -151,6 +151,10 @@ void sys_memory_unmap(void *memory, size_t size) {
     atomic_fetch_sub_explicit(&memory_mapped, size, memory_order_relaxed);
 }
 
+void sys_memory_forget(void *memory, size_t size) {
+    (void)madvise(memory, size, MADV_DONTNEED); /* where it fails the pages stay, which only costs memory */
+}
+
 uint64_t sys_memory_mapped(void) {
     return atomic_load_explicit(&memory_mapped, memory_order_relaxed);
 }
