@@ -44,8 +44,9 @@ static void damage_snapshot(struct cycle_start *s) {
     struct sys *sys = s->sim->sys;
     char folder[96];
     struct newest newest = {0};
-    snprintf(folder, sizeof folder, "%s/snapshots/%s/%u", s->sim->plan.log.folder, names[sim_pick(s->sim, 2)],
-        sim_pick(s->sim, s->limits.partitions));
+    uint32_t partition = sim_pick(s->sim, s->limits.partitions);
+    const char *name = names[sim_pick(s->sim, 2)];
+    snprintf(folder, sizeof folder, "%s/snapshots/%s/%u", s->sim->plan.log.folder, name, partition);
     bool exists = false;
     enum weir_error e = sys->path_exists(sys, folder, &exists);
     if (e == WEIR_OK && exists) e = sys->dir_list(sys, folder, take_name, &newest);

@@ -1,8 +1,8 @@
 /* weir-sim: runs seeds for a while on all cores, prints what happened, and for a failure the seed that shows it. Ends
  * with 0: nothing was found; 1: a seed fails; 2: it could not do what it was asked. */
+#include "sim/call_trace.h"
 #include "sim/shrink.h"
 #include "sim/sim.h"
-#include "sim/call_trace.h"
 #include "sim/workload.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* One seed, from an empty disk to the verdict. */
 #include "sim/audit.h"
-#include "sim/mend.h"
 #include "sim/call_trace.h"
+#include "sim/mend.h"
 #include "sim/workload.h"
 
 #include <stdlib.h>

@@ -76,8 +76,8 @@ struct sim_options {
     /* What is left out of the seed's plan, to find the least that still fails: bits of enum sys_sim_fault, bits of
      * sim_workloads' rows, and how many lives at most (0: as planned). */
     uint32_t faults_off, workloads_off, lives_max;
-    bool trace;                  /* every call and turn to stdout */
-    uint64_t trace_from;         /* elapsed ns */
+    bool trace;                   /* every call and turn to stdout */
+    uint64_t trace_from;          /* elapsed ns */
     struct call_trace *trace_end; /* gets the last calls of a run, up to its failure; NULL: nobody wants them */
 };
 /* True: nothing was found wrong. ret_failure (SIM_FAILURE_MAX) gets the sentence otherwise; ret_hash the hash of the
@@ -108,7 +108,9 @@ static inline bool sim_given_up(const struct sim *sim, const char *topic, uint32
 static inline uint64_t sim_now_ns(const struct sim *sim) {
     return sys_sim_elapsed_ns(sim->sys);
 }
-/* An index below count, an event with that chance in a hundred. */
+/* An index below count, an event with that chance in a hundred. One draw in a full expression at most, or && || ?: ,
+ * between them: C leaves open which argument, operand or initializer is evaluated first, and compilers and machines
+ * differ. */
 static inline uint32_t sim_pick(struct sim *sim, uint32_t count) {
     return (uint32_t)prng_below(&sim->prng, count);
 }

@@ -161,11 +161,13 @@ static void read_some(struct topics *t, struct topics_loose *l) {
     l->offset = atomic_load(&p->start);
     l->high = atomic_load(&p->high);
     if (topic->count > 0 && sim_percent(t->sim, 70)) {
-        l->offset = topic->places[sim_pick(t->sim, topic->count)].offset + sim_pick(t->sim, 2);
+        l->offset = topic->places[sim_pick(t->sim, topic->count)].offset;
+        l->offset += sim_pick(t->sim, 2);
     }
+    bool waits = sim_percent(t->sim, 30);
+    uint32_t limit = 1 + sim_pick(t->sim, 20);
     snprintf(target, sizeof target, "/v1/topics/%s/records?offset=%llu&limit=%u%s",
-        t->topics[TOPICS_MAX + l->from].name, ULL(l->offset), 1 + sim_pick(t->sim, 20),
-        sim_percent(t->sim, 30) ? "&wait=500ms" : "");
+        t->topics[TOPICS_MAX + l->from].name, ULL(l->offset), limit, waits ? "&wait=500ms" : "");
     client_ask(&l->reader, "GET", target, NULL, NULL);
 }
 

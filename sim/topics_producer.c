@@ -11,8 +11,8 @@ void topics_producer_reset(struct topics *t, struct topics_producer *p) {
     *p = (struct topics_producer){.id = 1 + prng_below(&t->sim->prng, 1u << 30), /* never the same twice, but by luck */
         .topic = topic,
         .partition = partition,
-        .incarnation = t->topics[topic].incarnation,
-        .next = first_sequences[sim_pick(t->sim, 4)]};
+        .incarnation = t->topics[topic].incarnation};
+    p->next = first_sequences[sim_pick(t->sim, 4)];
 }
 
 static void next_epoch(struct topics_producer *p) {

@@ -189,7 +189,8 @@ static void begin_step(struct cycle *c, struct asker *a) {
     a->twisted = false;
     struct cycle_asked *asked = &c->asked[a->id];
     struct cycle_step *s = &asked->step;
-    *asked = (struct cycle_asked){.service = sim_pick(c->sim, 2), .step = {.id = a->id, .op = choose_op(c)}};
+    *asked = (struct cycle_asked){.service = sim_pick(c->sim, 2), .step = {.id = a->id}};
+    s->op = choose_op(c);
     s->amount = choose_amount(c, s->op);
     s->hops = sim_pick(c->sim, (s->op == CYCLE_FAN ? FAN_HOPS_MAX : HOPS_MAX) + 1);
     s->key = sim_pick(c->sim, KEYS);

@@ -126,7 +126,8 @@ static void begin_op(struct counting *c, struct asker *a) {
     a->busy = true;
     a->question = ASK_ADD;
     struct op *op = &c->ops[a->op];
-    *op = (struct op){.name = (uint8_t)sim_pick(c->sim, NAMES), .amount = 1 + sim_pick(c->sim, 100), .offset = NOWHERE};
+    *op = (struct op){.name = (uint8_t)sim_pick(c->sim, NAMES), .offset = NOWHERE};
+    op->amount = 1 + sim_pick(c->sim, 100);
     c->asked_sum[op->name] += op->amount;
     send_add(c, a, op->amount);
 }

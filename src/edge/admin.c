@@ -33,6 +33,7 @@ static void metrics(struct http_call *call) {
     struct arena *arena = &call->lane->arena;
     const struct metric_registry *registry = call->lane->edge->options.metrics;
     size_t size = METRICS_BYTES_MIN;
+    memory_measure(call->lane->edge);
     if (call->lane->edge->backup) backup_agent_refresh(call->lane->edge->backup);
     for (int round = 0; round < 3 && registry; round++) {
         char *text = arena_alloc(arena, size);

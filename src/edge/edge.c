@@ -224,6 +224,7 @@ static enum weir_error open_all(struct edge *edge) {
     page_init(&edge->page);
     if (!e) e = open_lanes(edge, &live);
     reload_begin(edge, &live);
+    memory_begin(edge);
     return e;
 }
 

@@ -141,6 +141,10 @@ struct reload_state {
     _Atomic uint64_t pending_rows[SETTINGS_GROUPS_MAX];
 };
 
+struct memory_state {
+    struct metric_counter resident, heap, heap_held, mapped;
+};
+
 struct edge {
     struct sys *sys;
     struct edge_options options;
@@ -162,6 +166,7 @@ struct edge {
     struct file page, openapi;
     _Atomic bool draining;
     struct reload_state reload;
+    struct memory_state memory;
 };
 
 /* ---- lane.c: connections of a lane ------------------------------------------------------------------------------ */
@@ -185,6 +190,10 @@ void reload_begin(struct edge *edge, struct live *live); /* at open; takes what 
 void reload_measure(struct edge *edge);                  /* the time until a certificate expires */
 void reload_say_certificates(struct edge *edge, const struct live *live);
 void reload_print(const struct edge *edge, struct json_writer *w); /* "config": {...} */
+
+/* ---- memory.c: what the process holds, as the metrics page shows it ---- */
+void memory_begin(struct edge *edge);   /* at open */
+void memory_measure(struct edge *edge); /* before a page is printed; by any lane */
 
 /* ---- conn.c -------------------------------------------------------------------------------------------------------
  */

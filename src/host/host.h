@@ -79,7 +79,7 @@ struct host_options {
     const char *folder; /* the data folder: snapshots/ and poison notes live below it */
     const struct host_edge *edge;
     struct metric_registry *metrics;
-    struct tracer *tracer; /* NULL: none. Outlives the host */
+    struct tracer *tracer;    /* NULL: none. Outlives the host */
     struct shared_pool *pool; /* for jobs of lanes (job.h); outlives the host. NULL: none */
     /* A sentence for the operator (a snapshot passed over, a mismatch, a parked partition). Any thread. NULL: none. */
     void (*report)(void *ctx, const char *sentence);

@@ -5,6 +5,10 @@
 
 _Static_assert(sizeof(struct idempotency_entry) == 56, "no padding inside an entry");
 
+/* Of the ring, a power of two and whole pages on any machine: seldom enough for a system call, little enough to wait
+ * for. */
+#define STRETCH (256u << 10)
+
 void idempotency_init(struct idempotency *table, const struct idempotency_options *options) {
     memset(table, 0, sizeof *table);
     table->options = *options;
@@ -60,7 +64,17 @@ const struct idempotency_entry *idempotency_find(const struct idempotency *table
     return weir_slice_equal(idempotency_key(entry), key) ? entry : NULL;
 }
 
+/* The front has gone from one stretch of the ring to the next: the pages of those behind it go back, unless the tail
+ * has come round into them. Else a ring with room for the largest entries ends whole in memory, however small they are.
+ */
+static void forget_behind(const struct idempotency *t, uint64_t head_before) {
+    for (uint64_t at = head_before & ~(uint64_t)(STRETCH - 1); at + STRETCH <= t->head; at += STRETCH)
+        if (t->tail <= at + t->ring_size && t->ring_size >= STRETCH)
+            sys_memory_forget(t->ring + (at & (t->ring_size - 1)), STRETCH);
+}
+
 static void drop_front(struct idempotency *t) {
+    uint64_t head_before = t->head;
     const struct idempotency_entry *entry = entry_at(t, t->head);
     if (!entry->filler) {
         const uint64_t *position = map64_find(&t->places, entry->hash);
@@ -68,6 +82,7 @@ static void drop_front(struct idempotency *t) {
         t->count--;
     }
     t->head += entry->size;
+    forget_behind(t, head_before);
 }
 
 void idempotency_evict(struct idempotency *table, uint64_t now_ns) {

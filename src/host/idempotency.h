@@ -3,7 +3,8 @@
  * Key = (principal, route, key) as packed by envelope_pack_key. Entries lie in record order in one byte ring and are
  * evicted from its front: by record time, by count, and when the bytes are needed. Look-ups hash with SipHash under
  * a secret of this process (keys come from strangers) and compare the key's bytes.
- * Owner: the fold's thread. Memory: mapped at the first key: IDEMPOTENCY_ENTRY_BYTES per key of address space.
+ * Owner: the fold's thread. Memory: mapped at the first key: IDEMPOTENCY_ENTRY_BYTES per key of address space; what the
+ * entries take of it, and half a megabyte beside them, is in RAM.
  * A reply larger than 1/16 of the ring is kept without its bytes.
  */
 #ifndef WEIR_HOST_IDEMPOTENCY_H

@@ -11,6 +11,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define KEYS 5000u
 
@@ -127,9 +129,58 @@ static void waiters_are_found_in_order_and_by_key_and_joined(void **state) {
     waiters_done(&waiters);
 }
 
+static size_t resident(const struct idempotency *table) {
+    static unsigned char pages[64 << 10];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), count = 0, all = table->ring_size / page;
+    assert_true(all <= sizeof pages);
+    assert_int_equal(mincore(table->ring, table->ring_size, pages), 0);
+    for (size_t i = 0; i < all; i++)
+        count += pages[i] & 1;
+    return count * page;
+}
+
+/* Walked round many times, with small entries; then with some that need all of it. */
+static void what_was_dropped_leaves_memory_and_what_was_kept_stays(void **state) {
+    (void)state;
+    struct idempotency table;
+    struct idempotency_options options = {.keys_max = 8192, .age_ns_max = UINT64_MAX, .secret = {1, 2}};
+    idempotency_init(&table, &options);
+    static uint8_t value[4000];
+    char buf[32];
+    size_t largest = 0, filled = 0;
+    for (uint64_t n = 0; n < 200000; n++) {
+        size_t size = n < 150000 ? 20 : sizeof value;
+        memset(value, (int)n, size);
+        struct idempotency_new entry = {
+            .key = key_of(buf, n), .value = weir_slice(value, size), .offset = n, .status = 200, .replied = true};
+        idempotency_add(&table, &entry);
+        const struct idempotency_entry *oldest = NULL;
+        uint64_t position = table.head;
+        oldest = idempotency_next(&table, &position);
+        assert_non_null(oldest);
+        assert_int_equal(*(const uint8_t *)idempotency_value(oldest).data, (uint8_t)oldest->offset);
+        if (n % 1000 || n < 20000) continue;
+        size_t now = resident(&table);
+        if (n < 150000 && now > largest) largest = now;
+        if (n >= 150000) filled = now;
+    }
+    assert_true(table.tail > 10 * table.ring_size); /* it was walked round */
+    assert_true(largest <= 8192 * 128 + (512u << 10) + (128u << 10));
+    assert_true(filled > table.ring_size / 4 * 3);
+    for (uint64_t position = table.head; position < table.tail;) {
+        const struct idempotency_entry *e = idempotency_next(&table, &position);
+        if (!e) break;
+        struct weir_slice v = idempotency_value(e);
+        for (size_t i = 0; i < v.size; i++)
+            assert_int_equal(((const uint8_t *)v.data)[i], (uint8_t)e->offset);
+    }
+    idempotency_done(&table);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_forgets_by_age_and_count_and_nothing_else),
+        cmocka_unit_test(what_was_dropped_leaves_memory_and_what_was_kept_stays),
         cmocka_unit_test(large_replies_push_out_the_oldest),
         cmocka_unit_test(waiters_are_found_in_order_and_by_key_and_joined),
     };

@@ -84,6 +84,13 @@ struct sys_agent {
     bool background; /* others come first where they want the processor; not for what anybody waits for */
 };
 
+/* Bytes. In the simulator, where they would differ from run to run, all 0. */
+struct sys_memory_usage {
+    uint64_t resident_bytes;              /* in RAM, with pages of files; 0: not known */
+    uint64_t heap_bytes, heap_held_bytes; /* malloc's: in use; the same with what it keeps to give out again */
+    uint64_t mapped_bytes;                /* sys_memory_map()'s, touched or not */
+};
+
 struct sys {
     /* Files. Paths are NUL-terminated. Offsets and sizes are bytes. */
     WEIR_MUST enum weir_error (*file_open)(struct sys *, const char *path, uint32_t flags, int *ret_file);
@@ -189,6 +196,7 @@ struct sys {
     void (*agent_stop)(struct sys *, int handle);
     uint32_t (*process_id)(struct sys *);      /* of this process, for messages to people */
     uint64_t (*memory_resident)(struct sys *); /* of this process, bytes; 0: not known */
+    void (*memory_usage)(struct sys *, struct sys_memory_usage *ret_usage); /* walks the heap's lists: not for a loop */
     /* Lets others run for about that long: for a thread that waits for another one's disk write, and has no poller. */
     void (*pause)(struct sys *, uint64_t ns);
 
@@ -221,6 +229,9 @@ WEIR_MUST enum weir_error sys_make_folders(struct sys *sys, const char *path); /
 /* Address space that costs memory only when touched; zero-filled; page-aligned. For pools and buffers at start. */
 WEIR_MUST enum weir_error sys_memory_map(size_t size, void **ret_memory);
 void sys_memory_unmap(void *memory, size_t size);
+/* Whole pages of mapped memory whose content is not needed any more: zero, and free, until they are touched again. */
+void sys_memory_forget(void *memory, size_t size);
+uint64_t sys_memory_mapped(void); /* bytes that are mapped so now, by all threads */
 uint32_t sys_core_count(void);
 /* As people write it: sync, dsync, direct, uring, uring_direct. */
 const char *sys_commit_path_name(enum sys_commit_path path);

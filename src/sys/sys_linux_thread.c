@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -58,6 +59,17 @@ static uint64_t linux_memory_resident(struct sys *sys) {
     char *space = strchr(text, ' '); /* "size resident shared ..." in pages */
     if (!space) return 0;
     return strtoull(space + 1, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Under a sanitizer, whose heap it is then, mallinfo2 may tell nothing. */
+static void linux_memory_usage(struct sys *sys, struct sys_memory_usage *ret_usage) {
+    struct mallinfo2 heap = mallinfo2();
+    *ret_usage = (struct sys_memory_usage){
+        .resident_bytes = linux_memory_resident(sys),
+        .heap_bytes = heap.uordblks + heap.hblkhd,
+        .heap_held_bytes = heap.arena + heap.hblkhd,
+        .mapped_bytes = sys_memory_mapped(),
+    };
 }
 
 static void *agent_run(void *arg) {
@@ -160,4 +172,5 @@ void sys_linux_thread_table(struct sys *table) {
     table->pause = linux_pause;
     table->process_id = linux_process_id;
     table->memory_resident = linux_memory_resident;
+    table->memory_usage = linux_memory_usage;
 }

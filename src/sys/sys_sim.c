@@ -216,6 +216,11 @@ static uint64_t sim_memory_resident(struct sys *sys) {
     return 0;
 }
 
+static void sim_memory_usage(struct sys *sys, struct sys_memory_usage *ret_usage) {
+    (void)sys;
+    *ret_usage = (struct sys_memory_usage){0};
+}
+
 static void sim_pause(struct sys *sys, uint64_t ns) {
     struct sys_sim *sim = sim_of(sys);
     WEIR_ASSERT(sim->running); /* the observer has nobody to wait for */
@@ -306,6 +311,7 @@ enum weir_error sys_sim_new(const struct sys_sim_plan *plan, struct sys **ret_sy
     sim->table.pause = sim_pause;
     sim->table.process_id = sim_process_id;
     sim->table.memory_resident = sim_memory_resident;
+    sim->table.memory_usage = sim_memory_usage;
     sim->table.fatal = sim_fatal;
     sim->table.on_crash = sim_on_crash;
     sim_file_table(&sim->table);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -132,17 +133,30 @@ enum weir_error sys_make_folders(struct sys *sys, const char *path) {
     return WEIR_OK;
 }
 
+static _Atomic uint64_t memory_mapped;
+
 enum weir_error sys_memory_map(size_t size, void **ret_memory) {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         return weir_error_context(WEIR_E_NO_MEMORY,
             "cannot map %zu bytes of memory: %s; lower the capacities or raise ulimit -v", size, strerror(errno));
+    atomic_fetch_add_explicit(&memory_mapped, size, memory_order_relaxed);
     *ret_memory = memory;
     return WEIR_OK;
 }
 
 void sys_memory_unmap(void *memory, size_t size) {
-    if (memory) (void)munmap(memory, size);
+    if (!memory) return;
+    (void)munmap(memory, size);
+    atomic_fetch_sub_explicit(&memory_mapped, size, memory_order_relaxed);
+}
+
+void sys_memory_forget(void *memory, size_t size) {
+    (void)madvise(memory, size, MADV_DONTNEED); /* where it fails the pages stay, which only costs memory */
+}
+
+uint64_t sys_memory_mapped(void) {
+    return atomic_load_explicit(&memory_mapped, memory_order_relaxed);
 }
 
 uint32_t sys_core_count(void) {

@@ -300,6 +300,15 @@ static void mapped_memory_is_zero_and_an_absurd_amount_is_an_error(void **state)
     struct sys *sys;
     assert_ok(sys_linux_new(&sys));
     assert_true(sys->memory_resident(sys) > 0);
+    struct sys_memory_usage before, mapped, after;
+    sys->memory_usage(sys, &before);
+    assert_ok(sys_memory_map(1 << 20, &memory));
+    sys->memory_usage(sys, &mapped);
+    sys_memory_unmap(memory, 1 << 20);
+    sys->memory_usage(sys, &after);
+    assert_true(before.resident_bytes > 0 && before.heap_bytes <= before.heap_held_bytes);
+    assert_int_equal(mapped.mapped_bytes, before.mapped_bytes + (1 << 20));
+    assert_int_equal(after.mapped_bytes, before.mapped_bytes);
     sys_linux_free(sys);
 }
 

@@ -1,16 +1,23 @@
 """What a soak must have been like: judges series of samples, and knows nothing of nodes. Pure, so that test_judge.py can plant faults.
 
-    samples    [{"at": seconds from the start, "anon_mb", "file_mb", "descriptors" (all but segments), "segment_files",
-                "threads", "disk_mb", "kept_mb", "journal_mb", ...}]
+    samples    [{"at": seconds from the start, "anon_mb", "file_mb", "heap_mb", "heap_held_mb", "mapped_mb", "descriptors" (all but
+                segments), "segment_files", "threads", "disk_mb", "kept_mb", "journal_mb", ...}]
     windows    [{"at", "load", "p50_ms", "p99_ms", "p99.9_ms", "answered", "failed"}], one per load and window
     counts     {"snapshots": n, ...}: what must have happened at all
 
 Each function gives rows (name, passed, figure, bound, words). What grows while caches and tables fill is no leak: slopes are those of the second
 half; latency is compared between two quarters that have that behind them.
+
+Memory of its own is of two kinds, and only their sum is seen from outside. The heap is judged by what is in use of it and by what malloc holds: a leak
+is found there. Tables and buffers are mapped at start and count when they are touched; as much of a commit's room is touched as the largest commit so far
+took, so that this part comes to rest late. It is shown; its bound is the address space, which must not grow.
 """
 import statistics
 
 MEMORY_SHARE, MEMORY_MB = 0.03, 2.0  # growth over the second half, by fit: of the level, or so much, whichever is more
+HEAP_MB = 0.5                        # the same of the heap in use: a backup or a checkpoint takes a megabyte of it for a moment
+HEAP_SHARE_OF_DISK = 32 / (64 << 10) # the log has a mark of 16 B for 64 KB (SEGMENT_MARK_BYTES), in arrays that double
+MAPPED_MB = 0.01                     # the least of many samples: shadows and large bodies come and go
 DESCRIPTORS_SPARE = 2                # a backup or a snapshot has files open; never more than these beyond what was seen before
 SEGMENT_FILES_MAX = 2048             # the log's cache of open segments has a bound (OPEN_FILES_MAX), and fills while segments are added
 # Last quarter over second: ratio, and what is granted beside it, ms. The disk of a shared machine has its moods. p99.9 is shown alone.
@@ -31,15 +38,22 @@ def slope(rows, name):
     return sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys)) / below if below else 0.0
 
 
+def grown_row(half, name, least, more=0.0):
+    level = statistics.fmean(row[name] for row in half)
+    grown = slope(half, name) * (half[-1]["at"] - half[0]["at"])
+    bound = max(least, MEMORY_SHARE * level) + more
+    return name, grown <= bound, grown, bound, "MB grown over the second half, by fit; it holds %.1f MB" % level
+
+
 def memory(samples):
-    rows = []
     half = part(samples, 0.5, 1.0)
-    for name in ("anon_mb", "file_mb"):
-        level = statistics.fmean(row[name] for row in half)
-        grown = slope(half, name) * (half[-1]["at"] - half[0]["at"])
-        bound = max(MEMORY_MB, MEMORY_SHARE * level)
-        rows.append((name, grown <= bound, grown, bound, "MB grown over the second half, by fit; it holds %.1f MB" % level))
-    return rows
+    stored = max(0.0, half[-1]["disk_mb"] - half[0]["disk_mb"])
+    touched = [dict(row, touched_mb=row["anon_mb"] - row["heap_mb"]) for row in half]
+    before, after = (min(row["mapped_mb"] for row in part(samples, low, high)) for low, high in ((0.1, 0.5), (0.5, 1.0)))
+    shown = grown_row(touched, "touched_mb", float("inf"))
+    return [grown_row(half, "heap_mb", HEAP_MB, stored * HEAP_SHARE_OF_DISK), grown_row(half, "heap_held_mb", MEMORY_MB, stored * HEAP_SHARE_OF_DISK),
+            ("mapped_mb", after <= before + MAPPED_MB, after, before + MAPPED_MB, "MB of address space at least, in the second half; in the first %.2f" % before),
+            shown, grown_row(half, "file_mb", MEMORY_MB)]
 
 
 def descriptors(samples):

@@ -20,7 +20,8 @@ def quiet(seconds=2700):
     for at in range(seconds):
         filling = min(1.0, at / (seconds / 3))
         shadow = 9.0 if at % 120 < 4 else 0.0
-        out.append({"at": at, "anon_mb": 20 + 30 * filling + shadow + chance.gauss(0, 0.3), "file_mb": 9.0, "threads": 7,
+        out.append({"at": at, "anon_mb": 20 + 30 * filling + shadow + chance.gauss(0, 0.3), "file_mb": 9.0,
+                    "heap_mb": 1.2 + (1.0 if at % 40 == 0 else 0) + at * 8e-6, "heap_held_mb": 10.0 + filling, "mapped_mb": 4500.0 + shadow, "disk_mb": 100 + at * 0.02, "threads": 7,
                     "descriptors": 40 + chance.randrange(5) + (2 if at % 60 < 3 else 0), "segment_files": 30 + at // 30, "kept_mb": 30 + at % 15, "journal_mb": 256})
     return out
 
@@ -44,9 +45,12 @@ def planted(series, name, add):
 samples, figures = quiet(), windows()
 tap.equal(failed(judge.memory(samples) + judge.descriptors(samples) + judge.disk(samples, 64, 260) + judge.latency(figures)), [],
           "a healthy node passes, although its tables fill and snapshots come and go")
-tap.equal(failed(judge.memory(planted(samples, "anon_mb", lambda at: at * 0.003))), ["anon_mb"], "3 KB a second of a leak are found")
+tap.equal(failed(judge.memory(planted(samples, "heap_mb", lambda at: at * 0.0005))), ["heap_mb"], "half a KB a second of a leak is found")
+tap.equal(failed(judge.memory(planted(samples, "heap_mb", lambda at: 1.0 if at > 2025 else 0))), ["heap_mb"], "so is a step late in the run")
+tap.equal(failed(judge.memory(planted(samples, "heap_held_mb", lambda at: at * 0.003))), ["heap_held_mb"], "and 3 KB a second that malloc can't give out again")
+tap.equal(failed(judge.memory(planted(samples, "mapped_mb", lambda at: at // 500))), ["mapped_mb"], "a mapping of a megabyte that is lost every 500 s is found")
+tap.equal(failed(judge.memory(planted(samples, "anon_mb", lambda at: at * 0.003))), [], "a table of which more is touched is no leak")
 tap.equal(failed(judge.memory(planted(samples, "file_mb", lambda at: at * 0.003))), ["file_mb"], "also of pages of files")
-tap.equal(failed(judge.memory(planted(samples, "anon_mb", lambda at: 20.0 if at > 2025 else 0))), ["anon_mb"], "so is a step late in the run")
 tap.equal(failed(judge.descriptors(planted(samples, "descriptors", lambda at: at // 200))), ["descriptors"], "a descriptor lost every 200 s is found")
 tap.equal(failed(judge.descriptors(planted(samples, "segment_files", lambda at: at))), ["segment_files"],
           "a cache of open files that has lost its bound is found")
@@ -62,5 +66,5 @@ tap.equal(failed(judge.happened(counts, {"snapshots": 2, "reloads": 5, "mismatch
           "what did not happen, and what must not, is found")
 tap.ok("FAIL" in judge.table(judge.happened(counts, {"reloads": 5})), "the table says which")
 short = quiet(75)
-tap.equal(failed(judge.memory(planted(short, "anon_mb", lambda at: at * 0.2))), ["anon_mb"], "75 s are enough for 0.2 MB a second")
+tap.equal(failed(judge.memory(planted(short, "heap_mb", lambda at: at * 0.03))), ["heap_mb"], "75 s are enough for 30 KB a second")
 tap.done()

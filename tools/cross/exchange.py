@@ -1,8 +1,9 @@
 """Folders from this machine to another and back. What each says of the same bytes must be the same text.
 
-    native(folder, root)    this machine's build of tests/foreign/data_folder.c and the node, as a Machine
-    folders(here, there)    sentences about what differed
-    node(here, there)       the same of a data folder of the whole node, served here and there in turns
+    native(folder, root)             this machine's build of tests/foreign/data_folder.c, the node and the simulator, as a Machine
+    folders(here, there)             sentences about what differed
+    node(here, there)                the same of a data folder of the whole node, served here and there in turns
+    simulator(here, there, seeds)    the same of the traces of seeds
 """
 import json
 import os
@@ -34,9 +35,12 @@ class Machine:
 
 
 def native(folder, root):
+    """The build that the tests have left, with the sanitizers; without one, a build of its own below folder."""
+    tested, own = os.path.join(root, "build-asan"), os.path.join(folder, "here")
+    folder = tested if os.path.exists(os.path.join(tested, "weir")) else own
     if not os.path.exists(os.path.join(folder, "build.ninja")):
         subprocess.run(["meson", "setup", folder, "-Doptimization=1", "-Ddebug=true", "-Dtests=true"], cwd=root, stdout=subprocess.DEVNULL, check=True)
-    subprocess.run(["ninja", "--quiet", "-C", folder, "tests/data_folder", "weir"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "--quiet", "-C", folder, "tests/data_folder", "weir", "sim/weir-sim"], check=True, stdout=subprocess.DEVNULL)
     return Machine("here", folder)
 
 
@@ -147,4 +151,23 @@ def node(here, there):
                     failed.append("the node on %s, turn %d, says %r, and the one before said %r" % (machine.name, turn, facts(served), said))
                 trade(served, 40)
                 said = facts(served)
+    return failed
+
+
+# ---- the simulator ----
+
+def trace(machine, seed):
+    """The hash over every call, byte, result and turn, or what went wrong."""
+    done = subprocess.run(machine.command("sim/weir-sim", "--seed", seed), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    lines = done.stdout.decode(errors="replace").splitlines()
+    return lines[-1] if done.returncode == 0 and lines else "exit %d: %s" % (done.returncode, " ".join(lines)[-300:])
+
+
+def simulator(here, there, seeds):
+    failed = []
+    for seed in seeds:
+        said = [trace(machine, seed) for machine in (here, there)]
+        if not said[0].startswith("trace "):
+            failed.append("seed %d of the simulator has no trace: %s" % (seed, said[0]))
+        failed += differences("seed %d of the simulator" % seed, *said)
     return failed

@@ -23,7 +23,8 @@ static void name_symbols(struct exchange_sim *x) {
             first = first && ex_partition(x, k) != ex_partition(x, i);
         if (first) missing--;
         struct exchange_terms *t = &x->terms[i];
-        *t = (struct exchange_terms){.tick = ticks[sim_pick(x->sim, 3)], .lot = sim_percent(x->sim, 50) ? 1 : 10};
+        *t = (struct exchange_terms){.tick = ticks[sim_pick(x->sim, 3)]};
+        t->lot = sim_percent(x->sim, 50) ? 1 : 10;
         if (sim_percent(x->sim, 30)) t->quantity_max = 80;
         if (sim_percent(x->sim, 30)) t->collar = 5;
         if (sim_percent(x->sim, 30)) {

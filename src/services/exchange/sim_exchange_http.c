@@ -57,14 +57,13 @@ struct exchange_command ex_http_draw(struct exchange_sim *x, uint32_t symbol) {
     static const uint8_t tifs[] = {0, 0, 0, 0, 1, 2, 3, 3, 4};
     struct sim *sim = x->sim;
     const struct exchange_terms *t = &x->terms[symbol];
-    struct exchange_command c = {
-        .side = (uint8_t)sim_pick(sim, 2),
-        .tif = tifs[sim_pick(sim, sizeof tifs)],
-        .stp = (uint8_t)(sim_percent(sim, 50) ? 0 : sim_pick(sim, 5)),
-        .account = 1 + sim_pick(sim, EX_ACCOUNTS + sim_percent(sim, 2)),
-        .price = BASE_PRICE + t->tick * ((int64_t)sim_pick(sim, 9) - 4),
-        .quantity = t->lot * (1 + sim_pick(sim, 12)),
-    };
+    struct exchange_command c = {0};
+    c.side = (uint8_t)sim_pick(sim, 2);
+    c.tif = tifs[sim_pick(sim, sizeof tifs)];
+    c.stp = (uint8_t)(sim_percent(sim, 50) ? 0 : sim_pick(sim, 5));
+    c.account = 1 + sim_pick(sim, EX_ACCOUNTS + sim_percent(sim, 2));
+    c.price = BASE_PRICE + t->tick * ((int64_t)sim_pick(sim, 9) - 4);
+    c.quantity = t->lot * (1 + sim_pick(sim, 12));
     if (sim_percent(sim, 40)) c.client_ref = 1 + sim_pick(sim, 60);
     if (c.tif == EXCHANGE_TIF_GTD)
         c.expire_ns = (x->ledgers[ex_partition(x, symbol)].model->now / NS_PER_MS + sim_pick(sim, 3000)) * NS_PER_MS;
@@ -213,10 +212,11 @@ static void send_query(struct exchange_sim *x, struct ex_trader *t) {
     case 0:
         snprintf(target, sizeof target, "/v1/exchange/orders/%llu", (unsigned long long)(id ? id : 1));
         break;
-    case 1:
-        snprintf(target, sizeof target, "/v1/exchange/accounts/%u/orders?partition=%u",
-            1 + sim_pick(x->sim, EX_ACCOUNTS), sim_pick(x->sim, x->partitions));
+    case 1: {
+        uint32_t partition = sim_pick(x->sim, x->partitions), account = 1 + sim_pick(x->sim, EX_ACCOUNTS);
+        snprintf(target, sizeof target, "/v1/exchange/accounts/%u/orders?partition=%u", account, partition);
         break;
+    }
     case 2:
         snprintf(target, sizeof target, "/v1/exchange/stats?partition=%u", sim_pick(x->sim, x->partitions));
         break;
