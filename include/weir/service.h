@@ -282,7 +282,7 @@ struct weir_service {
     /* Work in the world that the fold asks for: weir/effect.h. Such a service has the output topic of WEIR_DEAD_TOPIC.
      */
     const struct weir_effect_row *effects;
-    uint32_t effects_max; /* effects of one apply never exceed it; at most WEIR_EFFECTS_MAX */
+    uint32_t effects_max;                      /* effects of one apply never exceed it; at most WEIR_EFFECTS_MAX */
     const struct weir_projection *projections; /* outputs as rows of a database, see weir/projection.h */
 };
 #define WEIR_REPLIES_MAX 256

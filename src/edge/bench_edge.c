@@ -157,8 +157,8 @@ enum weir_error log_producer_id_new(struct log *log, uint64_t *ret_id) {
 enum weir_error log_offset_at(struct log *log, struct log_partition *p, uint64_t time_ms, uint64_t *ret_offset) {
     return (void)log, (void)p, (void)time_ms, (void)ret_offset, WEIR_E_NOT_FOUND;
 }
-enum weir_error host_effects_show(struct host_lane *l, uint32_t s, uint32_t partition,
-    const struct host_effects_ask *ask, struct host_origin o) {
+enum weir_error host_effects_show(
+    struct host_lane *l, uint32_t s, uint32_t partition, const struct host_effects_ask *ask, struct host_origin o) {
     (void)l, (void)s, (void)partition, (void)ask, (void)o;
     return WEIR_E_UNSUPPORTED;
 }

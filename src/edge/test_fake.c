@@ -273,8 +273,8 @@ enum weir_error host_append(struct host_lane *l, const char *t, uint32_t p, stru
     (void)l, (void)t, (void)p, (void)b, (void)o;
     return WEIR_E_UNSUPPORTED;
 }
-enum weir_error host_effects_show(struct host_lane *l, uint32_t s, uint32_t partition,
-    const struct host_effects_ask *ask, struct host_origin o) {
+enum weir_error host_effects_show(
+    struct host_lane *l, uint32_t s, uint32_t partition, const struct host_effects_ask *ask, struct host_origin o) {
     (void)l, (void)s, (void)partition, (void)ask, (void)o;
     return WEIR_E_UNSUPPORTED;
 }
