@@ -1,8 +1,7 @@
 #include "base/cron.h"
 
 #include "base/civil.h"
-
-#include <strings.h>
+#include "base/text.h"
 
 #define DAY 86400
 
@@ -50,7 +49,7 @@ static bool take_value(struct text *t, const struct field *f, unsigned *ret) {
     if (take_number(t, ret)) return *ret >= f->min && *ret <= f->max;
     if (!f->names || t->end - t->p < 3) return false;
     for (unsigned i = 0; f->names[(size_t)3 * i]; i++)
-        if (strncasecmp(f->names + (size_t)3 * i, (const char *)t->p, 3) == 0) {
+        if (text_equal_nocase(weir_slice(f->names + (size_t)3 * i, 3), weir_slice(t->p, 3))) {
             t->p += 3;
             *ret = f->min + i;
             return true;
@@ -154,7 +153,7 @@ static unsigned split(struct weir_slice s, struct text ret[FIELDS]) {
 static struct weir_slice spell_out(struct weir_slice s) {
     for (size_t i = 0; i < sizeof shorthands / sizeof *shorthands; i++) {
         size_t n = strlen(shorthands[i].name);
-        if (s.size == n && strncasecmp((const char *)s.data, shorthands[i].name, n) == 0)
+        if (text_equal_nocase(s, weir_slice(shorthands[i].name, n)))
             return weir_slice(shorthands[i].means, strlen(shorthands[i].means));
     }
     return s;

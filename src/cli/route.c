@@ -162,7 +162,7 @@ static int take_words(struct words *w, int argc, char **argv) {
 
 /* ---- the request ---- */
 static void put_encoded(struct text_builder *t, const char *text) {
-    for (const char *c = text; *c; c++) {
+    for (const char *c = text; c && *c; c++) {
         bool plain = isalnum((unsigned char)*c) || strchr("-._~", *c);
         if (plain)
             text_add_char(t, *c);
