@@ -439,6 +439,7 @@ void fake_open_in(struct sys *sys, uint64_t connections_max, uint64_t idle_ns, c
     node_values[NODE_WEBSOCKET_DEFLATE].number = 1;
     node_values[NODE_BODY_BYTES].number = 65536;
     node_values[NODE_UNIX_MODE].text = "0660";
+    node_values[NODE_KAFKA_LISTEN].text = "off";
     node_values[NODE_TLS_CERT].text = node_values[NODE_TLS_KEY].text = node_values[NODE_TLS_CLIENT_CA].text = "";
     node_values[NODE_TLS_CLIENT].text = "optional";
     node_values[NODE_IDLE].number = idle_ns ? idle_ns : 60 * SYS_NANOS_PER_S;

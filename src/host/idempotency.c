@@ -3,7 +3,7 @@
 #include "base/hash.h"
 #include "sys/sys.h"
 
-_Static_assert(sizeof(struct idempotency_entry) == 56, "no padding inside an entry");
+_Static_assert(sizeof(struct idempotency_entry) == 56, "no padding inside an entry; a filler fits into 64 bytes");
 
 /* Of the ring, a power of two and whole pages on any machine: seldom enough for a system call, little enough to wait
  * for. */

@@ -2,9 +2,11 @@
 #include "base/assert.h"
 
 #define FILLER UINT32_MAX
+#define UNIT   128u /* sizes are multiples of it, so that what is left at the ring's end always holds a filler */
+_Static_assert(sizeof(struct outbox_entry) <= UNIT, "a filler fits into the least that can be left");
 
 static uint64_t entry_size(size_t value_size) {
-    return (sizeof(struct outbox_entry) + value_size + 63) & ~(uint64_t)63;
+    return (sizeof(struct outbox_entry) + value_size + UNIT - 1) & ~(uint64_t)(UNIT - 1);
 }
 
 enum weir_error outbox_init(struct outbox *outbox, uint32_t emits_max) {
@@ -38,7 +40,7 @@ struct outbox_entry *outbox_at(const struct outbox *outbox, uint64_t position) {
 struct outbox_entry *outbox_add(struct outbox *outbox, size_t value_size) {
     WEIR_ASSERT(outbox->memory && value_size <= EMIT_BYTES_MAX);
     uint64_t size = entry_size(value_size), left = outbox->size - (outbox->tail & (outbox->size - 1));
-    if (left < size) { /* left is a multiple of 64: a filler always fits */
+    if (left < size) {
         *outbox_at(outbox, outbox->tail) = (struct outbox_entry){.size = (uint32_t)left, .target = FILLER, .acked = 1};
         outbox->tail += left;
     }

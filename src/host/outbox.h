@@ -17,7 +17,7 @@
 #define EMIT_BYTES_MAX (64u << 10)
 
 struct outbox_entry {
-    uint32_t size;   /* of the whole entry, a multiple of 8 */
+    uint32_t size;   /* of the whole entry */
     uint32_t target; /* the host's number of the target partition; UINT32_MAX: filler at the ring's end */
     struct envelope_source source;
     struct weir_trace_link trace;
