@@ -22,7 +22,7 @@
 #include <weir/service.h>
 
 #define WEIR_API_MAJOR 1
-#define WEIR_API_MINOR 0
+#define WEIR_API_MINOR 1
 
 #define WEIR_PLUGIN_MAGIC 0x72696577u /* "weir", read on a little-endian machine */
 

@@ -96,6 +96,13 @@ void *weir_output(struct weir_out *out, uint32_t topic, uint16_t type, uint64_t 
  * route's decode expects. Room of `size` bytes to be filled. At most one per record; kept in the idempotency table when
  * the command had a key. */
 void *weir_reply(struct weir_out *out, uint16_t status, size_t size);
+/* The answer comes later: whoever sent this record goes on waiting, and gets what weir_reply_to() says to the ticket
+ * that is returned (the record's offset). For services with .replies_max. Nobody waits for a ticket any more after a
+ * restart: a WEIR_RECORD_SETTINGS record stands in front of the first command of each start of such a service, and the
+ * fold forgets all tickets there. Nothing is kept for the command's idempotency key: repeated, it is a new command. */
+uint64_t weir_reply_later(struct weir_out *out);
+/* The answer to a ticket, in any later apply; counts to .output_bytes_max. Nothing happens when nobody waits. */
+void *weir_reply_to(struct weir_out *out, uint64_t ticket, uint16_t status, size_t size);
 /* The answer "no": the row of .reasons with that code gives status, name and sentence. Counts as the reply. Routes
  * without .decode answer it as problem JSON; to decode and to a session's on_reply its value is 0x00 (which begins no
  * Protobuf message) and the code, 2 bytes, little-endian. */
@@ -257,7 +264,16 @@ struct weir_service {
     /* Not 0: the state is a struct of that many bytes without pointers or padding, at first all zero, kept in snapshots
      * as it lies in memory. Then .state_bytes, .open, .save and .load may be NULL; those that are there are called. */
     size_t flat_bytes;
+    /* Answers that one apply gives by weir_reply_to(), at most WEIR_REPLIES_MAX; 0: the service answers nothing later. */
+    uint32_t replies_max;
+    /* A reply reached nobody, as its connection was gone: what the fold must hear of that (a lease that is to be given
+     * back) is put into ret_command, for the partition that replied. Runs live, on a lane, for HTTP requests only: a
+     * session has its on_close. NOT_FOUND: nothing. `request` has partition_count, settings and scratch. NULL: nothing
+     * ever. */
+    WEIR_MUST enum weir_error (*undelivered)(const struct weir_request *request, uint16_t status,
+        struct weir_slice value, struct weir_command *ret_command);
 };
+#define WEIR_REPLIES_MAX 256
 
 /* Stable hash for partitioning: the same on every machine and in every version. */
 uint32_t weir_partition_of(struct weir_slice key, uint32_t partition_count);

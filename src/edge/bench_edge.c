@@ -113,6 +113,9 @@ void settings_key(const struct settings *s, uint32_t group, uint32_t row, char *
 const struct weir_setting_value *settings_of(const struct settings *s, const char *n) {
     return (void)s, (void)n, service_values;
 }
+void host_late_end(struct host *h) {
+    (void)h;
+}
 void host_forget(struct host_lane *l, const struct host_origin *o) {
     (void)l, (void)o;
 }

@@ -111,7 +111,7 @@ static void answer(struct edge_lane *lane, struct desk_row *row) {
         .value = told};
     row->phase = DESK_FREE;
     lane->desk->busy--;
-    if (conn && conn->kind == CONN_HTTP) http_session_deliver(conn, &d);
+    if (conn && conn->kind == CONN_HTTP) (void)http_session_deliver(conn, &d);
     explicit_bzero(row->text, row->text_size); /* it may have been a secret */
 }
 

@@ -131,6 +131,28 @@ static void on_event(void *ctx, struct host_lane *host, uint64_t token, uint32_t
     edge_lane_event(host_lane_edge(host), token, bits);
 }
 
+/* A service that gave something away in its reply, which reached nobody, takes it back by a command. Should that find no
+ * room, the service's own deadline for what it gave remains. */
+static void undelivered(struct edge_lane *lane, const struct host_delivery *d) {
+    if (d->kind != HOST_REPLY || d->error || d->service == 0) return;
+    uint32_t index = d->service - 1u;
+    const struct weir_service *service = edge_service(lane->edge, index);
+    if (!service->undelivered) return;
+    struct arena_mark mark = arena_save(&lane->arena);
+    struct weir_request request = {.principal = "",
+        .tenant = "",
+        .partition_count = host_service_partitions(lane->edge->host, index),
+        .settings = host_service_settings(lane->edge->host, index),
+        .scratch = &lane->arena};
+    struct host_command command = {.service = index};
+    weir_error_clear();
+    enum weir_error e = service->undelivered(&request, d->status, d->value, &command.command);
+    command.command.partition = d->partition;
+    if (!e) e = host_submit(lane->host, &command);
+    if (e && e != WEIR_E_NOT_FOUND) logline_error(&lane->edge->log, LOGLINE_WARN, "undelivered_reply", e, NULL);
+    arena_restore(&lane->arena, mark);
+}
+
 static void on_delivery(void *ctx, struct host_lane *host, const struct host_delivery *delivery) {
     (void)ctx;
     struct edge_lane *lane = host_lane_edge(host);
@@ -141,11 +163,12 @@ static void on_delivery(void *ctx, struct host_lane *host, const struct host_del
     }
     struct conn *conn = edge_lane_conn(lane, delivery->origin.slot, delivery->origin.generation);
     lane->now_ns = host_lane_mono_ns(host);
-    if (!conn) return;
-    if (conn->kind == CONN_HTTP)
-        http_session_deliver(conn, delivery);
-    else
+    if (!conn)
+        undelivered(lane, delivery);
+    else if (conn->kind != CONN_HTTP)
         gateway_deliver(conn, delivery);
+    else if (!http_session_deliver(conn, delivery))
+        undelivered(lane, delivery);
 }
 
 static uint64_t on_cycle(void *ctx, struct host_lane *host, uint64_t mono_ns) {
@@ -257,6 +280,7 @@ size_t edge_print_ready(const struct edge *edge, char *buf, size_t size) {
 
 void edge_drain(struct edge *edge) {
     atomic_store(&edge->draining, true);
+    if (edge->host) host_late_end(edge->host);
     for (uint32_t i = 0; i < edge->options.lanes; i++)
         if (edge->lanes && edge->lanes[i].poller >= 0) edge->sys->poller_wake(edge->sys, edge->lanes[i].poller);
 }

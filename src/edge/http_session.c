@@ -107,15 +107,16 @@ struct host_origin http_wait(struct http_call *call,
     return conn_origin(call->conn, call->sequence);
 }
 
-void http_session_deliver(struct conn *conn, const struct host_delivery *delivery) {
+bool http_session_deliver(struct conn *conn, const struct host_delivery *delivery) {
     struct http_session *s = conn->http;
     uint64_t i = delivery->origin.correlation - s->first_sequence;
-    if (i >= s->count) return;
+    if (i >= s->count) return false;
     struct http_turn *turn = &s->turns[(s->first + i) % HTTP_TURNS];
-    if (turn->state != HTTP_TURN_PENDING || !turn->deliver) return;
+    if (turn->state != HTTP_TURN_PENDING || !turn->deliver) return false;
     struct arena_mark mark = arena_save(&conn->lane->arena);
     turn->deliver(conn, turn, delivery);
     arena_restore(&conn->lane->arena, mark);
+    return true;
 }
 
 /* ---- parameters of a request ---- */

@@ -107,7 +107,8 @@ struct host_origin http_wait(struct http_call *call,
 void http_session_open(struct conn *conn);
 void http_session_close(struct conn *conn);
 void http_session_advance(struct conn *conn);
-void http_session_deliver(struct conn *conn, const struct host_delivery *delivery);
+/* False: nobody waits for it there any more. */
+bool http_session_deliver(struct conn *conn, const struct host_delivery *delivery);
 void http_session_timeout(struct conn *conn);
 void http_session_drain(struct conn *conn);
 void http_session_idle_restart(struct conn *conn);

@@ -247,6 +247,9 @@ enum weir_error host_subscribe(struct host_lane *l, const struct host_subscripti
 void host_unsubscribe(struct host_lane *l, const struct host_origin *origin) {
     (void)l, (void)origin;
 }
+void host_late_end(struct host *h) {
+    (void)h;
+}
 void host_forget(struct host_lane *l, const struct host_origin *origin) {
     (void)l, (void)origin;
     fake.forgotten++;

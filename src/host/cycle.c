@@ -100,6 +100,12 @@ static uint32_t fire_timers(struct host_lane *lane) {
     return fired;
 }
 
+static void end_late(struct host_lane *lane) {
+    if (!atomic_load_explicit(&lane->host->late_ended, memory_order_acquire)) return;
+    for (uint32_t i = 0; i < lane->partition_count; i++)
+        if (!host_partition_end_late(lane->partitions[i])) lane->retry = true;
+}
+
 static uint32_t pump_emits(struct host_lane *lane) {
     uint32_t sent = 0;
     for (uint32_t i = 0; i < lane->partition_count; i++) {
@@ -180,6 +186,7 @@ uint32_t host_lane_work(void *self, uint64_t block_ns) {
     work += host_taps_pace(lane);
     host_lane_settle(lane);
     work += commit(lane);
+    end_late(lane);
     host_lane_receive_own(lane);
     lane->edge_next_ns = edge && edge->on_cycle ? edge->on_cycle(edge->ctx, lane, lane->mono_ns) : UINT64_MAX;
     mailbox_wake(&lane->host->mailbox, lane->index);

@@ -46,6 +46,8 @@ static void check_head(struct check *c) {
             fault(c, "there is no .%s; every service has one, unless .flat_bytes is set", functions[i].name);
     if (s->output_bytes_max > DECLARATION_OUTPUT_BYTES_MAX)
         fault(c, ".output_bytes_max is %zu; it is at most %u", s->output_bytes_max, DECLARATION_OUTPUT_BYTES_MAX);
+    if (s->replies_max > WEIR_REPLIES_MAX)
+        fault(c, ".replies_max is %u; it is at most %u", s->replies_max, WEIR_REPLIES_MAX);
 }
 
 static const struct weir_setting *find_setting(const struct weir_service *s, const char *name) {

@@ -8,7 +8,8 @@ struct delivery_head {
     uint16_t status, type;
     uint8_t kind, record_kind, repeated, error;
     bool key_null, value_null; /* which is not the same as empty */
-    uint16_t unused;
+    uint16_t service;
+    uint32_t partition, unused;
 };
 _Static_assert(sizeof(struct delivery_head) % 8 == 0, "bytes behind it stay aligned");
 
@@ -44,6 +45,8 @@ void delivery_store(const struct host_delivery *d, void *ret_bytes) {
         .error = (uint8_t)d->error,
         .key_null = !key.data,
         .value_null = !value.data,
+        .service = d->service,
+        .partition = d->partition,
     };
     uint8_t *at = (uint8_t *)(head + 1);
     WEIR_ASSERT((key.data || key.size == 0) && (value.data || value.size == 0));
@@ -63,6 +66,8 @@ void delivery_load(const void *bytes, struct host_delivery *ret_delivery) {
         .text = head->text_size ? (const char *)at : "",
         .offset = head->offset,
         .repeated = head->repeated,
+        .service = head->service,
+        .partition = head->partition,
     };
     struct weir_slice key = weir_slice(at + head->text_size, head->key_size);
     struct weir_slice value = weir_slice(key.data + key.size, head->value_size);

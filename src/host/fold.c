@@ -190,7 +190,7 @@ enum weir_error fold_apply(
         fold->service->apply(fold->state, &r, out);
         out_end(out);
     }
-    if (envelope->key.size) remember(fold, envelope, record->offset, out, skipped);
+    if (envelope->key.size && !out->later) remember(fold, envelope, record->offset, out, skipped);
     fold->applied = record->offset + 1;
     return WEIR_OK;
 }

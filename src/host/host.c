@@ -174,10 +174,12 @@ static enum weir_error open_partition(
     p->output_needed = 4 * outputs + (64u << 10);
     if (p->output_needed > 8u << 20) p->output_needed = 8u << 20;
     p->held_needed = TRACED_BYTES + (1 + WAITERS_JOINED_MAX) * ((outputs > 1u << 20 ? 1u << 20 : outputs) + 512);
+    p->held_needed += s->service->replies_max * (sizeof(struct held_entry) + 512);
     enum weir_error e = open_sink(host, p);
     uint64_t seed;
     host->sys->random(host->sys, &seed, sizeof seed);
     if (e == WEIR_OK) e = waiters_init(&p->waiters, (uint32_t)host->node[NODE_WAITING_MAX].number, seed);
+    if (e == WEIR_OK && s->service->replies_max) e = late_init(&p->late, seed);
     if (e == WEIR_OK) e = judge(p, 0);
     if (e == WEIR_OK) e = host_snapshot_restore(p);
     if (e == WEIR_OK) e = refill_memory_outputs(p);
@@ -298,6 +300,7 @@ void host_close(struct host *host) {
         fold_done(&host->partitions[i].fold);
         outbox_done(&host->partitions[i].outbox);
         waiters_done(&host->partitions[i].waiters);
+        late_done(&host->partitions[i].late);
     }
     for (uint32_t i = 0; host->lanes && i < host->lane_count; i++)
         host_lane_close(&host->lanes[i]);
@@ -308,6 +311,12 @@ void host_close(struct host *host) {
     void *memory = host->arena_memory;
     arena_done(&arena);
     sys_memory_unmap(memory, ARENA_BYTES);
+}
+
+void host_late_end(struct host *host) {
+    atomic_store_explicit(&host->late_ended, true, memory_order_release);
+    for (uint32_t i = 0; i < host->lane_count; i++)
+        host->sys->poller_wake(host->sys, host->lanes[i].poller);
 }
 
 /* ---- start and stop

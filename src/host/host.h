@@ -52,6 +52,8 @@ struct host_delivery {
     const char *text;          /* error context or "" */
     uint64_t offset;           /* REPLY: the command's offset */
     bool repeated;             /* REPLY: from the idempotency table */
+    uint16_t service;          /* REPLY: 1 + index of the service that answered a command; 0: a topic, or the host */
+    uint32_t partition;        /* REPLY: of that service */
     struct weir_slice value;   /* borrowed: valid during the call */
     struct weir_record record; /* RECORD */
 };
@@ -93,6 +95,9 @@ bool host_ready(
 /* Whether every lane has come round since the last call. Those that sleep are woken, so that the next call can tell: a
  * lane that does not come round hangs. One thread at a time, after host_start. */
 bool host_alive(struct host *host);
+/* Whoever waits for a late reply (weir_reply_later) hears CLOSED, and who would begin to wait too: the edge drains. Any
+ * thread. */
+void host_late_end(struct host *host);
 /* Clean stop: no new commands, waits for commits, snapshots every partition that has a tail, stops lanes. Any thread,
  * once. */
 void host_stop(struct host *host);

@@ -56,6 +56,7 @@ struct host {
     _Atomic(const struct settings *) offered; /* by the last reload; NULL: none yet */
     _Atomic uint64_t snapshot_bytes, snapshot_age_ns;
     _Atomic uint32_t phase;
+    _Atomic bool late_ended; /* nobody is kept waiting for a late reply any more */
     _Atomic uint32_t partitions_replayed, partitions_ready, lanes_ended;
 };
 

@@ -47,7 +47,8 @@ void out_begin(struct weir_out *out, uint64_t offset, uint64_t time_ns, const st
     out->trace = *trace;
     if (WEIR_UNLIKELY(weir_trace_link_is_set(trace))) out->trace = trace_record_link(trace, out->fold->uid, offset);
     out->emit_index = 0;
-    out->replied = out->pending = false;
+    out->replied = out->later = out->pending = false;
+    out->late_count = 0;
     out->reply_size = 0;
     out->scratch_used = 0;
 }
@@ -83,12 +84,27 @@ void *weir_output(
 
 void *weir_reply(struct weir_out *out, uint16_t status, size_t size) {
     settle(out);
-    WEIR_ASSERT(!out->replied && size <= REPLY_BYTES_MAX); /* at most one per record */
+    WEIR_ASSERT(!out->replied && !out->later && size <= REPLY_BYTES_MAX); /* at most one per record */
     out->replied = true;
     out->reply_status = status;
     out->reply_size = size;
     out->reply = scratch(out, size);
     return out->reply;
+}
+
+uint64_t weir_reply_later(struct weir_out *out) {
+    WEIR_ASSERT(!out->replied && !out->later && out->fold->service->replies_max > 0);
+    out->later = true;
+    return out->offset;
+}
+
+void *weir_reply_to(struct weir_out *out, uint64_t ticket, uint16_t status, size_t size) {
+    settle(out);
+    WEIR_ASSERT(out->late_count < out->fold->service->replies_max && size <= REPLY_BYTES_MAX);
+    uint8_t *data = scratch(out, size);
+    out->late[out->late_count++] =
+        (struct out_late){.ticket = ticket, .data = data, .size = size, .status = status};
+    return data;
 }
 
 void weir_refuse(struct weir_out *out, uint16_t code) {

@@ -20,6 +20,12 @@ struct out_sink {                                   /* constant for a partition'
     struct outbox *outbox;
     struct metric_counter *metrics; /* by row; NULL: none */
 };
+struct out_late { /* a reply to a ticket */
+    uint64_t ticket;
+    const uint8_t *data;
+    size_t size;
+    uint16_t status;
+};
 struct weir_out {
     struct fold *fold;
     struct out_sink *sink;     /* NULL: shadow or offline */
@@ -31,7 +37,7 @@ struct weir_out {
     uint64_t offset, time_ns;
     struct weir_trace_link trace; /* what its emits say caused them */
     uint32_t emit_index;
-    bool replied, pending;
+    bool replied, later, pending;
     uint16_t reply_status;
     uint8_t *reply;
     size_t reply_size;
@@ -39,6 +45,8 @@ struct weir_out {
     const uint8_t *last;
     size_t last_size;
     uint64_t last_what[3];
+    uint32_t late_count;
+    struct out_late late[WEIR_REPLIES_MAX]; /* of the record being applied */
 };
 
 /* Scratch bytes that one apply of this service may need. */

@@ -45,8 +45,14 @@ static bool has_room(const struct host_partition *p, const struct held *held) {
 static void reply(struct host_partition *p, struct held *held, const struct host_origin *origin, uint64_t offset,
     bool joined, bool conflict) {
     const struct weir_out *out = &p->lane->out;
-    struct host_delivery d = {
-        .kind = HOST_REPLY, .origin = *origin, .text = "", .offset = offset, .status = 200, .repeated = joined};
+    struct host_delivery d = {.kind = HOST_REPLY,
+        .origin = *origin,
+        .text = "",
+        .offset = offset,
+        .status = 200,
+        .repeated = joined,
+        .service = (uint16_t)(p->owner->index + 1),
+        .partition = p->index};
     if (conflict) {
         d.error = WEIR_E_KEY_REUSED;
         d.status = (uint16_t)weir_error_http(d.error);
@@ -57,9 +63,70 @@ static void reply(struct host_partition *p, struct held *held, const struct host
     WEIR_ASSERT(held_delivery(held, &d)); /* has_room() saw to it */
 }
 
+/* ---- late replies: late.h ---- */
+static void refuse_late(
+    struct held *held, const struct host_origin *origin, uint64_t offset, enum weir_error error, const char *why) {
+    struct host_delivery d = {.kind = HOST_REPLY,
+        .origin = *origin,
+        .error = error,
+        .status = (uint16_t)weir_error_http(error),
+        .text = why,
+        .offset = offset};
+    WEIR_ASSERT(held_delivery(held, &d)); /* has_room() saw to it */
+}
+
+/* Its sender goes on waiting. A duplicate that joined it does not: what it would get belongs to one. */
+static void keep_waiting(struct host_partition *p, struct held *held, const struct waiter *waiter) {
+    for (uint32_t i = waiter->joined; i != POOL_NONE;) {
+        const struct waiter_joined *joined = waiters_joined(&p->waiters, i);
+        refuse_late(held, &joined->origin, waiter->offset, WEIR_E_AGAIN, "the first request of this key still waits");
+        i = joined->next;
+    }
+    if (!waiter->wants_reply) return;
+    if (atomic_load_explicit(&p->host->late_ended, memory_order_acquire))
+        refuse_late(held, &waiter->origin, waiter->offset, WEIR_E_CLOSED, "the node is stopping");
+    else if (!late_add(&p->late, waiter->offset, &waiter->origin))
+        refuse_late(held, &waiter->origin, waiter->offset, WEIR_E_FULL, "too many requests wait for something to come");
+}
+
+static void answer_late(struct host_partition *p, struct held *held) {
+    const struct weir_out *out = &p->lane->out;
+    for (uint32_t i = 0; i < out->late_count; i++) {
+        const struct out_late *late = &out->late[i];
+        struct host_delivery d = {.kind = HOST_REPLY,
+            .text = "",
+            .offset = late->ticket,
+            .status = late->status,
+            .service = (uint16_t)(p->owner->index + 1),
+            .partition = p->index,
+            .value = weir_slice(late->data, late->size)};
+        if (late_take(&p->late, late->ticket, &d.origin)) WEIR_ASSERT(held_delivery(held, &d));
+    }
+}
+
+bool host_partition_end_late(struct host_partition *p) {
+    struct host_delivery d = {.kind = HOST_REPLY,
+        .error = WEIR_E_CLOSED,
+        .status = (uint16_t)weir_error_http(WEIR_E_CLOSED),
+        .text = "the node is stopping"};
+    while (late_tell(&p->late, &d.offset, &d.origin)) {
+        if (host_lane_deliver(p->lane, &d, p->last_commit) == WEIR_OK) continue;
+        late_untold(&p->late, d.offset);
+        return false;
+    }
+    return true;
+}
+
 static void answer_waiters(struct host_partition *p, struct held *held, uint64_t offset) {
+    if (p->lane->out.late_count) answer_late(p, held);
     const struct waiter *waiter = waiters_at(&p->waiters, offset);
     if (!waiter) return;
+    if (p->lane->out.later) {
+        keep_waiting(p, held, waiter);
+        waiters_pop(&p->waiters);
+        metric_set(&p->lane->metrics.waiting, metric_get(&p->lane->metrics.waiting) - 1);
+        return;
+    }
     if (waiter->wants_reply) reply(p, held, &waiter->origin, offset, false, false);
     for (uint32_t i = waiter->joined; i != POOL_NONE;) {
         const struct waiter_joined *joined = waiters_joined(&p->waiters, i);
@@ -307,7 +374,9 @@ bool host_partition_announce(struct host_partition *p) {
     const struct weir_setting_value *values =
         settings ? settings_of(settings, p->fold.service->name) : p->owner->values;
     if (in_force_from(&today, p->fold.service, values, then->epoch + 1) != WEIR_OK) return false;
-    if (then->version == 0 || p->host->may_have_lost || !in_force_same(then, &today, p->fold.service)) {
+    /* The tickets of late replies are of the last life. */
+    bool forgets = p->fold.service->replies_max > 0;
+    if (then->version == 0 || p->host->may_have_lost || forgets || !in_force_same(then, &today, p->fold.service)) {
         enum weir_error e = host_partition_put_settings(p, &today);
         if (e == WEIR_E_NO_SPACE) count_ready(p); /* it takes no commands yet, but who reads or frees space is served */
         if (e != WEIR_OK) return false;

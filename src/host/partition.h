@@ -10,6 +10,7 @@
 #include "host/clock.h"
 #include "host/fold.h"
 #include "host/held.h"
+#include "host/late.h"
 #include "host/out.h"
 #include "host/waiters.h"
 
@@ -37,6 +38,7 @@ struct host_partition {
     struct out_sink sink;
     struct outbox outbox;
     struct waiters waiters;
+    struct late late;
     struct clock clock;
     uint64_t submitted;                /* behind the last record of submitted commits */
     uint64_t replay_end;               /* behind the last record found at start */
@@ -81,6 +83,8 @@ bool host_partition_announce(struct host_partition *partition);
 /* Appends records for due timers; returns how many. */
 uint32_t host_partition_fire(struct host_partition *partition);
 uint64_t host_partition_time(struct host_partition *partition); /* record time now */
+/* Tells everybody who waits for a late reply that the node stops. False: a ring is full, go on in the next cycle. */
+bool host_partition_end_late(struct host_partition *partition);
 /* A durable order passes over the record in front of which the partition is parked. */
 void host_partition_skip(struct host_partition *partition, uint64_t offset);
 /* The target has made the emit at this place of the outbox durable. */
