@@ -236,6 +236,28 @@ struct weir_open {
     const struct weir_setting_value *capacity;
 };
 
+/* ---- requests of the Kafka protocol ---- */
+/* A request as the input's record carries it; its type is the api's number, and its value in bytes, little-endian:
+ * version (2), size of the client's id (2) and address (2), then these two and the body as it came, in that version. */
+struct weir_kafka_request {
+    int16_t api, version;
+    struct weir_slice client_id, peer, body;
+};
+#define WEIR_KAFKA_HEAD_BYTES 6u
+#define WEIR_KAFKA_EVERY      UINT32_MAX
+/* An api that the service answers. The fold's reply, now or later, is the response's body in the request's version. */
+struct weir_kafka_row {
+    int16_t api; /* 0 ends the table: Produce is the node's own */
+    const char *summary;
+    /* Which partition of the input the request goes to; WEIR_KAFKA_EVERY: to all, each of which answers its part.
+     * INVALID: the body is malformed, and the connection is closed. */
+    WEIR_MUST enum weir_error (*partition)(
+        const struct weir_request *request, const struct weir_kafka_request *kafka, uint32_t *ret_partition);
+    /* One body of what all partitions answered. NULL where partition() never says EVERY. */
+    WEIR_MUST enum weir_error (*merge)(const struct weir_kafka_request *kafka, const struct weir_slice *answers,
+        uint32_t count, struct weir_answer *answer);
+};
+
 struct weir_service {
     const char *name, *summary;
     uint32_t version;         /* of the fold: raised whenever the same records would give other outputs or state */
@@ -264,14 +286,17 @@ struct weir_service {
     /* Not 0: the state is a struct of that many bytes without pointers or padding, at first all zero, kept in snapshots
      * as it lies in memory. Then .state_bytes, .open, .save and .load may be NULL; those that are there are called. */
     size_t flat_bytes;
-    /* Answers that one apply gives by weir_reply_to(), at most WEIR_REPLIES_MAX; 0: the service answers nothing later. */
+    /* Answers that one apply gives by weir_reply_to(), at most WEIR_REPLIES_MAX; 0: the service answers nothing later.
+     */
     uint32_t replies_max;
     /* A reply reached nobody, as its connection was gone: what the fold must hear of that (a lease that is to be given
      * back) is put into ret_command, for the partition that replied. Runs live, on a lane, for HTTP requests only: a
      * session has its on_close. NOT_FOUND: nothing. `request` has partition_count, settings and scratch. NULL: nothing
      * ever. */
-    WEIR_MUST enum weir_error (*undelivered)(const struct weir_request *request, uint16_t status,
-        struct weir_slice value, struct weir_command *ret_command);
+    WEIR_MUST enum weir_error (*undelivered)(
+        const struct weir_request *request, uint16_t status, struct weir_slice value, struct weir_command *ret_command);
+    /* Requests of Kafka clients that this service answers; the node forwards them. No other service has the same. */
+    const struct weir_kafka_row *kafka;
 };
 #define WEIR_REPLIES_MAX 256
 
