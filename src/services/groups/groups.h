@@ -107,11 +107,13 @@ struct groups_call {
     uint64_t now_ns, offset;
     struct weir_kafka_request request;
     struct kafka_coder in; /* at the body */
-    uint64_t ticket;       /* of what is being answered late; GROUPS_NOW: the request itself */
+    uint64_t ticket;       /* of what is being answered; GROUPS_NOW: the request itself */
+    bool waits, answered;  /* the request: somebody waits under its offset; it has its answer */
 };
 #define GROUPS_NOW UINT64_MAX
 
 /* ---- state.c: memory, groups, members, offsets by name ---- */
+uint64_t groups_chunks_max(const struct groups_settings *settings);
 size_t groups_bytes(const struct groups_settings *settings);
 void groups_init(struct groups *groups, const struct groups_settings *settings);
 struct groups_settings groups_settings(const struct weir_setting_value *values);
@@ -159,7 +161,8 @@ void member_touch(struct groups_call *call, struct group *group, struct member *
 void group_due(struct groups_call *call, struct group *group, uint64_t at_ns);
 void group_prepare(struct groups_call *call, struct group *group); /* a rebalance begins */
 void group_try_complete(struct groups_call *call, struct group *group);
-void group_wait_join(struct groups_call *call, struct member *member);
+/* The member waits for the answer to this request, which may still come within this apply. */
+void member_wait(struct groups_call *call, struct member *member, enum member_wait wait);
 /* Takes it out and answers what it waits for; group_lost() follows. */
 void group_remove_member(struct groups_call *call, struct group *group, struct member *member);
 /* Whoever waits under the id of a static member that is replaced. */

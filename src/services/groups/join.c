@@ -96,7 +96,7 @@ static void join(struct joining *j, struct group *group, struct member *member, 
         group->rebalance_at_ns = at < group->initial_until_ns ? at : group->initial_until_ns;
         group_due(call, group, group->rebalance_at_ns);
     }
-    group_wait_join(call, member);
+    member_wait(call, member, WAITS_JOIN);
     group_try_complete(call, group);
 }
 

@@ -82,8 +82,7 @@ void groups_sync(struct groups_call *call) {
     member->version = call->request.version;
     if (assigns) assign(call, group, &m);
     if (group->state == GROUP_COMPLETING) {
-        member->waits = WAITS_SYNC;
-        member->ticket = weir_reply_later(call->out);
+        member_wait(call, member, WAITS_SYNC);
         return;
     }
     member_answer_sync(call, group, member, KAFKA_NONE);

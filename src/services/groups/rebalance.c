@@ -118,12 +118,12 @@ static void end_wait(struct groups_call *call, struct group *group, struct membe
     call->ticket = GROUPS_NOW;
 }
 
-void group_wait_join(struct groups_call *call, struct member *member) {
-    struct group *unused = NULL;
-    end_wait(call, unused, member, KAFKA_REBALANCE_IN_PROGRESS); /* it asked twice: the first is told */
-    member->waits = WAITS_JOIN;
+void member_wait(struct groups_call *call, struct member *member, enum member_wait wait) {
+    end_wait(call, NULL, member, KAFKA_REBALANCE_IN_PROGRESS); /* it asked twice: the first is told */
+    member->waits = (uint8_t)wait;
     member->version = call->request.version;
-    member->ticket = weir_reply_later(call->out);
+    member->ticket = call->offset;
+    call->waits = true;
 }
 
 /* ---- the end of a rebalance ---- */
@@ -140,8 +140,8 @@ static void become_empty(struct groups_call *call, struct group *group) {
 /* Each member votes for the first of its protocols that all have; the most votes win, the first among equals. */
 static struct weir_slice vote(struct groups_call *call, const struct group *group) {
     const struct groups *g = call->groups;
-    struct kafka_group_protocol *candidates, *protocols;
-    uint32_t count = member_protocols(call, member_at(g, group->first_member), &candidates), best = 0;
+    struct kafka_group_protocol *candidates = NULL, *protocols = NULL;
+    uint32_t count = 0, best = 0;
     MEMBERS_EACH(g, group, first)
     if (!first->pending) {
         count = member_protocols(call, first, &candidates);
@@ -149,7 +149,7 @@ static struct weir_slice vote(struct groups_call *call, const struct group *grou
     }
     uint32_t *has = arena_zalloc(call->arena, count + 1, sizeof *has);
     uint32_t *votes = arena_zalloc(call->arena, count + 1, sizeof *votes);
-    WEIR_ASSERT(has && votes);
+    WEIR_ASSERT(count && has && votes); /* there is a member, and each has protocols */
     for (int round = 0; round < 2; round++)
         MEMBERS_EACH(g, group, member) {
             uint32_t n = member->pending ? 0 : member_protocols(call, member, &protocols);

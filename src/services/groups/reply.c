@@ -11,8 +11,10 @@ struct kafka_coder groups_answer(const struct groups_call *call, int16_t api, in
 
 bool groups_reply(struct groups_call *call, const struct kafka_coder *out) {
     if (out->failed) return false;
-    void *room = call->ticket == GROUPS_NOW ? weir_reply(call->out, 200, out->out_at)
-                                            : weir_reply_to(call->out, call->ticket, 200, out->out_at);
+    bool now = call->ticket == GROUPS_NOW || call->ticket == call->offset;
+    void *room =
+        now ? weir_reply(call->out, 200, out->out_at) : weir_reply_to(call->out, call->ticket, 200, out->out_at);
+    call->answered |= now;
     memcpy(room, out->out, out->out_at);
     return true;
 }

@@ -50,13 +50,12 @@ static void apply_request(struct groups_call *call, const struct weir_record *re
         .arena = call->arena};
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(handlers); i++)
         if (handlers[i].api == call->request.api) handlers[i].apply(call);
+    if (call->waits && !call->answered) (void)weir_reply_later(call->out); /* the ticket is the offset */
     weir_metric_add(call->out, 0, 1);
 }
 
 static void on_settings(struct groups_call *call) {
-    uint64_t chunks = call->settings.memory / sizeof(struct chunk);
-    uint64_t names = call->settings.groups_max * blob_chunks(GROUPS_ID_MAX);
-    call->groups->chunks_max = chunks > names ? chunks - names : 0;
+    call->groups->chunks_max = groups_chunks_max(&call->settings);
     groups_on_start(call);
 }
 
@@ -94,6 +93,8 @@ static enum weir_error open_state(const struct weir_open *open, void **ret_state
     g->partition = open->partition;
     g->partition_count = open->partition_count;
     groups_init(g, &settings);
+    settings = groups_settings(open->settings);
+    g->chunks_max = groups_chunks_max(&settings);
     *ret_state = g;
     return WEIR_OK;
 }

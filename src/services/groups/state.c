@@ -10,6 +10,13 @@ struct groups_settings groups_settings(const struct weir_setting_value *values) 
     return s;
 }
 
+/* The name of the protocol that a group chooses finds room whatever else was kept since its members joined. */
+uint64_t groups_chunks_max(const struct groups_settings *settings) {
+    uint64_t chunks = settings->memory / sizeof(struct chunk);
+    uint64_t names = settings->groups_max * blob_chunks(GROUPS_ID_MAX);
+    return chunks > names ? chunks - names : 0;
+}
+
 /* ---- memory ---- */
 struct layout {
     size_t groups, members, offsets, chunks, group_buckets, offset_buckets, scratch, reply, size;
