@@ -254,6 +254,48 @@ def tools(node):
     admin.close()
 
 
+KAFKAJS = """
+const { Kafka, logLevel } = require('kafkajs');
+const kafka = new Kafka({ clientId: 'js', brokers: [process.argv[2]], logLevel: logLevel.ERROR });
+const seen = new Set();
+const consumer = kafka.consumer({ groupId: 'scripts', sessionTimeout: 6000, heartbeatInterval: 500 });
+(async () => {
+  await consumer.connect();
+  await consumer.subscribe({ topic: 'first', fromBeginning: true });
+  const all = new Promise((done) => consumer.run({ autoCommit: false, eachMessage: async ({ message }) => {
+    seen.add(message.value.toString());
+    if (seen.size === 40) done();
+  } }));
+  await all;
+  await consumer.commitOffsets([{ topic: 'first', partition: 1, offset: '5', metadata: 'js' }]);
+  const admin = kafka.admin();
+  await admin.connect();
+  const offsets = await admin.fetchOffsets({ groupId: 'scripts', topics: ['first'] });
+  const groups = (await admin.listGroups()).groups.map((g) => g.groupId);
+  const described = (await admin.describeGroups(['scripts'])).groups[0];
+  await consumer.disconnect();
+  await admin.deleteGroups(['scripts']);
+  await admin.disconnect();
+  const p1 = offsets[0].partitions.find((p) => p.partition === 1);
+  console.log(JSON.stringify([seen.size, p1.offset, p1.metadata, groups.includes('scripts'), described.state, described.members.length]));
+})().catch((e) => { console.log(e.stack); process.exit(1); });
+"""
+
+
+def with_kafkajs(node):
+    """Of npm, into build-tools: it is no package of Debian."""
+    folder = os.path.join(os.environ.get("WEIR_SOURCE") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."),
+                          "build-tools", "npm")
+    if not os.path.isdir(os.path.join(folder, "node_modules", "kafkajs")):
+        return tap.skip("kafkajs consumes as a group", "it is not there: npm install --prefix build-tools/npm kafkajs@2.2.4")
+    script = os.path.join(node.folder, "member.js")
+    with open(script, "w") as file:
+        file.write(KAFKAJS)
+    done = subprocess.run(["node", script, broker(node)], env=dict(os.environ, NODE_PATH=os.path.join(folder, "node_modules")),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=2 * PATIENCE)
+    tap.equal(done.stdout.decode().strip().splitlines()[-1:], ['[40,"5","js",true,"Stable",1]'], "kafkajs consumes as a group, commits and asks")
+
+
 with Node(args=ARGS) as node:
     port = node.addresses["kafka"][1]
     node.args[node.args.index("kafka.listen=127.0.0.1:0")] = "kafka.listen=127.0.0.1:%d" % port
@@ -264,6 +306,7 @@ with Node(args=ARGS) as node:
     else:
         subscribe(node, confluent_kafka)
         tools(node)
+        with_kafkajs(node)
         rebalance(node, confluent_kafka, "range")
         rebalance(node, confluent_kafka, "cooperative-sticky")
         killed_member(node, confluent_kafka)

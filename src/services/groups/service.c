@@ -76,6 +76,7 @@ static void apply(void *state, const struct weir_record *record, struct weir_out
         struct group *group = groups_find_serial(g, record->timer_id);
         if (group) group_on_timer(&call, group);
     }
+    arena_done(&arena);
     weir_metric_set(out, 1, g->groups.count);
     weir_metric_set(out, 2, g->members.count);
     weir_metric_set(out, 3, g->offsets.count);
