@@ -200,6 +200,13 @@ bool groups_is_mine(const struct groups_call *call, struct weir_slice name); /* 
 WEIR_MUST enum weir_error groups_save(const void *state, struct weir_sink *sink);
 WEIR_MUST enum weir_error groups_load(void *state, struct weir_source *source);
 
+/* ---- print.c ---- */
+/* The record's value as weir/service.h lays it out, without the api. False: it is not such a value. */
+bool groups_read_request(struct weir_slice value, struct weir_kafka_request *ret);
+size_t groups_print(struct weir_slice value, char *buf, size_t size);
+WEIR_MUST enum weir_error groups_dump(const void *state, struct weir_sink *text);
+
+/* ---- forward.c: on clients' lanes ---- */
 /* False: a body that the limits forbid; the node closes the connection, and the fold would not read it. */
 bool groups_body_fits(const struct weir_kafka_request *kafka);
 

@@ -1,8 +1,9 @@
 /* A group's states: when a rebalance begins, what it waits for, and how it ends.
  *
- *     EMPTY ── join ──▶ PREPARING ── all joined, or time ──▶ COMPLETING ── the leader's assignment ──▶ STABLE
- *                        ▲   a member joins, leaves, is lost      │                                      │
- *                        └────────────────────────────────────────┴──────────────────────────────────────┘
+ *     EMPTY -> PREPARING     a member joins
+ *     PREPARING -> COMPLETING   all have joined, or the time is over; without members: -> EMPTY
+ *     COMPLETING -> STABLE      the leader has told who gets what
+ *     COMPLETING, STABLE -> PREPARING   a member joins, leaves or is lost, or the leader joins again
  */
 #include "groups/groups.h"
 

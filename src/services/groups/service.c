@@ -1,8 +1,6 @@
 /* groups: consumer groups of the Kafka protocol. docs/kafka.md says what clients see. */
 #include "groups/groups.h"
 
-#include "base/bytes.h"
-
 #define SERVICE_KAFKA_APIS(ROW)                                                                                        \
     ROW(KAFKA_JOIN_GROUP, "join_group", groups_join)                                                                   \
     ROW(KAFKA_SYNC_GROUP, "sync_group", groups_sync)                                                                   \
@@ -24,20 +22,11 @@ static const struct {
 #undef ROW
 };
 
-/* The record's value as weir/service.h lays it out. False: it is not such a value, or not of a version that is served.
- */
+/* False: it is not a request of a version that is served. */
 static bool read_request(const struct weir_record *record, struct weir_kafka_request *ret) {
     const struct kafka_api_row *row = kafka_api_find((int16_t)record->type);
-    struct weir_slice v = record->value;
-    if (!row || v.size < WEIR_KAFKA_HEAD_BYTES) return false;
-    size_t client = load_le16(v.data + 2), peer = load_le16(v.data + 4);
-    if (v.size < WEIR_KAFKA_HEAD_BYTES + client + peer) return false;
-    const uint8_t *at = v.data + WEIR_KAFKA_HEAD_BYTES;
-    *ret = (struct weir_kafka_request){.api = row->api,
-        .version = (int16_t)load_le16(v.data),
-        .client_id = weir_slice(at, client),
-        .peer = weir_slice(at + client, peer),
-        .body = weir_slice(at + client + peer, v.size - WEIR_KAFKA_HEAD_BYTES - client - peer)};
+    if (!row || !groups_read_request(record->value, ret)) return false;
+    ret->api = row->api;
     return ret->version >= row->version_min && ret->version <= row->version_max && groups_body_fits(ret);
 }
 
@@ -125,7 +114,7 @@ static const struct weir_setting settings[] = {
     {0},
 };
 static const struct weir_record_type commands[] = {
-#define ROW(api, name, apply) {api, name, "A Kafka request: version, client, address, body."},
+#define ROW(api, name, apply) {api, name, "A Kafka request: version, client, address, body.", .print = groups_print},
     SERVICE_KAFKA_APIS(ROW)
 #undef ROW
         {0},
@@ -159,6 +148,7 @@ const struct weir_service weir_service_groups = {
     .save = groups_save,
     .load = groups_load,
     .digest = digest,
+    .dump = groups_dump,
     .replies_max = WEIR_REPLIES_MAX,
     .kafka = groups_kafka_rows,
 };

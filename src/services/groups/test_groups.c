@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
+#include "base/json.h"
 #include "base/prng.h"
 #include "groups/groups.h"
 #include "host/out.h"
@@ -87,7 +88,7 @@ static void apply(struct model *m, const struct envelope *envelope, struct weir_
 static void start_anew(struct model *m) {
     static uint8_t bytes[IN_FORCE_RECORD_MAX];
     struct in_force in_force;
-    must(in_force_from(&in_force, &weir_service_groups, values, (uint32_t)m->fold.applied + 1));
+    must(in_force_from(&in_force, &weir_service_groups, values, (uint32_t)m->fold.applied + 1u));
     struct envelope envelope = {.kind = WEIR_RECORD_SETTINGS, .time_ns = m->fold.time_ns + SECOND};
     apply(m, &envelope, weir_slice(bytes, in_force_store(&in_force, &weir_service_groups, bytes)));
     for (uint32_t i = 0; i < CLIENTS; i++)
@@ -340,6 +341,11 @@ static void replace_by_snapshot(struct model *m) {
     must(snapshot_store(&copy, &again));
     assert_true(weir_slice_equal(weir_slice(sink.data, sink.size), weir_slice(again.data, again.size)));
     assert_true(fold_digest(&copy) == fold_digest(&m->fold));
+    struct weir_sink dump = {0};
+    must(groups_dump(copy.state, &dump));
+    struct json_reader json = json_reader(weir_slice(dump.data, dump.size), 0);
+    assert_true(json_skip_value(&json));
+    sink_done(&dump);
     sink_done(&sink);
     sink_done(&again);
     fold_done(&m->fold);
@@ -408,10 +414,10 @@ static void generations_rise_and_each_member_is_told_its_own_assignment(void **s
     (void)state;
     static struct model m;
     const char *seed = getenv("WEIR_SEED"), *seeds = getenv("WEIR_SEEDS");
-    uint64_t first = seed ? strtoull(seed, NULL, 10) : 1, count = seeds ? strtoull(seeds, NULL, 10) : 100;
+    unsigned long long first = seed ? strtoull(seed, NULL, 10) : 1, count = seeds ? strtoull(seeds, NULL, 10) : 100;
     uint64_t rebalances = 0, assignments = 0, errors = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        if (seed) print_message("# seed %llu\n", (unsigned long long)(first + i));
+    for (unsigned long long i = 0; i < count; i++) {
+        if (seed) print_message("# seed %llu\n", first + i);
         run(first + i, &m);
         rebalances += m.rebalances;
         assignments += m.assignments;
