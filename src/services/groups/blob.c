@@ -46,11 +46,18 @@ void blob_copy(const struct groups *g, struct blob blob, uint8_t *ret_bytes) {
     }
 }
 
-struct weir_slice blob_get(const struct groups *g, struct blob blob, struct arena *arena) {
+bool blob_try(const struct groups *g, struct blob blob, struct arena *arena, struct weir_slice *ret) {
     uint8_t *bytes = arena_alloc(arena, blob.size);
-    WEIR_ASSERT(bytes); /* GROUPS_SCRATCH_BYTES: what a group may hold, several times */
+    if (!bytes) return false;
     blob_copy(g, blob, bytes);
-    return weir_slice(bytes, blob.size);
+    *ret = weir_slice(bytes, blob.size);
+    return true;
+}
+
+struct weir_slice blob_get(const struct groups *g, struct blob blob, struct arena *arena) {
+    struct weir_slice bytes = {0};
+    WEIR_ASSERT(blob_try(g, blob, arena, &bytes)); /* GROUPS_SCRATCH_BYTES: what a group may hold, several times */
+    return bytes;
 }
 
 bool blob_equal(const struct groups *g, struct blob blob, struct weir_slice bytes) {

@@ -8,6 +8,8 @@ bool groups_body_fits(const struct weir_kafka_request *kafka) {
     case KAFKA_LIST_GROUPS:
     case KAFKA_DELETE_GROUPS:
         return kafka->body.size <= GROUPS_LIST_BODY_MAX;
+    case KAFKA_OFFSET_DELETE:
+        return kafka->body.size <= GROUPS_FETCH_BODY_MAX;
     case KAFKA_OFFSET_FETCH:
         return kafka->version < 8 || kafka->body.size <= GROUPS_FETCH_BODY_MAX;
     default:

@@ -36,7 +36,7 @@ static void describe(struct groups_call *call, const struct group *group, struct
 
 /* What its members keep, for the answer's limit. */
 static size_t weight(const struct groups *g, const struct group *group) {
-    size_t bytes = group->metadata_bytes;
+    size_t bytes = group->metadata_bytes + 640;                             /* names of state, type and protocol */
     MEMBERS_EACH(g, group, member) bytes += member->assignment.size + 1024; /* two ids, client and address */
     return bytes;
 }
@@ -59,7 +59,7 @@ void groups_describe(struct groups_call *call) {
             .protocol_type = none,
             .protocol = none,
             .operations = INT32_MIN};
-        size += m.groups[i].size + 128;
+        size += m.groups[i].size + 64;
         if (!group) continue;
         if (size + weight(call->groups, group) > GROUPS_REPLY_MAX) {
             to->error = KAFKA_UNKNOWN_SERVER_ERROR; /* more than an answer holds: to be asked alone */

@@ -26,8 +26,8 @@
 #define GROUPS_SCRATCH_BYTES  (8u << 20)
 #define GROUPS_PROTOCOLS_MAX  64u          /* of a member */
 #define GROUPS_ASSIGNED_MAX   1000u        /* of a SyncGroup; as many as a group has members, and some that went */
-#define GROUPS_LIST_BODY_MAX  (32u << 10)  /* of requests that name many groups or members */
-#define GROUPS_FETCH_BODY_MAX (128u << 10) /* of an OffsetFetch of many groups */
+#define GROUPS_LIST_BODY_MAX  (16u << 10)  /* of requests that name many groups or members */
+#define GROUPS_FETCH_BODY_MAX (128u << 10) /* of an OffsetFetch of many groups, and OffsetDelete */
 #define GROUPS_CHUNK_PAYLOAD  60u
 #define GROUPS_NONE           POOL_NONE
 
@@ -146,6 +146,8 @@ uint32_t blob_chunks(size_t size);
 bool groups_have_room(const struct groups *g, size_t chunks);
 void blob_set(struct groups *g, struct blob *blob, struct weir_slice bytes); /* there is room */
 void blob_clear(struct groups *g, struct blob *blob);
+/* The same of what may be larger than the arena. False: it is. */
+bool blob_try(const struct groups *g, struct blob blob, struct arena *arena, struct weir_slice *ret);
 struct weir_slice blob_get(const struct groups *g, struct blob blob, struct arena *arena); /* one piece, never NULL */
 void blob_copy(const struct groups *g, struct blob blob, uint8_t *ret_bytes);
 bool blob_equal(const struct groups *g, struct blob blob, struct weir_slice bytes);

@@ -57,8 +57,7 @@ static bool assignments_fit(const struct groups_call *call, const struct kafka_s
         bytes += m->assignments[i].assignment.size;
         chunks += blob_chunks(m->assignments[i].assignment.size);
     }
-    return m->assignment_count <= GROUPS_ASSIGNED_MAX && bytes <= GROUPS_METADATA_MAX &&
-           groups_have_room(call->groups, chunks);
+    return bytes <= GROUPS_METADATA_MAX && groups_have_room(call->groups, chunks);
 }
 
 void groups_sync(struct groups_call *call) {
@@ -67,7 +66,8 @@ void groups_sync(struct groups_call *call) {
     struct member *member = NULL;
     kafka_sync_group_request(&call->in, &m);
     struct groups_who who = {m.group_id, m.member_id, m.group_instance_id, m.generation_id};
-    int16_t error = call->in.failed ? KAFKA_INVALID_REQUEST : groups_find_who(call, &who, &group, &member);
+    bool bad = call->in.failed || m.assignment_count > GROUPS_ASSIGNED_MAX;
+    int16_t error = bad ? KAFKA_INVALID_REQUEST : groups_find_who(call, &who, &group, &member);
     if (!error && (differs(call->groups, group->type, m.protocol_type) ||
                       differs(call->groups, group->protocol, m.protocol_name)))
         error = KAFKA_INCONSISTENT_GROUP_PROTOCOL;

@@ -68,10 +68,11 @@ void groups_offset_commit(struct groups_call *call) {
 }
 
 /* ---- OffsetFetch ---- */
-static void fill_offset(struct groups_call *call, const struct offset *o, struct kafka_group_offset *m) {
+static bool fill_offset(struct groups_call *call, const struct offset *o, struct kafka_group_offset *m) {
     m->offset = o ? o->offset : -1;
     m->leader_epoch = o ? o->leader_epoch : -1;
-    m->metadata = o ? blob_get(call->groups, o->metadata, call->arena) : weir_slice("", 0);
+    m->metadata = weir_slice("", 0);
+    return !o || blob_try(call->groups, o->metadata, call->arena, &m->metadata);
 }
 
 static bool fill_wanted(struct groups_call *call, const struct group *group, const struct kafka_wanted_group *wanted,
@@ -88,8 +89,9 @@ static bool fill_wanted(struct groups_call *call, const struct group *group, con
         if (!to->partitions) return false;
         for (uint32_t p = 0; p < topic->partition_count; p++) {
             to->partitions[p].index = topic->partitions[p];
-            fill_offset(call, group ? group_find_offset(call->groups, group, topic->name, topic->partitions[p]) : NULL,
-                &to->partitions[p]);
+            const struct offset *o =
+                group ? group_find_offset(call->groups, group, topic->name, topic->partitions[p]) : NULL;
+            if (!fill_offset(call, o, &to->partitions[p])) return false;
         }
     }
     return true;
@@ -107,11 +109,11 @@ static bool fill_all(struct groups_call *call, const struct group *group, struct
         struct kafka_group_topic *last = m->topic_count ? &m->topics[m->topic_count - 1] : NULL;
         if (!last || !blob_equal(g, o->topic, last->name)) {
             last = &m->topics[m->topic_count++];
-            *last =
-                (struct kafka_group_topic){.name = blob_get(g, o->topic, call->arena), .partitions = &partitions[at]};
+            *last = (struct kafka_group_topic){.partitions = &partitions[at]};
+            if (!blob_try(g, o->topic, call->arena, &last->name)) return false;
         }
         partitions[at].index = o->partition;
-        fill_offset(call, o, &partitions[at++]);
+        if (!fill_offset(call, o, &partitions[at++])) return false;
         last->partition_count++;
     }
     return true;
@@ -128,10 +130,9 @@ void groups_offset_fetch(struct groups_call *call) {
     struct kafka_offset_fetch_request m = {0};
     struct kafka_offset_fetch_response answer = {0};
     kafka_offset_fetch_request(&call->in, &m);
-    bool good = !call->in.failed;
-    if (good && call->request.version < 8) good = fill_group(call, &m.one, &answer.one);
     answer.groups = arena_zalloc(call->arena, m.group_count + 1, sizeof *answer.groups);
-    WEIR_ASSERT(answer.groups);
+    bool good = !call->in.failed && answer.groups;
+    if (good && call->request.version < 8) good = fill_group(call, &m.one, &answer.one);
     for (uint32_t i = 0; good && i < m.group_count; i++)
         if (groups_is_mine(call, m.groups[i].group_id))
             good = fill_group(call, &m.groups[i], &answer.groups[answer.group_count++]);
