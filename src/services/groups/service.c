@@ -120,7 +120,9 @@ static const struct weir_record_type commands[] = {
         {0},
 };
 static const struct weir_topic topics[] = {
-    {"groups.commands", WEIR_TOPIC_INPUT, commands, "What members and tools asked of consumer groups."},
+    /* Heartbeats would grow it without end; what no snapshot covers stays whatever this says. */
+    {"groups.commands", WEIR_TOPIC_INPUT, commands, "What members and tools asked of consumer groups.",
+        .retention_bytes = 256u << 20},
     {0},
 };
 static const struct weir_metric metrics[] = {
