@@ -242,6 +242,28 @@ struct weir_open {
 };
 
 struct weir_projection;
+/* ---- requests of the Kafka protocol ---- */
+/* A request as the input's record carries it; its type is the api's number, and its value in bytes, little-endian:
+ * version (2), size of the client's id (2) and address (2), then these two and the body as it came, in that version. */
+struct weir_kafka_request {
+    int16_t api, version;
+    struct weir_slice client_id, peer, body;
+};
+#define WEIR_KAFKA_HEAD_BYTES 6u
+#define WEIR_KAFKA_EVERY      UINT32_MAX
+/* An api that the service answers. The fold's reply, now or later, is the response's body in the request's version. */
+struct weir_kafka_row {
+    int16_t api; /* 0 ends the table: Produce is the node's own */
+    const char *summary;
+    /* Which partition of the input the request goes to; WEIR_KAFKA_EVERY: to all, each of which answers its part.
+     * INVALID: the body is malformed, and the connection is closed. */
+    WEIR_MUST enum weir_error (*partition)(
+        const struct weir_request *request, const struct weir_kafka_request *kafka, uint32_t *ret_partition);
+    /* One body of what all partitions answered. NULL where partition() never says EVERY. */
+    WEIR_MUST enum weir_error (*merge)(const struct weir_kafka_request *kafka, const struct weir_slice *answers,
+        uint32_t count, struct weir_answer *answer);
+};
+
 struct weir_service {
     const char *name, *summary;
     uint32_t version;         /* of the fold: raised whenever the same records would give other outputs or state */
@@ -284,6 +306,8 @@ struct weir_service {
     const struct weir_effect_row *effects;
     uint32_t effects_max;                      /* effects of one apply never exceed it; at most WEIR_EFFECTS_MAX */
     const struct weir_projection *projections; /* outputs as rows of a database, see weir/projection.h */
+    /* Requests of Kafka clients that this service answers; the node forwards them. No other service has the same. */
+    const struct weir_kafka_row *kafka;
 };
 #define WEIR_REPLIES_MAX 256
 #define WEIR_EFFECTS_MAX 1024

@@ -50,7 +50,8 @@ struct kafka_call {
     struct weir_session *session;
     struct edge_lane *lane;
     struct kafka_turn *turn;
-    struct kafka_coder in; /* at the request's body */
+    struct weir_slice client_id; /* begin */
+    struct kafka_coder in;       /* at the request's body */
 };
 /* OK; AGAIN (begin): no room in the host and nothing was done, to be called again with the same bytes. Any other: the
  * connection is closed, its context says why. */
@@ -61,8 +62,12 @@ struct kafka_handler {
     /* Of a delivery: takes it into the result. NULL: error and number are taken. */
     void (*take)(struct weir_session *session, struct kafka_turn *turn, uint32_t number, const struct host_delivery *d);
 };
-extern const struct kafka_handler kafka_topic_handlers[], kafka_record_handlers[],
-    kafka_fetch_handlers[]; /* api -1 ends */
+extern const struct kafka_handler kafka_topic_handlers[], kafka_record_handlers[], kafka_fetch_handlers[],
+    kafka_group_handlers[]; /* api -1 ends */
+/* Whatever is in none of these tables is a service's (struct weir_kafka_row). */
+extern const struct kafka_handler kafka_service_handler;
+bool kafka_is_served(const struct edge *edge, int16_t api); /* by the node or a service that runs */
+bool kafka_service_has(const struct edge *edge, int16_t api);
 
 /* ---- kafka_session.c ---- */
 struct kafka_session *kafka_session_of(struct weir_session *session);

@@ -62,11 +62,17 @@ enum weir_error kafka_malformed(const struct kafka_call *call) {
 }
 
 static const struct kafka_handler *find_handler(int16_t api) {
-    const struct kafka_handler *const tables[] = {kafka_topic_handlers, kafka_record_handlers, kafka_fetch_handlers};
+    const struct kafka_handler *const tables[] = {
+        kafka_topic_handlers, kafka_record_handlers, kafka_fetch_handlers, kafka_group_handlers};
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(tables); i++)
         for (const struct kafka_handler *h = tables[i]; h->api >= 0; h++)
             if (h->api == api) return h;
-    return NULL;
+    return &kafka_service_handler;
+}
+
+bool kafka_is_served(const struct edge *edge, int16_t api) {
+    if (api == KAFKA_FIND_COORDINATOR) return kafka_service_has(edge, KAFKA_JOIN_GROUP);
+    return find_handler(api) != &kafka_service_handler || kafka_service_has(edge, api);
 }
 
 /* ---- turns ---- */
@@ -175,7 +181,9 @@ static enum weir_error take_request(struct weir_session *session, struct weir_sl
     if (e == WEIR_E_UNSUPPORTED) return refuse_version(session, &header);
     if (e) return e;
     const struct kafka_handler *handler = find_handler(header.api);
+    if (!kafka_is_served(call.lane->edge, header.api)) return WEIR_E_UNSUPPORTED;
     struct kafka_coder body = call.in;
+    call.client_id = header.client_id;
     call.turn = turn_take(session, &header);
     if (handler->begin) e = handler->begin(&call);
     if (e == WEIR_E_AGAIN) {

@@ -12,7 +12,8 @@ static enum weir_error api_versions(struct kafka_call *call) {
     kafka_api_versions_request(&call->in, &request);
     if (call->in.failed) return kafka_malformed(call);
     for (const struct kafka_api_row *row = kafka_apis; row->name; row++)
-        rows[m.row_count++] = (struct kafka_api_versions_row){row->api, 0, row->version_max};
+        if (kafka_is_served(call->lane->edge, row->api))
+            rows[m.row_count++] = (struct kafka_api_versions_row){row->api, 0, row->version_max};
     enum weir_error e = kafka_answer_begin(call, 1024, &out);
     if (e) return e;
     kafka_api_versions_response(&out, &m);

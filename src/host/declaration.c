@@ -162,6 +162,8 @@ static void check_rest(struct check *c) {
             fault(c, "reason %s has no sentence, or a status that is not 400 to 599", row->name);
     for (const struct weir_emit_row *row = s->emits; row && row->service; row++)
         emits++;
+    for (const struct weir_kafka_row *row = s->kafka; row && row->api; row++)
+        if (!row->partition || !row->summary) fault(c, "Kafka api %d has no .partition, or no summary", row->api);
     if (emits > FOLD_EMITS_MAX) fault(c, "there are %u emit rows; at most %u", emits, FOLD_EMITS_MAX);
     if (emits > 0 && s->emits_max == 0) fault(c, "it emits, and .emits_max is 0");
 }

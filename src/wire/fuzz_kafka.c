@@ -1,8 +1,9 @@
 /* Any bytes as a request's frame, or as the body of any message of any version: what is decoded, encoded again and
  * decoded once more encodes to the same bytes, whose count is bounded by what came in. The first byte picks the message
  * (0: a whole request), the second its version.
- * Covers: kafka.c kafka_messages.c. */
+ * Covers: kafka.c kafka_group_messages.c kafka_messages.c. */
 #include "base/assert.h"
+#include "wire/kafka_group_messages.h"
 #include "wire/kafka_messages.h"
 
 #include <stdlib.h>
@@ -28,6 +29,28 @@ union message {
     struct kafka_delete_topics_response n;
     struct kafka_init_producer_id_request o;
     struct kafka_init_producer_id_response p;
+    struct kafka_find_coordinator_request q;
+    struct kafka_find_coordinator_response r;
+    struct kafka_join_group_request s;
+    struct kafka_join_group_response t;
+    struct kafka_sync_group_request u;
+    struct kafka_sync_group_response v;
+    struct kafka_heartbeat_request w;
+    struct kafka_heartbeat_response x;
+    struct kafka_leave_group_request y;
+    struct kafka_leave_group_response z;
+    struct kafka_offset_commit_request A;
+    struct kafka_offset_commit_response B;
+    struct kafka_offset_fetch_request C;
+    struct kafka_offset_fetch_response D;
+    struct kafka_describe_groups_request E;
+    struct kafka_describe_groups_response F;
+    struct kafka_list_groups_request G;
+    struct kafka_list_groups_response H;
+    struct kafka_delete_groups_request I;
+    struct kafka_delete_groups_response J;
+    struct kafka_offset_delete_request K;
+    struct kafka_offset_delete_response L;
 };
 
 #define CODE(name)                                                                                                     \
@@ -50,6 +73,28 @@ CODE(delete_topics_request)
 CODE(delete_topics_response)
 CODE(init_producer_id_request)
 CODE(init_producer_id_response)
+CODE(find_coordinator_request)
+CODE(find_coordinator_response)
+CODE(join_group_request)
+CODE(join_group_response)
+CODE(sync_group_request)
+CODE(sync_group_response)
+CODE(heartbeat_request)
+CODE(heartbeat_response)
+CODE(leave_group_request)
+CODE(leave_group_response)
+CODE(offset_commit_request)
+CODE(offset_commit_response)
+CODE(offset_fetch_request)
+CODE(offset_fetch_response)
+CODE(describe_groups_request)
+CODE(describe_groups_response)
+CODE(list_groups_request)
+CODE(list_groups_response)
+CODE(delete_groups_request)
+CODE(delete_groups_response)
+CODE(offset_delete_request)
+CODE(offset_delete_response)
 
 static const struct {
     int16_t api;
@@ -71,6 +116,28 @@ static const struct {
     {KAFKA_DELETE_TOPICS, code_delete_topics_response},
     {KAFKA_INIT_PRODUCER_ID, code_init_producer_id_request},
     {KAFKA_INIT_PRODUCER_ID, code_init_producer_id_response},
+    {KAFKA_FIND_COORDINATOR, code_find_coordinator_request},
+    {KAFKA_FIND_COORDINATOR, code_find_coordinator_response},
+    {KAFKA_JOIN_GROUP, code_join_group_request},
+    {KAFKA_JOIN_GROUP, code_join_group_response},
+    {KAFKA_SYNC_GROUP, code_sync_group_request},
+    {KAFKA_SYNC_GROUP, code_sync_group_response},
+    {KAFKA_HEARTBEAT, code_heartbeat_request},
+    {KAFKA_HEARTBEAT, code_heartbeat_response},
+    {KAFKA_LEAVE_GROUP, code_leave_group_request},
+    {KAFKA_LEAVE_GROUP, code_leave_group_response},
+    {KAFKA_OFFSET_COMMIT, code_offset_commit_request},
+    {KAFKA_OFFSET_COMMIT, code_offset_commit_response},
+    {KAFKA_OFFSET_FETCH, code_offset_fetch_request},
+    {KAFKA_OFFSET_FETCH, code_offset_fetch_response},
+    {KAFKA_DESCRIBE_GROUPS, code_describe_groups_request},
+    {KAFKA_DESCRIBE_GROUPS, code_describe_groups_response},
+    {KAFKA_LIST_GROUPS, code_list_groups_request},
+    {KAFKA_LIST_GROUPS, code_list_groups_response},
+    {KAFKA_DELETE_GROUPS, code_delete_groups_request},
+    {KAFKA_DELETE_GROUPS, code_delete_groups_response},
+    {KAFKA_OFFSET_DELETE, code_offset_delete_request},
+    {KAFKA_OFFSET_DELETE, code_offset_delete_response},
 };
 #define MESSAGES (sizeof messages / sizeof *messages)
 

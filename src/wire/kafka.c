@@ -9,10 +9,21 @@ const struct kafka_api_row kafka_apis[] = {
     {KAFKA_FETCH, 12, 12, 4, "Fetch"},
     {KAFKA_LIST_OFFSETS, 7, 6, 1, "ListOffsets"},
     {KAFKA_METADATA, 12, 9, 0, "Metadata"},
+    {KAFKA_OFFSET_COMMIT, 8, 8, 2, "OffsetCommit"},
+    {KAFKA_OFFSET_FETCH, 8, 6, 1, "OffsetFetch"},
+    {KAFKA_FIND_COORDINATOR, 4, 3, 0, "FindCoordinator"},
+    {KAFKA_JOIN_GROUP, 9, 6, 2, "JoinGroup"},
+    {KAFKA_HEARTBEAT, 4, 4, 0, "Heartbeat"},
+    {KAFKA_LEAVE_GROUP, 5, 4, 0, "LeaveGroup"},
+    {KAFKA_SYNC_GROUP, 5, 4, 0, "SyncGroup"},
+    {KAFKA_DESCRIBE_GROUPS, 5, 5, 0, "DescribeGroups"},
+    {KAFKA_LIST_GROUPS, 5, 3, 0, "ListGroups"},
     {KAFKA_API_VERSIONS, 4, 3, 0, "ApiVersions"},
     {KAFKA_CREATE_TOPICS, 7, 5, 2, "CreateTopics"},
     {KAFKA_DELETE_TOPICS, 6, 4, 1, "DeleteTopics"},
     {KAFKA_INIT_PRODUCER_ID, 4, 2, 0, "InitProducerId"},
+    {KAFKA_DELETE_GROUPS, 2, 2, 0, "DeleteGroups"},
+    {KAFKA_OFFSET_DELETE, 0, NOT_FLEXIBLE, 0, "OffsetDelete"},
     {0, 0, 0, 0, NULL},
 };
 
@@ -157,6 +168,10 @@ uint8_t *kafka_bytes_room(struct kafka_coder *c, size_t size) {
     return room(c, size);
 }
 
+void kafka_raw(struct kafka_coder *c, struct weir_slice bytes) {
+    put(c, bytes.data, bytes.size);
+}
+
 void kafka_tags(struct kafka_coder *c) {
     if (!c->flexible) return;
     uint32_t count = 0, tag = 0, size = 0;
@@ -187,6 +202,12 @@ void kafka_array(struct kafka_coder *c, uint32_t *count, void **items, size_t it
     }
     memset(*items, 0, (size_t)n * item_size);
     *count = (uint32_t)n;
+}
+
+void kafka_array_count(struct kafka_coder *c, uint32_t *ret_count) {
+    int64_t n = 0;
+    length(c, 32, &n);
+    *ret_count = c->failed || n < 0 ? 0 : (uint32_t)n;
 }
 
 /* ---- frames ---- */

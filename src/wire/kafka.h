@@ -28,10 +28,21 @@ enum kafka_api {
     KAFKA_FETCH = 1,
     KAFKA_LIST_OFFSETS = 2,
     KAFKA_METADATA = 3,
+    KAFKA_OFFSET_COMMIT = 8,
+    KAFKA_OFFSET_FETCH = 9,
+    KAFKA_FIND_COORDINATOR = 10,
+    KAFKA_JOIN_GROUP = 11,
+    KAFKA_HEARTBEAT = 12,
+    KAFKA_LEAVE_GROUP = 13,
+    KAFKA_SYNC_GROUP = 14,
+    KAFKA_DESCRIBE_GROUPS = 15,
+    KAFKA_LIST_GROUPS = 16,
     KAFKA_API_VERSIONS = 18,
     KAFKA_CREATE_TOPICS = 19,
     KAFKA_DELETE_TOPICS = 20,
     KAFKA_INIT_PRODUCER_ID = 22,
+    KAFKA_DELETE_GROUPS = 42,
+    KAFKA_OFFSET_DELETE = 47,
 };
 
 /* Error codes that are sent ("Protocol guide", Error Codes). */
@@ -44,9 +55,17 @@ enum kafka_error {
     KAFKA_LEADER_NOT_AVAILABLE = 5,
     KAFKA_REQUEST_TIMED_OUT = 7,
     KAFKA_MESSAGE_TOO_LARGE = 10,
+    KAFKA_OFFSET_METADATA_TOO_LARGE = 12,
     KAFKA_COORDINATOR_NOT_AVAILABLE = 15,
     KAFKA_INVALID_TOPIC = 17,
     KAFKA_INVALID_REQUIRED_ACKS = 21,
+    KAFKA_ILLEGAL_GENERATION = 22,
+    KAFKA_INCONSISTENT_GROUP_PROTOCOL = 23,
+    KAFKA_INVALID_GROUP_ID = 24,
+    KAFKA_UNKNOWN_MEMBER_ID = 25,
+    KAFKA_INVALID_SESSION_TIMEOUT = 26,
+    KAFKA_REBALANCE_IN_PROGRESS = 27,
+    KAFKA_INVALID_COMMIT_OFFSET_SIZE = 28,
     KAFKA_TOPIC_AUTHORIZATION_FAILED = 29,
     KAFKA_UNSUPPORTED_VERSION = 35,
     KAFKA_TOPIC_ALREADY_EXISTS = 36,
@@ -57,8 +76,14 @@ enum kafka_error {
     KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER = 45,
     KAFKA_INVALID_PRODUCER_EPOCH = 47,
     KAFKA_STORAGE_ERROR = 56,
+    KAFKA_NON_EMPTY_GROUP = 68,
+    KAFKA_GROUP_ID_NOT_FOUND = 69,
     KAFKA_FETCH_SESSION_ID_NOT_FOUND = 70,
     KAFKA_UNSUPPORTED_COMPRESSION_TYPE = 76,
+    KAFKA_MEMBER_ID_REQUIRED = 79,
+    KAFKA_GROUP_MAX_SIZE_REACHED = 81,
+    KAFKA_FENCED_INSTANCE_ID = 82,
+    KAFKA_GROUP_SUBSCRIBED_TO_TOPIC = 86,
     KAFKA_INVALID_RECORD = 87,
     KAFKA_THROTTLING_QUOTA_EXCEEDED = 89,
     KAFKA_UNKNOWN_TOPIC_ID = 100,
@@ -110,9 +135,12 @@ void kafka_string(struct kafka_coder *c, struct weir_slice *x, enum kafka_null n
 void kafka_bytes(struct kafka_coder *c, struct weir_slice *x, enum kafka_null null);
 /* Room in an encoding for bytes to be filled by the caller, behind their length. NULL: it does not fit. */
 uint8_t *kafka_bytes_room(struct kafka_coder *c, size_t size);
-void kafka_tags(struct kafka_coder *c); /* where a struct ends */
+void kafka_raw(struct kafka_coder *c, struct weir_slice bytes); /* encoding: bytes that are fields already */
+void kafka_tags(struct kafka_coder *c);                         /* where a struct ends */
 /* The count of an array whose items the caller codes next; decoding makes room for them, zeroed. */
 void kafka_array(struct kafka_coder *c, uint32_t *count, void **items, size_t item_size, enum kafka_null null);
+/* Decoding: an array's count alone, 0 for null; the coder stands at its first item. */
+void kafka_array_count(struct kafka_coder *c, uint32_t *ret_count);
 #define KAFKA_ARRAY(coder, count, items, null, each)                                                                   \
     do {                                                                                                               \
         void *room_ = (items);                                                                                         \
