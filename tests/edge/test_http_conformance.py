@@ -153,10 +153,12 @@ def expectations(node):
 # ---- RFC 9110 9.3: methods
 
 def paths_of(node):
-    """(path with its parameters filled in, methods) of all that the node answers."""
+    """(path with its parameters filled in, methods) of all that the node answers; paths that differ by the name of a parameter are one."""
+    found = {}
     for path, operations in node.get("/openapi.json").json()["paths"].items():
         filled = path.replace("/v1/topics/{name}", "/v1/topics/t").replace("/v1/services/{name}", "/v1/services/counter")
-        yield re.sub(r"\{\w+\}", "1", filled), {m.upper() for m in operations}
+        found.setdefault(re.sub(r"\{\w+\}", "1", filled), set()).update(m.upper() for m in operations)
+    return list(found.items())
 
 
 MOVING = {"date", "x-request-id", "content-length"}  # the length of what tells of counters changes between two questions
