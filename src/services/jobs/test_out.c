@@ -1,5 +1,7 @@
 #include "jobs/test_out.h"
 
+#include <weir/effect.h>
+
 #include "jobs/job.h"
 
 /* ---- the host's side ---- */
@@ -43,6 +45,15 @@ void *weir_reply_to(struct weir_out *out, uint64_t ticket, uint16_t status, size
     out->late[out->late_count++] =
         (struct out_piece){.bytes = weir_slice(at, size), .ticket = ticket, .status = status};
     return at;
+}
+void *weir_effect(struct weir_out *out, uint32_t row, const struct weir_effect_options *options, size_t size) {
+    (void)row, (void)options;
+    return room(out, size);
+}
+bool weir_result(const struct weir_record *record, struct weir_result *ret_result) {
+    if (record->kind != WEIR_RECORD_RESULT || record->value.size != sizeof *ret_result) return false;
+    memcpy(ret_result, record->value.data, sizeof *ret_result); /* as these tests write them */
+    return true;
 }
 void weir_timer_set(struct weir_out *out, uint64_t id, uint64_t at_ns) {
     assert_int_equal(id, 1);
@@ -116,6 +127,12 @@ void world_open(struct jobs_world *w, uint32_t jobs_max) {
         [JOBS_SET_WORKERS_MAX] = 32,
         [JOBS_SET_WAITERS_MAX] = 64,
         [JOBS_SET_SCHEDULES_MAX] = 3,
+        [JOBS_SET_DESTINATIONS_MAX] = 4,
+        [JOBS_SET_WEBHOOKS] = 16,
+        [JOBS_SET_WEBHOOKS_EACH] = 2,
+        [JOBS_SET_WEBHOOK_TIMEOUT] = 10000000000,
+        [JOBS_SET_BREAKER_CALLS] = 4,
+        [JOBS_SET_BREAKER_OPEN] = 1000000000,
         [JOBS_SET_UNIQUES_MAX] = 256,
         [JOBS_SET_DEAD_MAX] = 50,
         [JOBS_SET_DEAD_AGE] = 3600000000000,
