@@ -47,7 +47,9 @@ void *weir_reply_to(struct weir_out *out, uint64_t ticket, uint16_t status, size
     return at;
 }
 void *weir_effect(struct weir_out *out, uint32_t row, const struct weir_effect_options *options, size_t size) {
-    (void)row, (void)options;
+    (void)row;
+    assert_int_equal(out->effect_tag, 0); /* one of each record */
+    out->effect_tag = options->tag;
     return room(out, size);
 }
 bool weir_result(const struct weir_record *record, struct weir_result *ret_result) {

@@ -14,7 +14,7 @@ struct weir_out {
     uint8_t *memory;
     size_t used, reply_size;
     uint8_t *reply; /* of the record */
-    uint64_t offset, timer_ns;
+    uint64_t offset, timer_ns, effect_tag;
     uint32_t replies, late;
     const struct weir_setting_value *settings;
 };
@@ -60,7 +60,8 @@ void weir_refuse(struct weir_out *out, uint16_t code) {
     out->reply_size = 0;
 }
 void *weir_effect(struct weir_out *out, uint32_t row, const struct weir_effect_options *options, size_t size) {
-    (void)row, (void)options;
+    (void)row;
+    out->effect_tag = options->tag;
     return plain_room(out, size);
 }
 bool weir_result(const struct weir_record *record, struct weir_result *ret_result) {
