@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Jobs are sent to URLs: what fails is tried again as the job says; a destination that is down, slow or asks for a pause holds up its
 own jobs alone, which spend no attempts meanwhile; kill -9 in the middle loses nothing."""
-import json, os, subprocess, sys
+import base64, hashlib, hmac, os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from node import Node, Tap
 from target import Target
@@ -175,4 +175,18 @@ with Target() as bad, Node(config=CONFIG.replace("breaker_calls: 4", "breaker_ca
     tap.equal(len(times), 5, "five attempts, then it is dead")
     tap.ok(min(b - a for a, b in zip(times, times[1:])) >= 0.14, "as far apart as the job says",
            ["%.3f" % (b - a) for a, b in zip(times, times[1:])])
+
+# -- signed, as the receiver checks it
+with Target() as good, Node(config=CONFIG, start=False) as node:
+    path = os.path.join(node.folder, "secret")
+    with open(path, "w") as file:
+        file.write("whsec_%s\n" % base64.b64encode(b"k" * 32).decode())
+    node.args += ["--only", "jobs", "--set", "jobs.webhook_secret=" + path]
+    node.start()
+    push(node, url=good.url("/"), payload="signed")
+    settled(node, done=1)
+    h = good.calls[0].headers
+    text = "%s.%s.signed" % (h["webhook-id"], h["webhook-timestamp"])
+    want = "v1," + base64.b64encode(hmac.new(b"k" * 32, text.encode(), hashlib.sha256).digest()).decode()
+    tap.equal(h["webhook-signature"], want, "what is sent is signed")
 tap.done()

@@ -14,8 +14,8 @@
 
 #include <stdio.h>
 
-#define RETRY_AFTER 429u
-#define REASON_MAX  200u /* bytes of a refusal's body that are its message */
+#define TOO_MANY   429u
+#define REASON_MAX 200u /* bytes of a refusal's body that are its message */
 
 /* ---- destinations ---- */
 static bool begins(struct weir_slice text, const char *with, struct weir_slice *ret_rest) {
@@ -106,7 +106,7 @@ static enum weir_gate_outcome outcome_at(const struct weir_result *r, bool of_ty
     if (r->class_ == WEIR_EFFECT_TIMEOUT) return WEIR_GATE_TIMED_OUT;
     if (r->class_ == WEIR_EFFECT_REJECTED || r->class_ == WEIR_EFFECT_DROPPED) return WEIR_GATE_DROPPED;
     if (r->class_ != WEIR_EFFECT_STATUS || r->status >= 500) return WEIR_GATE_FAILED;
-    bool comes_back = r->status == 408 || r->status == 425 || r->status == RETRY_AFTER;
+    bool comes_back = r->status == 408 || r->status == 425 || r->status == TOO_MANY;
     return of_type && !comes_back ? WEIR_GATE_FAILED : WEIR_GATE_DROPPED;
 }
 
@@ -142,13 +142,14 @@ static void end_call(struct jobs_turn *t, struct jobs_call *call, const struct w
     struct weir_gate *gate = &s->gates[call->destination], *type = weir_gates_find(s->type_gates, call->type_key);
     WEIR_ASSERT(type != NULL); /* something runs behind it */
     uint32_t was_open = gate->state != WEIR_GATE_CLOSED;
+    bool held_back = was_open || type->state != WEIR_GATE_CLOSED || gate->running >= limits.running_max;
     weir_gate_end(gate, &limits, t->now_ns, call->ticket, outcome_at(r, false), r->duration_ns);
     weir_gate_end(type, &of_type, t->now_ns, call->type_ticket, outcome_at(r, true), r->duration_ns);
     s->head->destinations_open += (gate->state != WEIR_GATE_CLOSED) - was_open;
     if (hold_ns) weir_gate_hold(gate, t->now_ns + hold_ns);
     count_call(s, call, (uint32_t)-1);
     call->tag = 0;
-    waiters_wake_all(s);
+    if (held_back) waiters_wake_all(s); /* who waits for a time is woken by that */
 }
 
 /* ---- sending ---- */
@@ -367,9 +368,7 @@ void hook_order(struct jobs_turn *t, struct weir_slice value) {
     if (read_order(value, &o, &name, &url)) {
         uint32_t queue = names_find_or_make(s, JOBS_NAME_QUEUE, name);
         reason = queue == JOBS_NONE ? JOBS_E_NAMES_FULL : set(s, queue, url, o.timeout_ms);
-        if (reason == JOBS_OK) {
-            waiters_wake(s, queue);
-        }
+        if (reason == JOBS_OK) waiters_wake(s, queue);
     }
     if (reason != JOBS_OK)
         weir_refuse(t->out, (uint16_t)reason);
