@@ -20,12 +20,12 @@ static bool entry_at(struct weir_slice value, size_t at, size_t size_at, size_t 
 
 static bool new_fits(const struct jobs_new *h) {
     size_t sum = sizeof *h + h->queue_size + h->type_size + h->tenant_size + h->jid_size + h->unique_size +
-                 h->tags_size + (size_t)h->payload_size + h->then_size;
+                 h->tags_size + (size_t)h->payload_size + h->then_size + h->url_size;
     return h->queue_size > 0 && h->queue_size <= JOBS_NAME_MAX && h->type_size > 0 && h->type_size <= JOBS_NAME_MAX &&
            h->tenant_size <= JOBS_TENANT_MAX && h->jid_size <= JOBS_JID_MAX && h->unique_size <= JOBS_UNIQUE_MAX &&
            h->tags_size <= JOBS_TAGS_MAX && h->payload_size <= JOBS_PAYLOAD_MAX && h->then_size <= JOBS_PAYLOAD_MAX &&
-           h->then_size % 8 == 0 && h->priority <= JOBS_PRIORITY_MAX && h->backoff <= JOBS_BACKOFF_FAKTORY &&
-           h->unique_until <= JOBS_UNIQUE_TIME && JOBS_ALIGN(sum) == h->size;
+           h->then_size % 8 == 0 && h->url_size <= JOBS_URL_MAX && h->priority <= JOBS_PRIORITY_MAX &&
+           h->backoff <= JOBS_BACKOFF_FAKTORY && h->unique_until <= JOBS_UNIQUE_TIME && JOBS_ALIGN(sum) == h->size;
 }
 
 bool jobs_new_next(struct weir_slice value, size_t *at, struct jobs_new_view *ret) {
@@ -42,6 +42,7 @@ bool jobs_new_next(struct weir_slice value, size_t *at, struct jobs_new_view *re
     ret->tags = take(&rest, h->tags_size);
     ret->payload = take(&rest, h->payload_size);
     ret->then = take(&rest, h->then_size);
+    ret->url = take(&rest, h->url_size);
     *at += h->size;
     return true;
 }
@@ -137,7 +138,7 @@ static void pad(uint8_t *from, uint8_t *at) {
 size_t jobs_new_write(const struct jobs_new_view *v, uint8_t *at) {
     struct jobs_new h = v->head;
     size_t size = JOBS_ALIGN(sizeof h + v->queue.size + v->type.size + v->tenant.size + v->jid.size + v->unique.size +
-                             v->tags.size + v->payload.size + v->then.size);
+                             v->tags.size + v->payload.size + v->then.size + v->url.size);
     if (!at) return size;
     h.size = (uint32_t)size;
     h.payload_size = (uint32_t)v->payload.size;
@@ -148,7 +149,9 @@ size_t jobs_new_write(const struct jobs_new_view *v, uint8_t *at) {
     h.tenant_size = (uint8_t)v->tenant.size;
     h.jid_size = (uint8_t)v->jid.size;
     h.unique_size = (uint8_t)v->unique.size;
-    const struct weir_slice parts[] = {v->queue, v->type, v->tenant, v->jid, v->unique, v->tags, v->payload, v->then};
+    h.url_size = (uint16_t)v->url.size;
+    const struct weir_slice parts[] = {
+        v->queue, v->type, v->tenant, v->jid, v->unique, v->tags, v->payload, v->then, v->url};
     uint8_t *to = put(at, &h, sizeof h);
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(parts); i++)
         to = put_slice(to, parts[i]);

@@ -14,16 +14,17 @@
 
 /* Record types of jobs.commands. */
 enum jobs_record {
-    JOBS_RECORD_PUSH = 1,      /* entries: struct jobs_new; reply: struct jobs_pushed each */
-    JOBS_RECORD_FETCH = 2,     /* struct jobs_fetch; reply: struct jobs_leased each, now or later */
-    JOBS_RECORD_ACK = 3,       /* entries: struct jobs_report; reply: struct jobs_reported each */
-    JOBS_RECORD_FAIL = 4,      /* likewise */
-    JOBS_RECORD_EXTEND = 5,    /* likewise */
-    JOBS_RECORD_RETURN = 6,    /* likewise: a lease is given back; the attempt does not count */
-    JOBS_RECORD_BEAT = 7,      /* struct jobs_beat; reply: struct jobs_beaten */
-    JOBS_RECORD_OPERATE = 8,   /* struct jobs_operate; reply: struct jobs_operated */
-    JOBS_RECORD_QUEUE = 9,     /* struct jobs_queue_order; reply: struct jobs_operated */
-    JOBS_RECORD_SCHEDULE = 10, /* struct jobs_schedule_order; reply: struct jobs_operated, next: when it is due */
+    JOBS_RECORD_PUSH = 1,         /* entries: struct jobs_new; reply: struct jobs_pushed each */
+    JOBS_RECORD_FETCH = 2,        /* struct jobs_fetch; reply: struct jobs_leased each, now or later */
+    JOBS_RECORD_ACK = 3,          /* entries: struct jobs_report; reply: struct jobs_reported each */
+    JOBS_RECORD_FAIL = 4,         /* likewise */
+    JOBS_RECORD_EXTEND = 5,       /* likewise */
+    JOBS_RECORD_RETURN = 6,       /* likewise: a lease is given back; the attempt does not count */
+    JOBS_RECORD_BEAT = 7,         /* struct jobs_beat; reply: struct jobs_beaten */
+    JOBS_RECORD_OPERATE = 8,      /* struct jobs_operate; reply: struct jobs_operated */
+    JOBS_RECORD_QUEUE = 9,        /* struct jobs_queue_order; reply: struct jobs_operated */
+    JOBS_RECORD_SCHEDULE = 10,    /* struct jobs_schedule_order; reply: struct jobs_operated, next: when it is due */
+    JOBS_RECORD_DESTINATION = 11, /* struct jobs_destination_order; reply: struct jobs_operated */
 };
 
 /* Limits of one command and of what it holds. */
@@ -39,7 +40,9 @@ enum jobs_record {
 #define JOBS_REPORTS_MAX  (1u << 20) /* bytes of a command of reports */
 #define JOBS_THEN_MAX     3u         /* jobs that follow one */
 #define JOBS_PAYLOAD_MAX  1000000u
-#define JOBS_QUEUES_MAX   8u /* of a fetch */
+#define JOBS_URL_MAX      2000u
+#define JOBS_HOOK_MAX     60000u /* payload of a job that is sent to a URL */
+#define JOBS_QUEUES_MAX   8u     /* of a fetch */
 #define JOBS_WAIT_MS_MAX  60000u
 #define JOBS_PRIORITY_MAX 9u
 
@@ -78,6 +81,8 @@ enum jobs_reason {
     JOBS_E_WORKERS_FULL = 13,
     JOBS_E_SCHEDULES_FULL = 14,
     JOBS_E_SCHEDULE = 15, /* there is no such schedule, or its times make no sense */
+    JOBS_E_URL = 16,
+    JOBS_E_DESTINATIONS_FULL = 17,
 };
 
 /* ---- push ---- */
@@ -85,7 +90,7 @@ enum jobs_reason {
 #define JOBS_NEW_NO_DEAD  0x02u /* after its last failure it is dropped rather than kept as dead */
 #define JOBS_NEW_AT_FRONT 0x04u /* before those that wait already */
 #define JOBS_NEW_FAKTORY  0x08u /* the payload is a job as the Faktory protocol has it */
-struct jobs_new { /* then queue, type, tenant, jid, unique, tags, payload, then (entries of the same kind) */
+struct jobs_new { /* then queue, type, tenant, jid, unique, tags, payload, then (entries of the same kind), url */
     uint32_t size, payload_size, then_size;
     uint32_t lease_ms, backoff_ms, backoff_max_ms; /* 0: the default */
     uint64_t run_at_ns, delay_ns, expires_at_ns, expires_in_ns;
@@ -96,11 +101,12 @@ struct jobs_new { /* then queue, type, tenant, jid, unique, tags, payload, then 
     uint8_t attempts_max; /* 0: the default */
     uint8_t priority;     /* 1 to 9, 9 first; 0: 5 */
     uint8_t backoff, unique_until, flags;
-    uint8_t unused[4];
+    uint16_t url_size; /* not 0: the job is sent there rather than fetched */
+    uint8_t unused[2];
 };
 struct jobs_new_view {
     struct jobs_new head;
-    struct weir_slice queue, type, tenant, jid, unique, tags, payload, then;
+    struct weir_slice queue, type, tenant, jid, unique, tags, payload, then, url;
 };
 struct jobs_pushed {
     uint64_t id; /* with NOT_UNIQUE and DUPLICATE of the job that is in its way */
@@ -190,7 +196,7 @@ struct jobs_operated {
     uint32_t count, unused;
 };
 enum jobs_queue_action { JOBS_QUEUE_PAUSE = 1, JOBS_QUEUE_RESUME, JOBS_QUEUE_SET, JOBS_QUEUE_CLEAR };
-enum jobs_name_kind { JOBS_NAME_QUEUE, JOBS_NAME_TYPE, JOBS_NAME_TENANT, JOBS_NAME_KINDS };
+enum jobs_name_kind { JOBS_NAME_QUEUE, JOBS_NAME_TYPE, JOBS_NAME_TENANT, JOBS_NAME_DESTINATION, JOBS_NAME_KINDS };
 struct jobs_queue_order { /* then name; of a queue "": all of them, but for SET */
     uint32_t concurrency; /* SET: jobs that run at once; 0: no limit */
     uint32_t rate_per_s;  /* SET: starts per second; 0: no limit */
@@ -199,6 +205,14 @@ struct jobs_queue_order { /* then name; of a queue "": all of them, but for SET 
     uint8_t action, kind, name_size;
     uint8_t unused[7];
 };
+
+/* ---- destinations: where a queue's jobs are sent ---- */
+struct jobs_destination_order { /* then queue, url ("": nowhere any more, workers fetch them) */
+    uint32_t timeout_ms;        /* of an attempt; 0: the default */
+    uint16_t url_size;
+    uint8_t queue_size, unused;
+};
+WEIR_STATIC_ASSERT(sizeof(struct jobs_destination_order) == 8, "a layout on disk");
 
 /* ---- schedules ---- */
 #define JOBS_CRON_MAX 120u

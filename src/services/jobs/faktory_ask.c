@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "jobs/job.h"
 #include "jobs/names.h"
+#include "jobs/ready.h"
 
 #define LOOKS_MAX    65536u /* jobs that one selection looks at */
 #define QUEUES_BYTES 7000u  /* of the queues' text in one answer */
@@ -60,16 +61,8 @@ enum weir_error faktory_query_sums(const void *state, const struct weir_request 
 enum weir_error faktory_query_oldest(
     const void *state, const struct weir_request *request, struct weir_answer *answer) {
     const struct jobs *s = state;
-    uint64_t oldest_ns = 0;
     uint32_t queue = names_find(s, JOBS_NAME_QUEUE, request->packed);
-    for (uint32_t p = 0; queue != JOBS_NONE && p < JOBS_PRIORITIES; p++) {
-        for (uint32_t flow = s->queues[queue].flows[p]; flow != JOBS_NONE; flow = s->flows[flow].next) {
-            if (!(s->queues[queue].used >> p & 1) || s->flows[flow].first == JOBS_NONE) break;
-            uint64_t since_ns = s->jobs[s->flows[flow].first].since_ns;
-            if (!oldest_ns || since_ns < oldest_ns) oldest_ns = since_ns;
-            if (flow == s->queues[queue].flows_last[p]) break;
-        }
-    }
+    uint64_t oldest_ns = queue == JOBS_NONE ? 0 : ready_oldest_ns(s, queue);
     return answer_bytes(answer, &oldest_ns, sizeof oldest_ns);
 }
 

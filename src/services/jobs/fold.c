@@ -1,6 +1,7 @@
 #include "jobs/fold.h"
 
 #include "jobs/dead.h"
+#include "jobs/hook.h"
 #include "jobs/job.h"
 #include "jobs/lease.h"
 #include "jobs/names.h"
@@ -169,6 +170,7 @@ static const command_fn commands[] = {
     [JOBS_RECORD_OPERATE] = operate_jobs,
     [JOBS_RECORD_QUEUE] = operate_name,
     [JOBS_RECORD_SCHEDULE] = schedule_order,
+    [JOBS_RECORD_DESTINATION] = hook_order,
 };
 
 /* ---- time ---- */
@@ -229,7 +231,7 @@ static void set_timer(struct jobs_turn *t, bool done) {
     uint64_t at_ns = least(least(wheel_next_ns(&h->job_times), wheel_next_ns(&h->waiter_times)),
         least(wheel_next_ns(&h->worker_times), wheel_next_ns(&h->unique_times)));
     at_ns = least(at_ns, wheel_next_ns(&h->schedule_times));
-    at_ns = least(at_ns, h->waiter_count ? h->rate_ns : UINT64_MAX);
+    at_ns = least(at_ns, h->waiter_count || h->names_used[JOBS_NAME_DESTINATION] ? h->rate_ns : UINT64_MAX);
     if (!done) at_ns = t->now_ns;
     if (at_ns == h->timer_ns) return;
     h->timer_ns = at_ns;
@@ -260,6 +262,9 @@ static void count(struct jobs_turn *t) {
         [JOBS_METRIC_BYTES_PER_JOB] = per_job,
         [JOBS_METRIC_STALE] = h->stale,
         [JOBS_METRIC_FOLLOWERS_REFUSED] = h->followers_refused,
+        [JOBS_METRIC_WEBHOOKS] = h->calls,
+        [JOBS_METRIC_DESTINATIONS] = h->names_used[JOBS_NAME_DESTINATION],
+        [JOBS_METRIC_DESTINATIONS_OPEN] = h->destinations_open,
     };
     for (uint32_t i = 0; i < JOBS_METRIC_COUNT; i++)
         weir_metric_set(t->out, i, values[i]);
@@ -286,11 +291,14 @@ void jobs_apply(void *state, const struct weir_record *record, struct weir_out *
         s->head->started_s = (uint32_t)(record->time_ns / NANOS_PER_S);
     } else if (record->kind == WEIR_RECORD_TIMER) {
         done = on_time(&t);
+    } else if (record->kind == WEIR_RECORD_RESULT) {
+        hook_result(&t, record);
     } else if (record->kind == WEIR_RECORD_COMMAND && record->type < WEIR_ARRAY_COUNT(commands) &&
                commands[record->type]) {
         commands[record->type](&t, record->value);
     }
     done = waiters_serve(&t) && done;
+    done = hooks_serve(&t) && done;
     set_timer(&t, done);
     count(&t);
 }

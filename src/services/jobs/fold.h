@@ -4,6 +4,7 @@
 #include "jobs/state.h"
 
 enum jobs_topic { JOBS_TOPIC_COMMANDS, JOBS_TOPIC_EVENTS };
+enum jobs_effect { JOBS_EFFECT_WEBHOOK };
 enum jobs_metric {
     JOBS_METRIC_PUSHED,
     JOBS_METRIC_DONE,
@@ -21,6 +22,9 @@ enum jobs_metric {
     JOBS_METRIC_BYTES_PER_JOB,
     JOBS_METRIC_STALE,
     JOBS_METRIC_FOLLOWERS_REFUSED,
+    JOBS_METRIC_WEBHOOKS,
+    JOBS_METRIC_DESTINATIONS,
+    JOBS_METRIC_DESTINATIONS_OPEN,
     JOBS_METRIC_COUNT
 };
 /* Outputs of one record: at most 1 MB of what its command brings, and per job the fixed part and names of its events.

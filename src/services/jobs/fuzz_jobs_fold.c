@@ -1,7 +1,7 @@
 /* Any commands in any order, well-formed and not, with time between them: the fold answers each at most once, keeps its
  * counts, and goes on from its own snapshot as if nothing had been. Snapshots with a byte changed are refused, or
- * loaded and let go. Covers: blob.c command.c dead.c event.c fold.c job.c lease.c names.c operate.c push.c ready.c
- * retry.c schedule.c snapshot.c state.c unique.c waiter.c wheel.c worker.c. */
+ * loaded and let go. Covers: blob.c command.c dead.c event.c fold.c hook.c job.c lease.c names.c operate.c push.c
+ * ready.c retry.c schedule.c snapshot.c state.c unique.c waiter.c wheel.c worker.c. */
 #include "jobs/event.h"
 #include "jobs/fold.h"
 #include "jobs/state.h"
@@ -194,6 +194,37 @@ static void do_raw(struct world *w) {
     apply(w, WEIR_RECORD_COMMAND, type, size);
 }
 
+/* A job for a URL, a queue's destination, or what came of the last one that was sent. */
+static void do_hook(struct world *w) {
+    static const uint16_t statuses[] = {200, 404, 429, 500};
+    uint8_t how = byte(w);
+    struct weir_slice url = how & 64 ? weir_slice("httpx://a", 9) : weir_slice("http://a/", 9);
+    char own[] = "https://A:1/x";
+    own[8] = (char)('a' + (how >> 2 & 7));
+    if (how % 4 == 0) {
+        struct jobs_new_view v = {
+            .queue = pick(w, "qaqbqcqd"), .type = pick(w, "tatbtctd"), .url = weir_slice_text(own)};
+        v.head.backoff_ms = 10;
+        apply(w, WEIR_RECORD_COMMAND, JOBS_RECORD_PUSH, jobs_new_write(&v, command));
+        w->pushed = w->s->head->sequence;
+    } else if (how % 4 == 1) {
+        struct jobs_destination_order o = {.url_size = how & 32 ? 9 : 0, .queue_size = 2};
+        struct weir_slice queue = pick(w, "qaqbqcqd");
+        o.queue_size = (uint8_t)queue.size;
+        memcpy(command, &o, sizeof o);
+        memcpy(command + sizeof o, queue.data, queue.size);
+        memcpy(command + sizeof o + queue.size, url.data, o.url_size);
+        apply(w, WEIR_RECORD_COMMAND, JOBS_RECORD_DESTINATION, sizeof o + queue.size + o.url_size);
+    } else {
+        struct weir_result r = {.tag = w->out.effect_tag, .final = true, .attempt = 1, .text = weir_slice("x", 1)};
+        r.class_ = how & 4 ? WEIR_EFFECT_STATUS : (enum weir_effect_class)((how >> 3) % WEIR_EFFECT_CLASSES);
+        r.status = statuses[how >> 3 & 3];
+        r.retry_after_ns = how & 32 ? 50 * MS : 0;
+        memcpy(command, &r, sizeof r);
+        apply(w, WEIR_RECORD_RESULT, 0, sizeof r);
+    }
+}
+
 /* ---- snapshots ---- */
 static void reload(struct world *w) {
     struct weir_sink sink = {0};
@@ -245,6 +276,12 @@ static void begin(void) {
         [JOBS_SET_WORKERS_MAX] = 3,
         [JOBS_SET_WAITERS_MAX] = 4,
         [JOBS_SET_SCHEDULES_MAX] = 3,
+        [JOBS_SET_DESTINATIONS_MAX] = 4,
+        [JOBS_SET_WEBHOOKS] = 16,
+        [JOBS_SET_WEBHOOKS_EACH] = 2,
+        [JOBS_SET_WEBHOOK_TIMEOUT] = 10000000000,
+        [JOBS_SET_BREAKER_CALLS] = 4,
+        [JOBS_SET_BREAKER_OPEN] = 1000000000,
         [JOBS_SET_UNIQUES_MAX] = 4,
         [JOBS_SET_DEAD_MAX] = 6,
         [JOBS_SET_DEAD_AGE] = 3000 * MS,
@@ -271,6 +308,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             apply(&w, WEIR_RECORD_SETTINGS, 0, 0);
         else if (what >= 180)
             pass(&w, (what - 179u) * (what - 179u) * 2 * MS);
+        else if (what >= 166)
+            do_hook(&w);
         else
             steps[what % WEIR_ARRAY_COUNT(steps)](&w);
         check(&w);

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "jobs/event.h"
+#include "jobs/hook.h"
 #include "jobs/names.h"
 
 /* ---- look-up ---- */
@@ -64,8 +65,13 @@ void job_then(const struct jobs *s, const struct job *job, void *ret) {
         blob_read(&s->blob, job->bytes, behind_names(job) + job->tags_size + job->payload_size, ret, job->then_size);
 }
 
+void job_url(const struct jobs *s, const struct job *job, void *ret) {
+    size_t at = behind_names(job) + job->tags_size + job->payload_size + job->then_size;
+    if (job->url_size) blob_read(&s->blob, job->bytes, at, ret, job->url_size);
+}
+
 static enum jobs_reason store_bytes(struct jobs *s, const struct jobs_new_view *v, struct job *job) {
-    const struct weir_slice parts[] = {v->jid, v->unique, v->tags, v->payload, v->then};
+    const struct weir_slice parts[] = {v->jid, v->unique, v->tags, v->payload, v->then, v->url};
     size_t size = 0, at = 0;
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(parts); i++)
         size += parts[i].size;
@@ -117,6 +123,7 @@ static void fill(struct jobs_turn *t, const struct jobs_new *n, struct job *job)
     job->tags_size = n->tags_size;
     job->jid_size = n->jid_size;
     job->unique_size = n->unique_size;
+    job->url_size = n->url_size;
     job->attempts_max = attempts < s->in_force.attempts_max ? attempts : (uint8_t)s->in_force.attempts_max;
     job->priority = n->priority ? n->priority : 5;
     job->backoff = n->backoff;
@@ -136,10 +143,18 @@ static bool name_it(struct jobs *s, const struct jobs_new_view *v, struct job *j
     return true;
 }
 
+static enum jobs_reason send_it(struct jobs *s, const struct jobs_new_view *v, struct job *job) {
+    job->destination = JOBS_NO_DESTINATION;
+    if (!v->url.size) return JOBS_OK;
+    if (v->payload.size > JOBS_HOOK_MAX) return JOBS_E_PAYLOAD_SIZE;
+    return hook_destination(s, v->url, &job->destination);
+}
+
 static void count_names(struct jobs *s, const struct job *job, uint32_t by) {
     s->names[JOBS_NAME_QUEUE][job->queue].jobs += by;
     s->names[JOBS_NAME_TYPE][job->type].jobs += by;
     s->names[JOBS_NAME_TENANT][job->tenant].jobs += by;
+    if (job->url_size) s->names[JOBS_NAME_DESTINATION][job->destination].jobs += by;
 }
 
 enum jobs_reason job_make(struct jobs_turn *t, const struct jobs_new_view *view, struct job **ret_job) {
@@ -152,7 +167,8 @@ enum jobs_reason job_make(struct jobs_turn *t, const struct jobs_new_view *view,
     job->time.slot = WHEEL_OUT;
     job->flow = job->worker = job->unique = job->next = job->previous = job->batch = JOBS_NONE;
     fill(t, &view->head, job);
-    enum jobs_reason reason = name_it(s, view, job) ? store_bytes(s, view, job) : JOBS_E_NAMES_FULL;
+    enum jobs_reason reason = name_it(s, view, job) ? send_it(s, view, job) : JOBS_E_NAMES_FULL;
+    if (reason == JOBS_OK) reason = store_bytes(s, view, job);
     if (reason != JOBS_OK) {
         give_place(s, job);
         return reason;

@@ -24,9 +24,10 @@ void job_sum(struct jobs *s, const struct job *job);
 struct weir_slice job_jid(const struct jobs *s, const struct job *job);
 struct weir_slice job_unique(const struct jobs *s, const struct job *job);
 struct weir_slice job_tags(const struct jobs *s, const struct job *job);
-/* Into memory of payload_size (then_size) bytes. */
+/* Into memory of payload_size (then_size, url_size) bytes. */
 void job_payload(const struct jobs *s, const struct job *job, void *ret);
 void job_then(const struct jobs *s, const struct job *job, void *ret);
+void job_url(const struct jobs *s, const struct job *job, void *ret);
 
 /* A failed attempt is kept with the job. Without room for it the job goes on without it. */
 struct jobs_event_more;

@@ -10,10 +10,9 @@
 #include "jobs/worker.h"
 
 /* ---- beginning ---- */
-static void begin(struct jobs_turn *t, struct job *job, uint32_t lease_ms, uint32_t worker) {
+void lease_begin(struct jobs_turn *t, struct job *job, uint32_t lease_ms, uint32_t worker, uint64_t due_ns) {
     struct jobs *s = t->s;
     ready_take(s, job);
-    s->ready_ns[s->picking] = job->since_ns;
     job_unsum(s, job);
     job->worker = worker;
     job->epoch++;
@@ -22,7 +21,7 @@ static void begin(struct jobs_turn *t, struct job *job, uint32_t lease_ms, uint3
     if (lease_ms) job->lease_ms = lease_ms;
     if (worker != JOBS_NONE) worker_lease(s, worker, job);
     job_sum(s, job);
-    job_move(t, job, JOBS_RUNNING, t->now_ns + (uint64_t)job->lease_ms * WHEEL_TICK_NS);
+    job_move(t, job, JOBS_RUNNING, due_ns);
     ready_started(t, job);
     if (job->unique != JOBS_NONE && job->unique_until == JOBS_UNIQUE_START) unique_release(s, job);
     event_put(t, job, JOBS_LEASED, NULL);
@@ -58,15 +57,16 @@ uint32_t lease_pick(struct jobs_turn *t, const uint16_t *queues, uint32_t queue_
     if (max > t->leases_left) max = t->leases_left;
     for (uint32_t q = 0; q < queue_count && count < max; q++) {
         struct job *job;
-        while (count < max && (job = ready_peek(t, queues[q]))) {
+        while (count < max && (job = ready_peek(t, queues[q], false))) {
             size_t size = leased_size(s, job);
             if (size > t->reply_bytes_left) {
                 t->is_full = true;
                 return count;
             }
             t->reply_bytes_left -= size;
-            s->picking = count;
-            begin(t, job, lease_ms, worker);
+            uint32_t span_ms = lease_ms ? lease_ms : job->lease_ms;
+            s->ready_ns[count] = job->since_ns;
+            lease_begin(t, job, lease_ms, worker, t->now_ns + (uint64_t)span_ms * WHEEL_TICK_NS);
             s->picked[count++] = jobs_index_of(s, job);
             t->leases_left--;
         }

@@ -14,6 +14,8 @@
  * t->reply_bytes_left takes; when not even one fits, t->is_full is set. */
 uint32_t lease_pick(struct jobs_turn *t, const uint16_t *queues, uint32_t queue_count, uint32_t max, uint32_t lease_ms,
     uint32_t worker);
+/* A ready job that was peeked is leased; due_ns 0: the lease has no deadline. */
+void lease_begin(struct jobs_turn *t, struct job *job, uint32_t lease_ms, uint32_t worker, uint64_t due_ns);
 /* The reply to a fetch of what was picked: struct jobs_leased each. */
 size_t lease_reply_size(const struct jobs *s, uint32_t count);
 void lease_reply_write(const struct jobs *s, uint32_t count, uint8_t *at);

@@ -15,6 +15,9 @@ uint64_t names_hash_type(const void *state, uint32_t i) {
 uint64_t names_hash_tenant(const void *state, uint32_t i) {
     return hash_name(names_text(state, JOBS_NAME_TENANT, i));
 }
+uint64_t names_hash_destination(const void *state, uint32_t i) {
+    return hash_name(names_text(state, JOBS_NAME_DESTINATION, i));
+}
 
 uint32_t names_find(const struct jobs *s, enum jobs_name_kind kind, struct weir_slice name) {
     const struct index *t = &s->by_name[kind];
@@ -25,13 +28,14 @@ uint32_t names_find(const struct jobs *s, enum jobs_name_kind kind, struct weir_
 }
 
 static uint32_t capacity_of(const struct jobs *s, enum jobs_name_kind kind) {
-    return kind == JOBS_NAME_QUEUE ? s->sizes.queues : kind == JOBS_NAME_TYPE ? s->sizes.types : s->sizes.tenants;
+    const uint32_t sizes[JOBS_NAME_KINDS] = {s->sizes.queues, s->sizes.types, s->sizes.tenants, s->sizes.destinations};
+    return sizes[kind];
 }
 
 static bool is_idle(const struct jobs *s, enum jobs_name_kind kind, uint32_t i) {
     const struct jobs_name *name = &s->names[kind][i];
     bool waited_for = kind == JOBS_NAME_QUEUE && s->queues[i].waiters != JOBS_NONE;
-    bool listed = kind == JOBS_NAME_QUEUE && s->queues[i].is_dirty;
+    bool listed = kind == JOBS_NAME_QUEUE && (s->queues[i].is_dirty || s->queues[i].is_hook_dirty);
     return name->jobs == 0 && !name->is_set && !waited_for && !listed;
 }
 
@@ -58,10 +62,24 @@ uint32_t names_find_or_make(struct jobs *s, enum jobs_name_kind kind, struct wei
     if (kind == JOBS_NAME_QUEUE) {
         struct jobs_queue *q = &s->queues[i];
         memset(q, 0, sizeof *q);
-        memset(q->flows, 0xff, sizeof q->flows);
-        memset(q->flows_last, 0xff, sizeof q->flows_last);
-        q->waiters = q->waiters_last = q->dirty_next = JOBS_NONE;
+        for (uint32_t side = 0; side < JOBS_SIDES; side++) {
+            memset(q->sides[side].first, 0xff, sizeof q->sides[side].first);
+            memset(q->sides[side].last, 0xff, sizeof q->sides[side].last);
+        }
+        q->waiters = q->waiters_last = q->dirty_next = q->hook_next = JOBS_NONE;
+        q->destination = JOBS_NO_DESTINATION;
+    }
+    if (kind == JOBS_NAME_DESTINATION) {
+        s->head->destinations_open -= s->gates[i].state != WEIR_GATE_CLOSED;
+        s->gates[i] = (struct weir_gate){0};
     }
     index_put(&s->by_name[kind], hash_name(text), i);
     return i;
+}
+
+void names_settle_queue(struct jobs *s, uint32_t queue) {
+    struct jobs_name *name = &s->names[JOBS_NAME_QUEUE][queue];
+    const struct jobs_queue *q = &s->queues[queue];
+    name->is_set = name->limit.concurrency || name->limit.rate_per_s || name->weight > 1 || q->paused ||
+                   q->destination != JOBS_NO_DESTINATION;
 }

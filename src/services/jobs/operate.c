@@ -144,13 +144,17 @@ static uint32_t clear_queue(struct jobs_turn *t, uint32_t queue, bool *ret_more)
     struct jobs *s = t->s;
     struct jobs_queue *q = &s->queues[queue];
     uint32_t count = 0;
-    while (q->used && count < JOBS_ENTRIES_MAX) {
-        struct job *job = &s->jobs[s->flows[q->flows[__builtin_ctz(q->used)]].first];
-        ready_remove(s, job);
-        job_end(t, job, JOBS_CANCELLED, NULL);
-        count++;
+    *ret_more = false;
+    for (uint32_t side = 0; side < JOBS_SIDES; side++) {
+        struct jobs_flows *f = &q->sides[side];
+        while (f->used && count < JOBS_ENTRIES_MAX) {
+            struct job *job = &s->jobs[s->flows[f->first[__builtin_ctz(f->used)]].first];
+            ready_remove(s, job);
+            job_end(t, job, JOBS_CANCELLED, NULL);
+            count++;
+        }
+        *ret_more |= f->used != 0;
     }
-    *ret_more = q->used != 0;
     return count;
 }
 
@@ -161,8 +165,8 @@ static void set_limits(struct jobs *s, const struct jobs_queue_order *o, uint32_
     name->limit.burst = o->burst;
     name->limit.full_ns = 0;
     name->weight = o->weight;
-    name->is_set =
-        o->concurrency || o->rate_per_s || o->weight > 1 || (o->kind == JOBS_NAME_QUEUE && s->queues[i].paused);
+    name->is_set = o->concurrency || o->rate_per_s || o->weight > 1;
+    if (o->kind == JOBS_NAME_QUEUE) names_settle_queue(s, i);
 }
 
 static bool read_order(struct weir_slice value, struct jobs_queue_order *o, struct weir_slice *ret_name) {
@@ -181,9 +185,8 @@ static void order_one(struct jobs_turn *t, const struct jobs_queue_order *o, uin
     if (o->action == JOBS_QUEUE_SET) set_limits(s, o, i);
     if (o->action == JOBS_QUEUE_PAUSE) s->queues[i].paused = s->names[o->kind][i].is_set = 1;
     if (o->action == JOBS_QUEUE_RESUME) {
-        struct jobs_name *name = &s->names[o->kind][i];
         s->queues[i].paused = 0;
-        name->is_set = name->limit.concurrency || name->limit.rate_per_s || name->weight > 1;
+        names_settle_queue(s, i);
     }
     if (o->action == JOBS_QUEUE_CLEAR) {
         bool more;

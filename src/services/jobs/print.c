@@ -174,6 +174,18 @@ size_t jobs_print_queue(struct weir_slice value, char *buf, size_t size) {
     put_u64(w, "weight", o.weight);
     return end(&p, buf, size);
 }
+size_t jobs_print_destination(struct weir_slice value, char *buf, size_t size) {
+    struct jobs_destination_order o;
+    if (value.size < sizeof o) return print_malformed(value, buf, size);
+    memcpy(&o, value.data, sizeof o);
+    if (value.size - sizeof o != (size_t)o.queue_size + o.url_size) return print_malformed(value, buf, size);
+    struct printer p;
+    struct json_writer *w = begin(&p);
+    put_text(w, "queue", weir_slice(value.data + sizeof o, o.queue_size));
+    put_text(w, "url", weir_slice(value.data + sizeof o + o.queue_size, o.url_size));
+    put_u64(w, "timeout_ms", o.timeout_ms);
+    return end(&p, buf, size);
+}
 size_t jobs_print_schedule(struct weir_slice value, char *buf, size_t size) {
     struct jobs_schedule_view v;
     if (!jobs_schedule_read(value, &v)) return print_malformed(value, buf, size);

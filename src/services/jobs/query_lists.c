@@ -1,6 +1,7 @@
 /* Lists of the state: jobs, queues, workers. */
 #include "jobs/names.h"
 #include "jobs/operate.h"
+#include "jobs/ready.h"
 #include "jobs/routes.h"
 #include "schema/jobs.pb-c.h"
 
@@ -59,14 +60,6 @@ enum weir_error jobs_query_list(const void *state, const struct weir_request *re
 }
 
 /* ---- queues ---- */
-static uint64_t oldest_ready(const struct jobs *s, const struct jobs_queue *q) {
-    uint64_t oldest = UINT64_MAX;
-    for (uint32_t left = q->used; left; left &= left - 1)
-        for (uint32_t f = q->flows[__builtin_ctz(left)]; f != JOBS_NONE; f = s->flows[f].next)
-            if (s->jobs[s->flows[f].first].since_ns < oldest) oldest = s->jobs[s->flows[f].first].since_ns;
-    return oldest == UINT64_MAX ? 0 : oldest / NANOS_PER_MS;
-}
-
 static uint32_t count_waiters(const struct jobs *s, const struct jobs_queue *q) {
     uint32_t count = 0;
     for (uint32_t n = q->waiters; n != JOBS_NONE; count++)
@@ -89,10 +82,15 @@ static void fill_queue(const struct jobs *s, const struct weir_request *request,
     m->done = name->done;
     m->failed = name->failed;
     m->died = name->dead;
-    m->oldest_ready_ms = oldest_ready(s, q);
+    m->oldest_ready_ms = ready_oldest_ns(s, i) / NANOS_PER_MS;
     m->waiters = count_waiters(s, q);
     m->concurrency = name->limit.concurrency;
     m->rate_per_s = name->limit.rate_per_s;
+    char *url = q->url_size ? weir_scratch(request, q->url_size + 1u) : NULL;
+    if (!url) return;
+    blob_read(&s->blob, q->url, 0, url, q->url_size);
+    url[q->url_size] = 0;
+    m->url = url;
 }
 
 enum weir_error jobs_query_queues(const void *state, const struct weir_request *request, struct weir_answer *answer) {

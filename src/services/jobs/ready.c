@@ -1,55 +1,65 @@
 #include "jobs/ready.h"
 
 #include "base/hash.h"
+#include "jobs/hook.h"
 #include "jobs/waiter.h"
 
 #define TURNS_MAX 64u /* flows that one look passes over */
+#define AHEAD_MAX 32u /* jobs of a flow that is sent, as those of one type may have to wait */
 
 /* ---- flows ---- */
-static uint64_t hash_of(uint32_t queue, uint32_t tenant, uint32_t priority) {
-    return hash_u64((uint64_t)queue << 32 | tenant << 8 | priority, 0x666c6f77u);
+static uint32_t side_of(const struct job *job) {
+    return job->url_size ? JOBS_SIDE_OWN : JOBS_SIDE_QUEUE;
+}
+static uint64_t hash_of(uint32_t queue, uint32_t tenant, uint32_t priority, uint32_t destination) {
+    return hash_u64((uint64_t)destination << 48 | (uint64_t)queue << 32 | tenant << 8 | priority, 0x666c6f77u);
+}
+static uint64_t hash_of_job(const struct job *job) {
+    return hash_of(job->queue, job->tenant, job->priority, job->destination);
 }
 uint64_t ready_hash_flow(const void *state, uint32_t i) {
     const struct jobs_flow *f = &((const struct jobs *)state)->flows[i];
-    return hash_of(f->queue, f->tenant, f->priority);
+    return hash_of(f->queue, f->tenant, f->priority, f->destination);
 }
 
 static uint32_t flow_find(const struct jobs *s, const struct job *job) {
     const struct index *t = &s->by_flow;
     uint32_t i;
-    uint64_t hash = hash_of(job->queue, job->tenant, job->priority);
+    uint64_t hash = hash_of_job(job);
     for (uint32_t at = index_first(t, hash); (i = index_at(t, at)) != INDEX_NONE; at = index_next(t, at)) {
         const struct jobs_flow *f = &s->flows[i];
-        if (f->queue == job->queue && f->tenant == job->tenant && f->priority == job->priority) return i;
+        if (f->queue == job->queue && f->tenant == job->tenant && f->priority == job->priority &&
+            f->destination == job->destination)
+            return i;
     }
     return JOBS_NONE;
 }
 
 static void flow_link(struct jobs *s, uint32_t i) {
     struct jobs_flow *f = &s->flows[i];
-    struct jobs_queue *q = &s->queues[f->queue];
+    struct jobs_flows *q = &s->queues[f->queue].sides[f->side];
     f->next = JOBS_NONE;
-    f->previous = q->flows_last[f->priority];
+    f->previous = q->last[f->priority];
     if (f->previous == JOBS_NONE)
-        q->flows[f->priority] = i;
+        q->first[f->priority] = i;
     else
         s->flows[f->previous].next = i;
-    q->flows_last[f->priority] = i;
-    q->used |= (uint16_t)(1u << f->priority);
+    q->last[f->priority] = i;
+    q->used |= 1u << f->priority;
 }
 
 static void flow_unlink(struct jobs *s, uint32_t i) {
     const struct jobs_flow *f = &s->flows[i];
-    struct jobs_queue *q = &s->queues[f->queue];
+    struct jobs_flows *q = &s->queues[f->queue].sides[f->side];
     if (f->previous == JOBS_NONE)
-        q->flows[f->priority] = f->next;
+        q->first[f->priority] = f->next;
     else
         s->flows[f->previous].next = f->next;
     if (f->next == JOBS_NONE)
-        q->flows_last[f->priority] = f->previous;
+        q->last[f->priority] = f->previous;
     else
         s->flows[f->next].previous = f->previous;
-    if (q->flows[f->priority] == JOBS_NONE) q->used &= (uint16_t) ~(1u << f->priority);
+    if (q->first[f->priority] == JOBS_NONE) q->used &= ~(1u << f->priority);
 }
 
 static uint32_t flow_make(struct jobs *s, const struct job *job) {
@@ -60,9 +70,14 @@ static uint32_t flow_make(struct jobs *s, const struct job *job) {
     else
         i = h->flows_used++;
     WEIR_ASSERT(i < s->sizes.flows); /* a flow has a ready job, and there is a place for as many as there are jobs */
-    s->flows[i] = (struct jobs_flow){
-        .first = JOBS_NONE, .last = JOBS_NONE, .queue = job->queue, .tenant = job->tenant, .priority = job->priority};
-    index_put(&s->by_flow, hash_of(job->queue, job->tenant, job->priority), i);
+    s->flows[i] = (struct jobs_flow){.first = JOBS_NONE,
+        .last = JOBS_NONE,
+        .queue = job->queue,
+        .tenant = job->tenant,
+        .priority = job->priority,
+        .side = (uint8_t)side_of(job),
+        .destination = job->destination};
+    index_put(&s->by_flow, hash_of_job(job), i);
     flow_link(s, i);
     return i;
 }
@@ -162,23 +177,48 @@ static uint32_t weight_of(const struct jobs *s, const struct jobs_flow *f) {
     return weight ? weight : 1;
 }
 
-struct job *ready_peek(struct jobs_turn *t, uint32_t queue) {
+/* The first job of a flow that may run; of one that is sent, among its first AHEAD_MAX. */
+static struct job *look_into(struct jobs_turn *t, const struct jobs_flow *flow, bool to_send) {
     struct jobs *s = t->s;
-    struct jobs_queue *q = &s->queues[queue];
-    if (q->paused || !q->used || !may_start(t, &s->names[JOBS_NAME_QUEUE][queue])) return NULL;
-    uint32_t turns = 0;
-    for (uint32_t left = q->used; left;) {
-        uint32_t priority = 31 - (uint32_t)__builtin_clz(left), first = q->flows[priority], i = first;
-        do {
-            struct job *job = &s->jobs[s->flows[i].first];
-            if (may_run(t, job)) return job;
-            uint32_t next = s->flows[i].next; /* it keeps its place: a later look begins behind what it may pass */
-            if (next == JOBS_NONE || ++turns == TURNS_MAX) break;
-            flow_unlink(s, i);
-            flow_link(s, i);
-            i = q->flows[priority];
-        } while (i != first);
-        left &= ~(1u << priority);
+    uint32_t ahead = 0;
+    for (uint32_t i = flow->first; i != JOBS_NONE && ahead < AHEAD_MAX; i = s->jobs[i].next, ahead++) {
+        struct job *job = &s->jobs[i];
+        if (may_run(t, job) && (!to_send || hook_may_start(t, job))) return job;
+        if (!to_send) return NULL;
+    }
+    return NULL;
+}
+
+static struct job *look_at(
+    struct jobs_turn *t, const struct jobs_flows *q, uint32_t priority, bool to_send, uint32_t *turns) {
+    struct jobs *s = t->s;
+    uint32_t first = q->first[priority], i = first;
+    if (first == JOBS_NONE) return NULL;
+    do {
+        struct job *job = look_into(t, &s->flows[i], to_send);
+        if (job) return job;
+        uint32_t next = s->flows[i].next; /* it keeps its place: a later look begins behind what it may pass */
+        if (next == JOBS_NONE || ++*turns == TURNS_MAX) break;
+        flow_unlink(s, i);
+        flow_link(s, i);
+        i = q->first[priority];
+    } while (i != first);
+    return NULL;
+}
+
+struct job *ready_peek(struct jobs_turn *t, uint32_t queue, bool to_send) {
+    struct jobs *s = t->s;
+    const struct jobs_queue *q = &s->queues[queue];
+    bool is_sent = q->destination != JOBS_NO_DESTINATION;
+    uint32_t of_queue = is_sent == to_send ? q->sides[JOBS_SIDE_QUEUE].used : 0;
+    uint32_t of_own = to_send ? q->sides[JOBS_SIDE_OWN].used : 0, turns = 0;
+    if (q->paused || !(of_queue | of_own) || !may_start(t, &s->names[JOBS_NAME_QUEUE][queue])) return NULL;
+    for (uint32_t left = of_queue | of_own; left;) {
+        uint32_t priority = 31 - (uint32_t)__builtin_clz(left), bit = 1u << priority;
+        struct job *job = of_queue & bit ? look_at(t, &q->sides[JOBS_SIDE_QUEUE], priority, to_send, &turns) : NULL;
+        if (!job && of_own & bit) job = look_at(t, &q->sides[JOBS_SIDE_OWN], priority, to_send, &turns);
+        if (job) return job;
+        left &= ~bit;
     }
     return NULL;
 }
@@ -193,4 +233,15 @@ void ready_take(struct jobs *s, struct job *job) {
         flow_link(s, i);
     }
     ready_remove(s, job);
+}
+
+uint64_t ready_oldest_ns(const struct jobs *s, uint32_t queue) {
+    uint64_t oldest_ns = UINT64_MAX;
+    for (uint32_t side = 0; side < JOBS_SIDES; side++) {
+        const struct jobs_flows *q = &s->queues[queue].sides[side];
+        for (uint32_t left = q->used; left; left &= left - 1)
+            for (uint32_t f = q->first[__builtin_ctz(left)]; f != JOBS_NONE; f = s->flows[f].next)
+                if (s->jobs[s->flows[f].first].since_ns < oldest_ns) oldest_ns = s->jobs[s->flows[f].first].since_ns;
+    }
+    return oldest_ns == UINT64_MAX ? 0 : oldest_ns;
 }

@@ -35,6 +35,9 @@ ENCODE(limits);
 ENCODE(beat);
 ENCODE(quiet);
 ENCODE(terminate);
+/* routes_hooks.c */
+ENCODE(destination);
+ENCODE(no_destination);
 /* routes_schedule.c */
 ENCODE(schedule);
 ENCODE(unschedule);
@@ -76,6 +79,10 @@ WEIR_MUST enum weir_error jobs_query_workers(
 WEIR_MUST enum weir_error jobs_query_stats(
     const void *state, const struct weir_request *request, struct weir_answer *answer);
 
+/* query_hooks.c */
+WEIR_MUST enum weir_error jobs_query_destinations(
+    const void *state, const struct weir_request *request, struct weir_answer *answer);
+
 /* ---- shared ---- */
 /* A command's value of these parts, one behind the other. */
 WEIR_MUST enum weir_error jobs_route_parts(const struct weir_request *request, const struct weir_slice *parts,
@@ -93,6 +100,8 @@ uint8_t *jobs_route_room(
     const struct weir_request *request, size_t size, struct weir_command *ret_command, uint16_t type);
 /* A text field of a request within its limit. INVALID names the field. */
 WEIR_MUST enum weir_error jobs_route_text(const char *field, const char *text, size_t max, struct weir_slice *ret);
+/* A URL that jobs can be sent to; "": none. */
+WEIR_MUST enum weir_error jobs_route_url(const char *url, struct weir_slice *ret);
 const char *jobs_reason_name(uint32_t reason);
 uint32_t jobs_route_partition(struct weir_slice queue, uint32_t partition_count);
 /* An id of a request; the partition it is in. */

@@ -98,7 +98,8 @@ enum weir_error jobs_encode_clear(const struct weir_request *request, struct wei
 
 enum weir_error jobs_encode_limits(const struct weir_request *request, struct weir_command *ret_command) {
     const Weir__Jobs__Limits *m = request->message;
-    if ((unsigned)m->kind >= JOBS_NAME_KINDS) return weir_error_context(WEIR_E_INVALID, "kind: QUEUE, TYPE or TENANT");
+    if ((unsigned)m->kind >= JOBS_NAME_KINDS)
+        return weir_error_context(WEIR_E_INVALID, "kind: QUEUE, TYPE, TENANT or DESTINATION");
     if (m->weight > 100) return weir_error_context(WEIR_E_INVALID, "weight: 1 to 100");
     if (m->rate_per_s > 1000000000) return weir_error_context(WEIR_E_INVALID, "ratePerS: at most 1000000000");
     struct jobs_queue_order o = {.action = JOBS_QUEUE_SET,

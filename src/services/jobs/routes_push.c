@@ -50,6 +50,7 @@ static enum weir_error put_texts(
     if (!e) e = jobs_route_text("tenant", tenant, JOBS_TENANT_MAX, &v->tenant);
     if (!e) e = jobs_route_text("jid", m->jid, JOBS_JID_MAX, &v->jid);
     if (!e) e = jobs_route_text("uniqueKey", m->unique_key, JOBS_UNIQUE_MAX, &v->unique);
+    if (!e) e = jobs_route_url(m->url, &v->url);
     if (!e) e = put_tags(request, m, &v->tags);
     return e ? e : put_payload(m, v);
 }
@@ -196,7 +197,8 @@ static const struct {
     uint32_t reason;
     uint16_t status;
 } statuses[] = {{JOBS_OK, 201}, {JOBS_E_DUPLICATE, 200}, {JOBS_E_NOT_UNIQUE, 409}, {JOBS_E_JOBS_FULL, 503},
-    {JOBS_E_PAYLOADS_FULL, 503}, {JOBS_E_NAMES_FULL, 503}, {JOBS_E_PAYLOAD_SIZE, 413}};
+    {JOBS_E_PAYLOADS_FULL, 503}, {JOBS_E_NAMES_FULL, 503}, {JOBS_E_PAYLOAD_SIZE, 413}, {JOBS_E_URL, 400},
+    {JOBS_E_DESTINATIONS_FULL, 503}};
 
 enum weir_error jobs_decode_pushed(uint16_t status, struct weir_slice value, struct weir_answer *answer) {
     struct jobs_pushed pushed;

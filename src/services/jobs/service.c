@@ -7,6 +7,8 @@
 #include "jobs/print.h"
 #include "jobs/routes.h"
 
+#include <weir/effect.h>
+
 static const struct weir_setting settings[] = {
     [JOBS_SET_PARTITIONS] = {"partitions", WEIR_SETTING_UINT, "1", 1, 64,
         "Partitions the queues are spread over, each queue in one; fixed once the data folder has jobs."},
@@ -55,6 +57,22 @@ static const struct weir_setting settings[] = {
         "HOST:PORT of the binary protocol; off: none. Port 0 picks a free one."},
     [JOBS_SET_HISTORY_KEEP] = {"history_keep", WEIR_SETTING_DURATION, "180d", 0, 0,
         "How long the projection jobs.history keeps jobs after their end, and transitions; 0s: for ever."},
+    [JOBS_SET_DESTINATIONS_MAX] = {"destinations_max", WEIR_SETTING_UINT, "4096", 1, 65534,
+        "Destinations (host:port) per partition that jobs are sent to; an idle one is forgotten when there are more.",
+        true},
+    [JOBS_SET_WEBHOOKS] = {"webhooks", WEIR_SETTING_UINT, "128", 1, JOBS_CALLS_MAX,
+        "Jobs per partition that are being sent at once.", true, true},
+    [JOBS_SET_WEBHOOKS_EACH] = {"webhooks_each", WEIR_SETTING_UINT, "8", 1, JOBS_CALLS_MAX,
+        "The same to a destination without limits of its own.", true, true},
+    [JOBS_SET_WEBHOOK_TIMEOUT] = {"webhook_timeout", WEIR_SETTING_DURATION, "10s", 1000000, 0,
+        "How long a destination may take to answer, unless the queue says.", true, true},
+    [JOBS_SET_WEBHOOK_SECRET] = {"webhook_secret", WEIR_SETTING_TEXT, "", 0, 0,
+        "File with the secret that what is sent is signed with (Standard Webhooks); empty: none."},
+    [JOBS_SET_BREAKER_CALLS] = {"breaker_calls", WEIR_SETTING_UINT, "20", 1, 1000000,
+        "Attempts in 30 s from which on a destination's breaker opens when half of them failed.", true, true},
+    [JOBS_SET_BREAKER_OPEN] = {"breaker_open", WEIR_SETTING_DURATION, "30s", 1000000, 600000000000,
+        "How long it stays open before a probe; twice as long after each probe that fails, 10 minutes at most.", true,
+        true},
     {0},
 };
 
@@ -68,6 +86,7 @@ static const struct weir_record_type command_types[] = {
     {JOBS_RECORD_BEAT, "beat", "a worker is alive, or shall stop", NULL, jobs_print_beat},
     {JOBS_RECORD_OPERATE, "operate", "jobs are cancelled, requeued, killed or dropped", NULL, jobs_print_operate},
     {JOBS_RECORD_QUEUE, "queue", "what a queue, type or tenant may do", NULL, jobs_print_queue},
+    {JOBS_RECORD_DESTINATION, "destination", "where a queue's jobs are sent", NULL, jobs_print_destination},
     {JOBS_RECORD_SCHEDULE, "schedule", "a schedule is set, dropped, paused, resumed or run", NULL, jobs_print_schedule},
     {0},
 };
@@ -89,6 +108,24 @@ static const struct weir_topic topics[] = {
     [JOBS_TOPIC_COMMANDS] = {"jobs.commands", WEIR_TOPIC_INPUT, command_types, "What clients and workers said."},
     [JOBS_TOPIC_EVENTS] = {"jobs.events", WEIR_TOPIC_OUTPUT, event_types,
         "The audit: every transition of every job, in order; key: the job's id."},
+    WEIR_DEAD_TOPIC("jobs"),
+    {0},
+};
+
+/* One attempt each: when it is tried again is the job's matter, and what may be sent is asked of the fold's own gates.
+ * So many outstanding that commands are not held up by them (weir_effect). */
+static const struct weir_effect_row effects[] = {
+    [JOBS_EFFECT_WEBHOOK] = {.name = "webhook",
+        .summary = "POSTs a job to its URL.",
+        .kind = WEIR_EFFECT_HTTP,
+        .attempts_max = 1,
+        .outstanding_max = 16384,
+        .dead_max = 64,
+        .request_bytes_max = WEIR_EFFECT_BYTES_MAX,
+        .result_bytes_max = JOBS_RESULT_MAX,
+        .keys_max = 4096,
+        .gate = {.running_max = JOBS_CALLS_MAX},
+        .secret_setting = "webhook_secret"},
     {0},
 };
 
@@ -110,6 +147,10 @@ static const struct weir_metric metrics[] = {
     [JOBS_METRIC_STALE] = {"stale_total", WEIR_METRIC_COUNTER, "Reports about a lease that had ended."},
     [JOBS_METRIC_FOLLOWERS_REFUSED] = {"followers_refused_total", WEIR_METRIC_COUNTER,
         "Jobs that were to follow one that is done and found no memory."},
+    [JOBS_METRIC_WEBHOOKS] = {"webhooks", WEIR_METRIC_GAUGE, "Jobs that are being sent to a URL."},
+    [JOBS_METRIC_DESTINATIONS] = {"destinations", WEIR_METRIC_GAUGE, "Destinations that are remembered."},
+    [JOBS_METRIC_DESTINATIONS_OPEN] = {"destinations_open", WEIR_METRIC_GAUGE,
+        "Destinations whose breaker is open or half open."},
     {0},
 };
 
@@ -130,6 +171,8 @@ const struct weir_service weir_service_jobs = {
     .partitions_setting = "partitions",
     .settings = settings,
     .topics = topics,
+    .effects = effects,
+    .effects_max = 1,
     .routes = jobs_routes,
     .listeners = listeners,
     .metrics = metrics,

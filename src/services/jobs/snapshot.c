@@ -2,7 +2,7 @@
  */
 #include "jobs/state.h"
 
-#define LAYOUT 1u /* raised when a saved struct changes; older ones are read as long as the fold replays them */
+#define LAYOUT 2u /* raised when a saved struct changes; older ones are read as long as the fold replays them */
 
 struct saved_head {
     uint32_t layout, job_size, jobs_used, flows_used, waiters_used, workers_used, uniques_used;
@@ -15,10 +15,11 @@ struct table {
     void *rows;
     size_t row_size, used, capacity;
 };
-#define TABLES 13u
+#define TABLES 17u
 static void list_tables(const struct jobs *s, const struct saved_head *saved, struct table tables[TABLES]) {
     const struct jobs_sizes *z = &s->sizes;
-    const uint32_t names[JOBS_NAME_KINDS] = {z->queues, z->types, z->tenants};
+    const uint32_t names[JOBS_NAME_KINDS] = {z->queues, z->types, z->tenants, z->destinations};
+    uint32_t destinations = saved->names_used[JOBS_NAME_DESTINATION];
     struct table list[TABLES] = {
         {s->head, sizeof *s->head, 1, 1},
         {s->jobs, sizeof *s->jobs, saved->jobs_used, z->jobs},
@@ -30,9 +31,13 @@ static void list_tables(const struct jobs *s, const struct saved_head *saved, st
         {NULL, 0, 0, 0},
         {NULL, 0, 0, 0},
         {NULL, 0, 0, 0},
+        {NULL, 0, 0, 0},
         {s->schedules, sizeof *s->schedules, saved->schedules_used, z->schedules},
         {s->blob.head, sizeof *s->blob.head, 1, 1},
         {s->blob.pages, sizeof *s->blob.pages, saved->blob_pages, s->blob.page_count},
+        {s->gates, sizeof *s->gates, destinations, z->destinations},
+        {s->calls, sizeof *s->calls, destinations ? JOBS_CALLS_MAX : 0, JOBS_CALLS_MAX},
+        {s->type_gates, weir_gates_bytes(JOBS_TYPE_GATES), destinations > 0, 1},
     };
     for (uint32_t k = 0; k < JOBS_NAME_KINDS; k++)
         list[7 + k] = (struct table){s->names[k], sizeof *s->names[k], saved->names_used[k], names[k]};
@@ -78,6 +83,7 @@ static bool job_is_whole(const struct jobs *s, const struct job *job) {
            in(job->flow, h->flows_used) && in(job->worker, h->workers_used) && in(job->unique, h->uniques_used) &&
            job->queue < h->names_used[JOBS_NAME_QUEUE] && job->type < h->names_used[JOBS_NAME_TYPE] &&
            job->tenant < h->names_used[JOBS_NAME_TENANT] && job->state >= JOBS_SCHEDULED && job->state <= JOBS_HELD &&
+           (job->url_size == 0 || job->destination < h->names_used[JOBS_NAME_DESTINATION]) &&
            job->priority < JOBS_PRIORITIES;
 }
 
@@ -100,8 +106,24 @@ static bool names_are_whole(const struct jobs *s) {
     return true;
 }
 
+static bool hooks_are_whole(const struct jobs *s) {
+    const struct jobs_head *h = s->head;
+    uint32_t used = h->names_used[JOBS_NAME_DESTINATION], queues = h->names_used[JOBS_NAME_QUEUE];
+    for (uint32_t i = 0; i < queues; i++) {
+        const struct jobs_queue *q = &s->queues[i];
+        if (!in(q->hook_next, queues)) return false;
+        if (q->destination == JOBS_NO_DESTINATION) continue;
+        if (q->destination >= used || q->url_size > JOBS_URL_MAX || !blob_is_block(&s->blob, q->url, q->url_size))
+            return false;
+    }
+    for (uint32_t i = 0; i < JOBS_CALLS_MAX; i++)
+        if (s->calls[i].tag && (s->calls[i].destination >= used || s->calls[i].type >= h->names_used[JOBS_NAME_TYPE]))
+            return false;
+    return in(h->hooks_first, queues) && in(h->hooks_last, queues) && weir_gates_valid(s->type_gates, JOBS_TYPE_GATES);
+}
+
 static enum weir_error check(const struct jobs *s, const struct saved_head *saved) {
-    bool whole = head_is_whole(s, saved) && names_are_whole(s);
+    bool whole = head_is_whole(s, saved) && names_are_whole(s) && hooks_are_whole(s);
     for (uint32_t i = 0; whole && i < s->head->jobs_used; i++)
         whole = job_is_whole(s, &s->jobs[i]);
     return whole ? WEIR_OK : weir_error_context(WEIR_E_CORRUPT, "jobs: the snapshot's tables do not fit together");

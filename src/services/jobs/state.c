@@ -16,6 +16,7 @@ static struct jobs_sizes sizes_of(const struct weir_setting_value *v) {
         .queues = (uint32_t)v[JOBS_SET_QUEUES_MAX].number,
         .types = (uint32_t)v[JOBS_SET_TYPES_MAX].number,
         .tenants = (uint32_t)v[JOBS_SET_TENANTS_MAX].number,
+        .destinations = (uint32_t)v[JOBS_SET_DESTINATIONS_MAX].number,
         .workers = (uint32_t)v[JOBS_SET_WORKERS_MAX].number,
         .waiters = (uint32_t)v[JOBS_SET_WAITERS_MAX].number,
         .uniques = (uint32_t)v[JOBS_SET_UNIQUES_MAX].number,
@@ -38,7 +39,7 @@ static size_t lay_out(struct jobs *s, const struct jobs_sizes *z, uint8_t *memor
     (void)place(memory, &at, sizeof *s);
     s->head = place(memory, &at, sizeof *s->head);
     s->jobs = place(memory, &at, z->jobs * sizeof *s->jobs);
-    const uint32_t names[JOBS_NAME_KINDS] = {z->queues, z->types, z->tenants};
+    const uint32_t names[JOBS_NAME_KINDS] = {z->queues, z->types, z->tenants, z->destinations};
     uint32_t *tables[JOBS_NAME_KINDS];
     for (uint32_t k = 0; k < JOBS_NAME_KINDS; k++) {
         s->names[k] = place(memory, &at, names[k] * sizeof *s->names[k]);
@@ -50,6 +51,9 @@ static size_t lay_out(struct jobs *s, const struct jobs_sizes *z, uint8_t *memor
     s->workers = place(memory, &at, z->workers * sizeof *s->workers);
     s->uniques = place(memory, &at, z->uniques * sizeof *s->uniques);
     s->schedules = place(memory, &at, z->schedules * sizeof *s->schedules);
+    s->gates = place(memory, &at, z->destinations * sizeof *s->gates);
+    s->calls = place(memory, &at, JOBS_CALLS_MAX * sizeof *s->calls);
+    void *type_gates = place(memory, &at, weir_gates_bytes(JOBS_TYPE_GATES));
     uint32_t *by_id = place(memory, &at, index_slots(z->jobs) * sizeof(uint32_t));
     uint32_t *by_jid = place(memory, &at, index_slots(z->jobs) * sizeof(uint32_t));
     uint32_t *by_flow = place(memory, &at, index_slots(z->flows) * sizeof(uint32_t));
@@ -59,6 +63,7 @@ static size_t lay_out(struct jobs *s, const struct jobs_sizes *z, uint8_t *memor
     void *blobs = place(memory, &at, blob_memory_size(z->payload_bytes));
     if (!memory) return at;
     s->sizes = *z;
+    s->type_gates = weir_gates_init(type_gates, JOBS_TYPE_GATES);
     blob_init(&s->blob, blobs, z->payload_bytes, fresh);
     index_init(&s->by_id, by_id, z->jobs, job_hash_id, s);
     index_init(&s->by_jid, by_jid, z->jobs, job_hash_jid, s);
@@ -67,9 +72,10 @@ static size_t lay_out(struct jobs *s, const struct jobs_sizes *z, uint8_t *memor
     index_init(&s->by_worker, by_worker, z->workers, worker_hash, s);
     for (uint32_t k = 0; k < JOBS_NAME_KINDS; k++)
         index_init(&s->by_name[k], tables[k], names[k],
-            k == JOBS_NAME_QUEUE  ? names_hash_queue
-            : k == JOBS_NAME_TYPE ? names_hash_type
-                                  : names_hash_tenant,
+            k == JOBS_NAME_QUEUE    ? names_hash_queue
+            : k == JOBS_NAME_TYPE   ? names_hash_type
+            : k == JOBS_NAME_TENANT ? names_hash_tenant
+                                    : names_hash_destination,
             s);
     return at;
 }
@@ -88,7 +94,7 @@ enum weir_error jobs_open(const struct weir_open *open, void **ret_state) {
     s->partition_count = open->partition_count;
     struct jobs_head *h = s->head;
     h->jobs_free = h->flows_free = h->waiters_free = h->workers_free = h->uniques_free = h->schedules_free = JOBS_NONE;
-    h->dead_first = h->dead_last = h->dirty_first = JOBS_NONE;
+    h->dead_first = h->dead_last = h->dirty_first = h->hooks_first = h->hooks_last = JOBS_NONE;
     h->timer_ns = h->rate_ns = UINT64_MAX;
     wheel_init(&h->job_times, 0);
     wheel_init(&h->waiter_times, 0);
@@ -112,6 +118,11 @@ void jobs_take_settings(struct jobs *s, const struct weir_setting_value *v) {
         .dead_age_ns = v[JOBS_SET_DEAD_AGE].number,
         .attempts_max = (uint32_t)v[JOBS_SET_ATTEMPTS_MAX].number,
         .jobs_max = (uint32_t)v[JOBS_SET_JOBS_MAX].number,
+        .webhook_timeout_ns = v[JOBS_SET_WEBHOOK_TIMEOUT].number,
+        .breaker_open_ns = v[JOBS_SET_BREAKER_OPEN].number,
+        .webhooks = (uint32_t)v[JOBS_SET_WEBHOOKS].number,
+        .webhooks_each = (uint32_t)v[JOBS_SET_WEBHOOKS_EACH].number,
+        .breaker_calls = (uint32_t)v[JOBS_SET_BREAKER_CALLS].number,
     };
 }
 
@@ -125,6 +136,7 @@ uint64_t jobs_digest(const void *state) {
     const struct jobs_head *h = s->head;
     uint64_t sum = hash_u64(h->digest, h->sequence);
     sum = hash_u64(sum ^ h->schedule_count, h->schedule_times.tick);
+    sum = hash_u64(sum ^ h->calls, h->call_serial);
     return hash_u64(sum ^ h->job_count, hash_u64(h->timer_ns, h->waiter_count) ^ h->worker_count);
 }
 

@@ -14,6 +14,8 @@
 #include "jobs/index.h"
 #include "jobs/wheel.h"
 
+#include <weir/gate.h>
+
 #define JOBS_NONE UINT32_MAX
 
 /* Settings, in the order of the table. */
@@ -42,6 +44,13 @@ enum jobs_setting {
     JOBS_SET_FAKTORY_FLUSH,
     JOBS_SET_WIRE,
     JOBS_SET_HISTORY_KEEP,
+    JOBS_SET_DESTINATIONS_MAX,
+    JOBS_SET_WEBHOOKS,
+    JOBS_SET_WEBHOOKS_EACH,
+    JOBS_SET_WEBHOOK_TIMEOUT,
+    JOBS_SET_WEBHOOK_SECRET,
+    JOBS_SET_BREAKER_CALLS,
+    JOBS_SET_BREAKER_OPEN,
     JOBS_SET_COUNT
 };
 
@@ -67,7 +76,9 @@ struct job {
     uint16_t queue, type, tenant, tags_size;
     uint8_t jid_size, unique_size, state, attempt;
     uint8_t attempts_max, priority, backoff, flags;
-    uint8_t unique_until, progress, unused[6];
+    uint8_t unique_until, progress;
+    uint16_t destination, url_size; /* of its own URL, which is behind the others in `bytes` */
+    uint8_t unused[2];
 };
 WEIR_STATIC_ASSERT(sizeof(struct job) == 136, "what a waiting job costs beside its bytes and its place in the index");
 
@@ -79,7 +90,7 @@ struct job_attempt {
     uint8_t worker_size, attempt, unused[6];
 };
 
-/* ---- names: queues, types, tenants ---- */
+/* ---- names: queues, types, tenants, destinations ---- */
 struct jobs_limit {
     uint32_t concurrency, running; /* 0: no limit; jobs that run now */
     uint32_t rate_per_s, burst;    /* 0: no limit */
@@ -97,22 +108,30 @@ struct jobs_name {
     uint8_t unused2[4];
 };
 #define JOBS_PRIORITIES (JOBS_PRIORITY_MAX + 1)
-struct jobs_queue {                                               /* beside its name, at the same index */
-    uint32_t flows[JOBS_PRIORITIES], flows_last[JOBS_PRIORITIES]; /* those that have ready jobs; the first one's turn */
-    uint32_t waiters, waiters_last;                               /* fetches that wait: nodes */
-    uint32_t states[JOBS_HELD + 1];                               /* jobs by state */
-    uint16_t used;                                                /* priorities with ready jobs, by bit */
-    uint8_t paused, is_dirty;                                     /* is_dirty: on the list of those to be served */
-    uint32_t dirty_next;
-    uint32_t unused;
+/* Ready jobs without a URL of their own, which go where their queue does; and those with one. */
+enum jobs_side { JOBS_SIDE_QUEUE, JOBS_SIDE_OWN, JOBS_SIDES };
+struct jobs_flows {
+    uint32_t first[JOBS_PRIORITIES], last[JOBS_PRIORITIES]; /* those that have ready jobs; the first one's turn */
+    uint32_t used;                                          /* priorities with ready jobs, by bit */
 };
-/* The ready jobs of one queue, priority and tenant: first in, first out. */
+struct jobs_queue { /* beside its name, at the same index */
+    struct jobs_flows sides[JOBS_SIDES];
+    uint32_t waiters, waiters_last; /* fetches that wait: nodes */
+    uint32_t states[JOBS_HELD + 1]; /* jobs by state */
+    uint32_t dirty_next, hook_next; /* of the lists of those to be served */
+    uint32_t url;                   /* blob: where its jobs are sent */
+    uint32_t timeout_ms;            /* of an attempt there; 0: the default */
+    uint16_t url_size, destination; /* JOBS_NO_DESTINATION: workers fetch them */
+    uint8_t paused, is_dirty, is_hook_dirty, unused;
+};
+/* The ready jobs of one queue, priority, tenant and, with URLs of their own, destination: first in, first out. */
 struct jobs_flow {
     uint32_t first, last; /* jobs; first of a free place: the next free one */
     uint32_t next, previous;
     uint32_t count, credit; /* how many more before the next flow's turn */
     uint16_t queue, tenant;
-    uint8_t priority, unused[3];
+    uint8_t priority, side;
+    uint16_t destination;
 };
 
 /* ---- who fetches ---- */
@@ -136,6 +155,17 @@ struct jobs_worker {
     uint32_t connections; /* that said so, in this life of the node */
     uint8_t size, state, beats, is_used, unused2[4];
     char name[JOBS_NAME_MAX];
+};
+
+/* ---- jobs that are sent ---- */
+#define JOBS_NO_DESTINATION UINT16_MAX
+#define JOBS_CALLS_MAX      256u  /* under way at once */
+#define JOBS_TYPE_GATES     2048u /* breakers of types at destinations that are remembered */
+struct jobs_call {                /* an attempt under way */
+    uint64_t tag;                 /* of its effect; 0: free */
+    uint64_t job, type_key;
+    uint32_t epoch, ticket, type_ticket;
+    uint16_t destination, type;
 };
 
 /* ---- unique keys ---- */
@@ -175,15 +205,18 @@ struct jobs_head { /* the part of the state that is not a table */
     uint32_t workers_used, workers_free, worker_count;
     uint32_t uniques_used, uniques_free, unique_count;
     uint32_t names_used[JOBS_NAME_KINDS];
-    uint32_t dead_first, dead_last; /* oldest first */
-    uint32_t dirty_first;           /* queues whose waiters may be served */
+    uint32_t dead_first, dead_last;   /* oldest first */
+    uint32_t dirty_first;             /* queues whose waiters may be served */
+    uint32_t hooks_first, hooks_last; /* queues whose jobs may be sent */
+    uint32_t calls;                   /* under way */
+    uint32_t destinations_open;       /* whose breaker is not closed */
     uint32_t schedules_used, schedules_free, schedule_count;
     uint32_t started_s; /* Unix time of the newest SETTINGS record */
-    uint32_t unused;
+    uint64_t call_serial;
     struct wheel job_times, waiter_times, worker_times, unique_times, schedule_times;
 };
 struct jobs_sizes { /* what the tables are laid out for */
-    uint32_t jobs, queues, types, tenants, workers, waiters, uniques, flows, schedules;
+    uint32_t jobs, queues, types, tenants, destinations, workers, waiters, uniques, flows, schedules;
     uint64_t payload_bytes;
 };
 struct jobs {
@@ -196,6 +229,9 @@ struct jobs {
     struct jobs_worker *workers;
     struct jobs_unique_entry *uniques;
     struct jobs_schedule *schedules;
+    struct weir_gate *gates; /* of destinations, at their index */
+    struct weir_gates *type_gates;
+    struct jobs_call *calls;
     struct blob blob;
     struct index by_id, by_jid, by_flow, by_unique, by_worker, by_name[JOBS_NAME_KINDS];
     struct jobs_sizes sizes;
@@ -203,11 +239,11 @@ struct jobs {
     struct jobs_defaults {
         uint64_t payload_bytes_max, lease_ms, backoff_ms, backoff_max_ms, worker_timeout_ns, worker_grace_ns, dead_max,
             dead_age_ns;
-        uint32_t attempts_max, jobs_max;
+        uint64_t webhook_timeout_ns, breaker_open_ns;
+        uint32_t attempts_max, jobs_max, webhooks, webhooks_each, breaker_calls;
     } in_force;
     uint32_t picked[JOBS_ENTRIES_MAX];   /* scratch of one fetch */
     uint64_t ready_ns[JOBS_ENTRIES_MAX]; /* of each: since when it waited */
-    uint32_t picking;                    /* which one of them is being leased */
     uint8_t *then;                       /* scratch: JOBS_PAYLOAD_MAX bytes */
 };
 
@@ -220,6 +256,7 @@ struct jobs_turn {
     size_t reply_bytes_left;
     bool is_full; /* a reply found no room in what is left */
     bool follows; /* pushes of jobs that follow one that is done */
+    bool sent;    /* it has asked for its effect */
 };
 
 size_t jobs_state_bytes(const struct weir_setting_value *settings);

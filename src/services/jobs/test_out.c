@@ -1,5 +1,7 @@
 #include "jobs/test_out.h"
 
+#include <weir/effect.h>
+
 #include "jobs/job.h"
 
 /* ---- the host's side ---- */
@@ -43,6 +45,17 @@ void *weir_reply_to(struct weir_out *out, uint64_t ticket, uint16_t status, size
     out->late[out->late_count++] =
         (struct out_piece){.bytes = weir_slice(at, size), .ticket = ticket, .status = status};
     return at;
+}
+void *weir_effect(struct weir_out *out, uint32_t row, const struct weir_effect_options *options, size_t size) {
+    (void)row;
+    assert_int_equal(out->effect_tag, 0); /* one of each record */
+    out->effect_tag = options->tag;
+    return room(out, size);
+}
+bool weir_result(const struct weir_record *record, struct weir_result *ret_result) {
+    if (record->kind != WEIR_RECORD_RESULT || record->value.size != sizeof *ret_result) return false;
+    memcpy(ret_result, record->value.data, sizeof *ret_result); /* as these tests write them */
+    return true;
 }
 void weir_timer_set(struct weir_out *out, uint64_t id, uint64_t at_ns) {
     assert_int_equal(id, 1);
@@ -116,6 +129,12 @@ void world_open(struct jobs_world *w, uint32_t jobs_max) {
         [JOBS_SET_WORKERS_MAX] = 32,
         [JOBS_SET_WAITERS_MAX] = 64,
         [JOBS_SET_SCHEDULES_MAX] = 3,
+        [JOBS_SET_DESTINATIONS_MAX] = 4,
+        [JOBS_SET_WEBHOOKS] = 16,
+        [JOBS_SET_WEBHOOKS_EACH] = 2,
+        [JOBS_SET_WEBHOOK_TIMEOUT] = 10000000000,
+        [JOBS_SET_BREAKER_CALLS] = 4,
+        [JOBS_SET_BREAKER_OPEN] = 1000000000,
         [JOBS_SET_UNIQUES_MAX] = 256,
         [JOBS_SET_DEAD_MAX] = 50,
         [JOBS_SET_DEAD_AGE] = 3600000000000,
@@ -151,6 +170,7 @@ void world_apply(struct jobs_world *w, uint8_t kind, uint16_t type, struct weir_
     struct weir_out *out = &w->out;
     out->used = 0;
     out->event_count = out->late_count = 0;
+    out->effect_tag = 0;
     out->replied = out->later = false;
     out->refused = 0;
     out->reply = weir_slice("", 0);
@@ -226,6 +246,26 @@ static bool is_listed(const struct job *job) {
            (job->state == JOBS_RUNNING && job->worker != JOBS_NONE);
 }
 
+static bool has_call(const struct jobs *s, const struct job *job) {
+    for (uint32_t i = 0; i < JOBS_CALLS_MAX; i++)
+        if (s->calls[i].tag && s->calls[i].job == job->id && s->calls[i].epoch == job->epoch) return true;
+    return false;
+}
+
+static void check_calls(const struct jobs *s) {
+    const struct jobs_head *h = s->head;
+    uint32_t running = 0, open = 0, calls = 0;
+    for (uint32_t i = 0; i < h->names_used[JOBS_NAME_DESTINATION]; i++) {
+        running += s->gates[i].running;
+        open += s->gates[i].state != WEIR_GATE_CLOSED;
+    }
+    for (uint32_t i = 0; i < JOBS_CALLS_MAX; i++)
+        calls += s->calls[i].tag != 0;
+    assert_int_equal(running, calls);
+    assert_int_equal(h->calls, calls);
+    assert_int_equal(h->destinations_open, open);
+}
+
 void world_check(const struct jobs_world *w) {
     const struct jobs *s = w->s;
     const struct jobs_head *h = s->head;
@@ -233,6 +273,7 @@ void world_check(const struct jobs_world *w) {
     uint64_t states[JOBS_HELD + 1] = {0}, running = 0;
     uint32_t count = 0, due = 0;
     check_lists(s, seen);
+    check_calls(s);
     for (uint32_t i = 0; i < h->jobs_used; i++) {
         const struct job *job = &s->jobs[i];
         if (!job->id) continue;
@@ -242,7 +283,7 @@ void world_check(const struct jobs_world *w) {
         assert_int_equal(job_find(s, job->id), i);
         due += job->time.slot != WHEEL_OUT;
         bool timed = job->state == JOBS_SCHEDULED || job->state == JOBS_RETRY || job->state == JOBS_RUNNING;
-        if (timed) assert_true(job->time.slot != WHEEL_OUT);
+        if (timed) assert_true(job->time.slot != WHEEL_OUT || has_call(s, job));
         if (job->unique != JOBS_NONE) assert_int_equal(s->uniques[job->unique].job, job->id);
     }
     for (uint32_t i = 0; i < h->names_used[JOBS_NAME_QUEUE]; i++)
@@ -269,7 +310,8 @@ size_t world_new(const struct world_push *p, uint8_t *at) {
         .unique = text(p->unique),
         .tags = text(NULL),
         .payload = p->payload,
-        .then = p->then};
+        .then = p->then,
+        .url = p->url};
     return jobs_new_write(&v, at);
 }
 

@@ -33,6 +33,7 @@ struct weir_out {
     uint16_t status, refused; /* refused: the reason */
     bool replied, later;
     uint64_t offset, timer_ns;
+    uint64_t effect_tag; /* of what was asked for; 0: nothing was */
     const struct weir_setting_value *settings;
 };
 
@@ -64,7 +65,7 @@ struct world_push {
     const char *queue, *type, *tenant, *jid, *unique;
     struct weir_slice payload;
     struct jobs_new head;
-    struct weir_slice then;
+    struct weir_slice then, url;
 };
 size_t world_new(const struct world_push *push, uint8_t *at);
 struct jobs_pushed world_push(struct jobs_world *w, const struct world_push *push);

@@ -4,6 +4,7 @@
 #define WEIR_JOBS_TEST_PLAIN_OUT_H
 #include "base/assert.h"
 
+#include <weir/effect.h>
 #include <weir/service.h>
 
 #include <stdlib.h>
@@ -13,7 +14,7 @@ struct weir_out {
     uint8_t *memory;
     size_t used, reply_size;
     uint8_t *reply; /* of the record */
-    uint64_t offset, timer_ns;
+    uint64_t offset, timer_ns, effect_tag;
     uint32_t replies, late;
     const struct weir_setting_value *settings;
 };
@@ -57,6 +58,16 @@ uint64_t weir_reply_later(struct weir_out *out) {
 void weir_refuse(struct weir_out *out, uint16_t code) {
     WEIR_ASSERT(code && out->replies++ == 0);
     out->reply_size = 0;
+}
+void *weir_effect(struct weir_out *out, uint32_t row, const struct weir_effect_options *options, size_t size) {
+    (void)row;
+    out->effect_tag = options->tag;
+    return plain_room(out, size);
+}
+bool weir_result(const struct weir_record *record, struct weir_result *ret_result) {
+    if (record->kind != WEIR_RECORD_RESULT || record->value.size != sizeof *ret_result) return false;
+    memcpy(ret_result, record->value.data, sizeof *ret_result); /* as these tests write them */
+    return true;
 }
 void weir_timer_set(struct weir_out *out, uint64_t id, uint64_t at_ns) {
     (void)id;

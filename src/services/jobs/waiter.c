@@ -1,5 +1,6 @@
 #include "jobs/waiter.h"
 
+#include "jobs/hook.h"
 #include "jobs/lease.h"
 #include "jobs/ready.h"
 #include "jobs/worker.h"
@@ -80,6 +81,7 @@ static void waiter_free(struct jobs_turn *t, uint32_t i) {
 /* ---- serving ---- */
 void waiters_wake(struct jobs *s, uint32_t queue) {
     struct jobs_queue *q = &s->queues[queue];
+    hooks_wake(s, queue);
     if (q->is_dirty || q->waiters == JOBS_NONE) return;
     q->is_dirty = 1;
     q->dirty_next = s->head->dirty_first;
@@ -87,8 +89,9 @@ void waiters_wake(struct jobs *s, uint32_t queue) {
 }
 
 void waiters_wake_all(struct jobs *s) {
-    for (uint32_t i = 0; s->head->waiter_count && i < s->head->names_used[JOBS_NAME_QUEUE]; i++)
-        if (s->queues[i].used) waiters_wake(s, i);
+    if (s->head->waiter_count == 0 && s->head->names_used[JOBS_NAME_DESTINATION] == 0) return;
+    for (uint32_t i = 0; i < s->head->names_used[JOBS_NAME_QUEUE]; i++)
+        if (s->queues[i].sides[JOBS_SIDE_QUEUE].used || s->queues[i].sides[JOBS_SIDE_OWN].used) waiters_wake(s, i);
 }
 
 /* The oldest waiter of the queue gets what there is for it. False: nothing was to be had, or nothing more may be. */
