@@ -41,8 +41,19 @@ ENCODE(unschedule);
 ENCODE(schedule_pause);
 ENCODE(schedule_resume);
 ENCODE(schedule_run);
+/* routes_batch.c */
+ENCODE(batch);
+ENCODE(batch_commit);
+ENCODE(batch_open);
 #undef ENCODE
 WEIR_MUST enum weir_error jobs_query_schedules(
+    const void *state, const struct weir_request *request, struct weir_answer *answer);
+WEIR_MUST enum weir_error jobs_decode_batched(uint16_t status, struct weir_slice value, struct weir_answer *answer);
+WEIR_MUST enum weir_error jobs_partition_of_batch(const struct weir_request *request, uint32_t *ret_partition);
+WEIR_MUST enum weir_error jobs_query_batch(
+    const void *state, const struct weir_request *request, struct weir_answer *answer);
+WEIR_MUST enum weir_error jobs_partition_of_batches(const struct weir_request *request, uint32_t *ret_partition);
+WEIR_MUST enum weir_error jobs_query_batches(
     const void *state, const struct weir_request *request, struct weir_answer *answer);
 struct Weir__Jobs__Job;
 /* A job of a request as the bytes of an entry, in scratch memory. */

@@ -55,6 +55,8 @@ static const struct weir_setting settings[] = {
         "HOST:PORT of the binary protocol; off: none. Port 0 picks a free one."},
     [JOBS_SET_HISTORY_KEEP] = {"history_keep", WEIR_SETTING_DURATION, "180d", 0, 0,
         "How long the projection jobs.history keeps jobs after their end, and transitions; 0s: for ever."},
+    [JOBS_SET_BATCHES_MAX] = {"batches_max", WEIR_SETTING_UINT, "10000", 1, 1000000,
+        "Batches per partition; those that are over are kept until their place is needed.", true},
     {0},
 };
 
@@ -69,6 +71,7 @@ static const struct weir_record_type command_types[] = {
     {JOBS_RECORD_OPERATE, "operate", "jobs are cancelled, requeued, killed or dropped", NULL, jobs_print_operate},
     {JOBS_RECORD_QUEUE, "queue", "what a queue, type or tenant may do", NULL, jobs_print_queue},
     {JOBS_RECORD_SCHEDULE, "schedule", "a schedule is set, dropped, paused, resumed or run", NULL, jobs_print_schedule},
+    {JOBS_RECORD_BATCH, "batch", "a batch is made, committed or opened again", NULL, jobs_print_batch},
     {0},
 };
 static const struct weir_record_type event_types[] = {

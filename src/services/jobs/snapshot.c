@@ -1,26 +1,35 @@
 /* A snapshot: the used part of every table as it lies in memory, behind a head that says how much and of which layout.
  */
+#include "jobs/batch.h"
 #include "jobs/state.h"
 
-#define LAYOUT 1u /* raised when a saved struct changes; older ones are read as long as the fold replays them */
+#define LAYOUT 2u /* raised when a saved struct changes; older ones are read as long as the fold replays them */
 
 struct saved_head {
     uint32_t layout, job_size, jobs_used, flows_used, waiters_used, workers_used, uniques_used;
     uint32_t names_used[JOBS_NAME_KINDS];
     uint32_t blob_pages, schedules_used;
+    uint32_t batches_used; /* since layout 2 */
 };
+#define LAYOUT_BEFORE_BATCHES 1u
+static size_t saved_size(uint32_t layout) {
+    return layout == LAYOUT_BEFORE_BATCHES ? offsetof(struct saved_head, batches_used) : sizeof(struct saved_head);
+}
+static size_t head_size(uint32_t layout) {
+    return layout == LAYOUT_BEFORE_BATCHES ? offsetof(struct jobs_head, batch_sequence) : sizeof(struct jobs_head);
+}
 
 /* Every table with its used part, in the order in which they are saved. */
 struct table {
     void *rows;
     size_t row_size, used, capacity;
 };
-#define TABLES 13u
+#define TABLES 14u
 static void list_tables(const struct jobs *s, const struct saved_head *saved, struct table tables[TABLES]) {
     const struct jobs_sizes *z = &s->sizes;
     const uint32_t names[JOBS_NAME_KINDS] = {z->queues, z->types, z->tenants};
     struct table list[TABLES] = {
-        {s->head, sizeof *s->head, 1, 1},
+        {s->head, head_size(saved->layout), 1, 1},
         {s->jobs, sizeof *s->jobs, saved->jobs_used, z->jobs},
         {s->flows, sizeof *s->flows, saved->flows_used, z->flows},
         {s->waiters, sizeof *s->waiters, saved->waiters_used, z->waiters},
@@ -33,6 +42,7 @@ static void list_tables(const struct jobs *s, const struct saved_head *saved, st
         {s->schedules, sizeof *s->schedules, saved->schedules_used, z->schedules},
         {s->blob.head, sizeof *s->blob.head, 1, 1},
         {s->blob.pages, sizeof *s->blob.pages, saved->blob_pages, s->blob.page_count},
+        {s->batches, sizeof *s->batches, saved->batches_used, z->batches},
     };
     for (uint32_t k = 0; k < JOBS_NAME_KINDS; k++)
         list[7 + k] = (struct table){s->names[k], sizeof *s->names[k], saved->names_used[k], names[k]};
@@ -50,6 +60,7 @@ enum weir_error jobs_save(const void *state, struct weir_sink *sink) {
         .workers_used = h->workers_used,
         .uniques_used = h->uniques_used,
         .schedules_used = h->schedules_used,
+        .batches_used = h->batches_used,
         .blob_pages = s->blob.head->pages_used};
     memcpy(saved.names_used, h->names_used, sizeof saved.names_used);
     struct table tables[TABLES];
@@ -76,6 +87,7 @@ static bool job_is_whole(const struct jobs *s, const struct job *job) {
     bool blob = names == 0 || blob_is_block(&s->blob, job->bytes, names);
     return blob && in(job->previous, used) && in(job->time.next, used) && in(job->time.previous, used) &&
            in(job->flow, h->flows_used) && in(job->worker, h->workers_used) && in(job->unique, h->uniques_used) &&
+           in(job->batch, h->batches_used) && (job->batch == JOBS_NONE || s->batches[job->batch].is_used) &&
            job->queue < h->names_used[JOBS_NAME_QUEUE] && job->type < h->names_used[JOBS_NAME_TYPE] &&
            job->tenant < h->names_used[JOBS_NAME_TENANT] && job->state >= JOBS_SCHEDULED && job->state <= JOBS_HELD &&
            job->priority < JOBS_PRIORITIES;
@@ -86,6 +98,9 @@ static bool head_is_whole(const struct jobs *s, const struct saved_head *saved) 
     return h->jobs_used == saved->jobs_used && h->flows_used == saved->flows_used &&
            h->waiters_used == saved->waiters_used && h->workers_used == saved->workers_used &&
            h->uniques_used == saved->uniques_used && h->schedules_used == saved->schedules_used &&
+           h->batches_used == saved->batches_used && in(h->batches_free, h->batches_used) &&
+           in(h->batches_due, h->batches_used) && in(h->batches_due_last, h->batches_used) &&
+           in(h->batches_over, h->batches_used) && in(h->batches_over_last, h->batches_used) &&
            s->blob.head->pages_used == saved->blob_pages &&
            memcmp(h->names_used, saved->names_used, sizeof saved->names_used) == 0 && in(h->jobs_free, h->jobs_used) &&
            in(h->dead_first, h->jobs_used) && in(h->dead_last, h->jobs_used);
@@ -102,6 +117,8 @@ static bool names_are_whole(const struct jobs *s) {
 
 static enum weir_error check(const struct jobs *s, const struct saved_head *saved) {
     bool whole = head_is_whole(s, saved) && names_are_whole(s);
+    for (uint32_t i = 0; whole && i < s->head->batches_used; i++)
+        whole = batch_is_whole(s, &s->batches[i]);
     for (uint32_t i = 0; whole && i < s->head->jobs_used; i++)
         whole = job_is_whole(s, &s->jobs[i]);
     return whole ? WEIR_OK : weir_error_context(WEIR_E_CORRUPT, "jobs: the snapshot's tables do not fit together");
@@ -119,13 +136,16 @@ static enum weir_error check_room(const struct table tables[TABLES]) {
 
 enum weir_error jobs_load(void *state, struct weir_source *source) {
     struct jobs *s = state;
-    struct saved_head saved;
+    struct saved_head saved = {0};
     struct table tables[TABLES];
-    enum weir_error e = weir_source_get(source, &saved, sizeof saved);
+    enum weir_error e = weir_source_get(source, &saved, saved_size(LAYOUT_BEFORE_BATCHES));
     if (e) return e;
-    if (saved.layout != LAYOUT || saved.job_size != sizeof(struct job))
+    if ((saved.layout != LAYOUT && saved.layout != LAYOUT_BEFORE_BATCHES) || saved.job_size != sizeof(struct job))
         return weir_error_context(
             WEIR_E_VERSION, "jobs: the snapshot is of layout %u, this version reads %u", saved.layout, LAYOUT);
+    size_t more = saved_size(saved.layout) - saved_size(LAYOUT_BEFORE_BATCHES);
+    if (more) e = weir_source_get(source, &saved.batches_used, more);
+    if (e) return e;
     list_tables(s, &saved, tables);
     e = check_room(tables);
     for (uint32_t i = 0; !e && i < TABLES; i++)
