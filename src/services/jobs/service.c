@@ -128,7 +128,7 @@ extern const struct weir_reason jobs_reasons[];
 const struct weir_service weir_service_jobs = {
     .name = "jobs",
     .summary = "background jobs: queues, leases, retries with backoff, schedules, dead letters",
-    .version = 1,
+    .version = 2,
     .version_replays = 1,
     .partitions_setting = "partitions",
     .settings = settings,
