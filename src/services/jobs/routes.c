@@ -1,6 +1,7 @@
 /* The HTTP routes, one row each; their functions lie beside what they touch. */
 #include "jobs/routes.h"
 
+#include "jobs/gateway_live.h"
 #include "jobs/history.h"
 
 #include "base/text.h"
@@ -354,6 +355,12 @@ const struct weir_route jobs_routes[] = {
         .response = M(batch_list),
         .partition = jobs_partition_of_batches,
         .query = jobs_query_batches},
+    {.kind = WEIR_ROUTE_SOCKET,
+        .method = "GET",
+        .path = "/v1/jobs/live",
+        .summary = "WebSocket: what happens to jobs, as it happens, by queue, type or job",
+        .description = "JSON messages; see docs/jobs.md.",
+        .protocol = &jobs_live_protocol},
     {0},
 };
 
