@@ -242,6 +242,18 @@ static void show(const struct words *w, struct weir_slice body, bool over_itself
     (void)fflush(stdout);
 }
 
+/* In a poller of its own, where nothing happens. */
+static enum weir_error wait_a_second(const struct client *client) {
+    struct sys *sys = client->sys;
+    struct sys_poll_event event;
+    int poller;
+    enum weir_error e = sys->poller_open(sys, &poller);
+    if (e) return e;
+    (void)sys->poller_wait(sys, poller, &event, 1, SYS_NANOS_PER_S);
+    sys->poller_close(sys, poller);
+    return WEIR_OK;
+}
+
 /* A verb `top` is drawn again each second on a terminal, until it is interrupted. */
 int cli_run_verb(const struct weir_service *service, int argc, char **argv) {
     const struct weir_route *route = service->routes;
@@ -264,7 +276,8 @@ int cli_run_verb(const struct weir_service *service, int argc, char **argv) {
     do {
         e = ask(&w, &client, &answer);
         if (!e) show(&w, answer.body, again);
-    } while (!e && again && sleep(1) == 0);
+        if (!e && again) e = wait_a_second(&client);
+    } while (!e && again);
     client_close(&client);
     return e ? cli_fail(e) : 0;
 }

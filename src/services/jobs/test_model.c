@@ -465,9 +465,35 @@ static void the_fold_does_what_the_model_does_and_so_does_a_copy_of_it(void **st
     assert_true(batches_succeeded > 50 && batches_with_failures > 20);
 }
 
+static void a_snapshot_of_before_there_were_batches_is_read(void **state) {
+    static struct jobs_world before, after;
+    struct jobs_leased_view got[8];
+    (void)state;
+    world_open(&before, 300);
+    for (uint32_t i = 0; i < 50; i++) {
+        struct world_push p = {.payload = weir_slice("some", 4), .unique = i == 0 ? "key" : NULL};
+        p.head.delay_ns = i % 3 ? 0 : (i + 1) * MS;
+        assert_int_equal(world_push(&before, &p).reason, JOBS_OK);
+    }
+    assert_int_equal(world_fetch(&before, "w", "q", 8, 0, got, 8), 8);
+    world_copy_of_version_1(&before, &after);
+    world_check(&after);
+    before.twin = &after; /* and goes on as if nothing had been */
+    struct jobs_batch_order o = {.action = JOBS_BATCH_NEW};
+    world_command(&before, JOBS_RECORD_BATCH, weir_slice(&o, sizeof o));
+    assert_false(before.out.refused);
+    struct world_push p = {.payload = weir_slice("", 0), .head = {.batch = 1}};
+    assert_int_equal(world_push(&before, &p).reason, JOBS_OK);
+    world_check(&after);
+    before.twin = NULL;
+    world_done(&after);
+    world_done(&before);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_fold_does_what_the_model_does_and_so_does_a_copy_of_it),
+        cmocka_unit_test(a_snapshot_of_before_there_were_batches_is_read),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }

@@ -56,6 +56,8 @@ static inline void world_command(struct jobs_world *w, uint16_t type, struct wei
 void world_pass(struct jobs_world *w, uint64_t to_ns);
 /* A second world as a start from a snapshot of the first one would be. */
 void world_copy(const struct jobs_world *from, struct jobs_world *to);
+/* The same from a snapshot as version 1 wrote it: without batches, of which there are none yet. */
+void world_copy_of_version_1(const struct jobs_world *from, struct jobs_world *to);
 /* Every job stands where its state says, and nowhere else; counts are what they count. */
 void world_check(const struct jobs_world *w);
 
