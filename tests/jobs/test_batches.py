@@ -129,6 +129,20 @@ with Node(args=["--only", "jobs"], config="jobs:\n  batches_max: 3\n") as node:
     tap.equal(push(node, "00000000000000ff").status, 404, "a batch that is not there is 404")
     tap.equal(push(node, "nonsense").status, 400, "and no id 400")
 
+# -- more batches end in one record than one may settle
+with Node(args=["--only", "jobs"]) as node:
+    batches = [make(node).json()["id"] for _ in range(300)]
+    node.post("/v1/jobs/push", {"jobs": [{"queue": "work", "type": "part", "batch": batch} for batch in batches]})
+    for batch in batches:
+        node.post("/v1/jobs/batches/%s/commit" % batch)
+    tap.equal(set(end(node, fetch(node, "work", 300))), {"DONE"}, "300 batches end with one request")
+    ready = lambda: [q["ready"] for q in node.get("/v1/jobs/queues").json()["queues"] if q["queue"] == "after"]
+    node.wait_for(lambda: ready() == [600], what="both callbacks of each")
+    tap.ok(True, "and both callbacks of each come")
+    node.kill()
+    node.start()
+    tap.equal((ready(), counts(node, batches[0])[0], counts(node, batches[299])[0]), ([600], "SUCCEEDED", "SUCCEEDED"), "also after kill -9")
+
 with Node(args=["--only", "jobs"], config="jobs:\n  partitions: 4\n") as node:
     batch = make(node, onSuccess={"queue": "a", "type": "t"}, onComplete=None).json()["id"]
     answers = {push(node, batch, queue=name).status for name in ("a", "b", "c", "d", "e", "f", "g", "h")}
