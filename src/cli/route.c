@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TARGET_BYTES 2048u
 #define WORDS_MAX    64u
@@ -232,6 +233,28 @@ static enum weir_error ask(const struct words *w, struct client *client, struct 
     return e;
 }
 
+static void show(const struct words *w, struct weir_slice body, bool over_itself) {
+    if (over_itself) printf("\033[H\033[2J");
+    if (w->json || body.size == 0)
+        printf("%.*s\n", (int)body.size, (const char *)body.data);
+    else
+        cli_show(body, "");
+    (void)fflush(stdout);
+}
+
+/* In a poller of its own, where nothing happens. */
+static enum weir_error wait_a_second(const struct client *client) {
+    struct sys *sys = client->sys;
+    struct sys_poll_event event;
+    int poller;
+    enum weir_error e = sys->poller_open(sys, &poller);
+    if (e) return e;
+    (void)sys->poller_wait(sys, poller, &event, 1, SYS_NANOS_PER_S);
+    sys->poller_close(sys, poller);
+    return WEIR_OK;
+}
+
+/* A verb `top` is drawn again each second on a terminal, until it is interrupted. */
 int cli_run_verb(const struct weir_service *service, int argc, char **argv) {
     const struct weir_route *route = service->routes;
     bool help = argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0;
@@ -249,11 +272,12 @@ int cli_run_verb(const struct weir_service *service, int argc, char **argv) {
     struct client_answer answer;
     enum weir_error e = client_open(&client, &w.client);
     if (e) return cli_fail(e);
-    e = ask(&w, &client, &answer);
-    if (!e && (w.json || answer.body.size == 0))
-        printf("%.*s\n", (int)answer.body.size, (const char *)answer.body.data);
-    else if (!e)
-        cli_show(answer.body, "");
+    bool again = strcmp(route->verb, "top") == 0 && !w.json && isatty(STDOUT_FILENO);
+    do {
+        e = ask(&w, &client, &answer);
+        if (!e) show(&w, answer.body, again);
+        if (!e && again) e = wait_a_second(&client);
+    } while (!e && again);
     client_close(&client);
     return e ? cli_fail(e) : 0;
 }

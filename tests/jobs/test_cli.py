@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """`weir jobs ...`: the verbs that the service's routes have on the command line, against a node."""
-import json, os, subprocess, sys
+import json, os, pty, signal, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from node import Node, Tap
 
@@ -35,6 +35,20 @@ with Node(args=["--only", "jobs"]) as node:
     code, out, err = weir("cancel", job)
     code, out, err = weir("show", job)
     tap.ok(code != 0 and "jobs.events" in err, "a cancelled one is gone, and it is said where its history is", err)
+    # -- top: once in a pipe, over and over on a terminal
+    code, out, err = weir("top", "--json")
+    top = json.loads(out)
+    tap.equal((code, top["stats"]["pushed"], [q["queue"] for q in top["queues"]], [w["worker"] for w in top["workers"]]),
+              (0, "1", ["mail"], []), "top --json: counts, queues that are busy or paused, workers")
+    code, out, err = weir("top")
+    tap.ok(code == 0 and "mail" in out and "\x1b" not in out, "top in a pipe says it once", out + err)
+    terminal, end = pty.openpty()
+    drawn = subprocess.Popen([node.binary, "jobs", "top", "--node", "%s:%d" % node.addresses["http"]], stdout=end, stderr=end)
+    seen = b""
+    while seen.count(b"\x1b[2J") < 3:
+        seen += os.read(terminal, 65536)
+    drawn.send_signal(signal.SIGINT)
+    tap.equal((drawn.wait(), b"mail" in seen), (-signal.SIGINT, True), "on a terminal it is drawn again, until it is interrupted")
     for words, text in ((["nonsense"], "no verb nonsense"), (["show"], "which one"), (["show", "a", "b"], "b"), (["list", "--stat", "x"], "--stat"),
                         (["list", "--state"], "--state")):
         code, out, err = weir(*words)

@@ -121,6 +121,7 @@ int main(void) {
         [JOBS_SET_WEBHOOKS_EACH] = 8,
         [JOBS_SET_WORKERS_MAX] = 4096,
         [JOBS_SET_WAITERS_MAX] = 4096,
+        [JOBS_SET_BATCHES_MAX] = 16,
         [JOBS_SET_UNIQUES_MAX] = 4096,
         [JOBS_SET_DEAD_MAX] = 1000,
         [JOBS_SET_ATTEMPTS_MAX] = 5,

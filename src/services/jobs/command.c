@@ -100,6 +100,20 @@ bool jobs_schedule_read(struct weir_slice value, struct jobs_schedule_view *ret)
     return true;
 }
 
+bool jobs_batch_read(struct weir_slice value, struct jobs_batch_view *ret) {
+    struct jobs_batch_order *h = &ret->head;
+    if (value.size < sizeof *h) return false;
+    memcpy(h, take(&value, sizeof *h).data, sizeof *h);
+    size_t sum = (size_t)h->description_size + h->success_size + h->complete_size;
+    if (h->action < JOBS_BATCH_NEW || h->action > JOBS_BATCH_OPEN || h->description_size > JOBS_DESCRIPTION_MAX ||
+        h->success_size > JOBS_PAYLOAD_MAX || h->complete_size > JOBS_PAYLOAD_MAX || sum != value.size)
+        return false;
+    ret->description = take(&value, h->description_size);
+    ret->success = take(&value, h->success_size);
+    ret->complete = take(&value, h->complete_size);
+    return true;
+}
+
 bool jobs_leased_next(struct weir_slice value, size_t *at, struct jobs_leased_view *ret) {
     struct weir_slice rest;
     struct jobs_leased *h = &ret->head;

@@ -25,6 +25,7 @@ enum jobs_record {
     JOBS_RECORD_QUEUE = 9,        /* struct jobs_queue_order; reply: struct jobs_operated */
     JOBS_RECORD_SCHEDULE = 10,    /* struct jobs_schedule_order; reply: struct jobs_operated, next: when it is due */
     JOBS_RECORD_DESTINATION = 11, /* struct jobs_destination_order; reply: struct jobs_operated */
+    JOBS_RECORD_BATCH = 12,       /* struct jobs_batch_order; reply: struct jobs_batched */
 };
 
 /* Limits of one command and of what it holds. */
@@ -83,6 +84,9 @@ enum jobs_reason {
     JOBS_E_SCHEDULE = 15, /* there is no such schedule, or its times make no sense */
     JOBS_E_URL = 16,
     JOBS_E_DESTINATIONS_FULL = 17,
+    JOBS_E_BATCHES_FULL = 20,
+    JOBS_E_BATCH = 21,       /* there is no such batch */
+    JOBS_E_BATCH_ENDED = 22, /* it is complete: it takes nothing more */
 };
 
 /* ---- push ---- */
@@ -95,7 +99,7 @@ struct jobs_new { /* then queue, type, tenant, jid, unique, tags, payload, then 
     uint32_t lease_ms, backoff_ms, backoff_max_ms; /* 0: the default */
     uint64_t run_at_ns, delay_ns, expires_at_ns, expires_in_ns;
     uint64_t unique_for_ns; /* 0: as long as unique_until says */
-    uint64_t batch;
+    uint64_t batch;         /* its id; 0: none */
     uint16_t tags_size;
     uint8_t queue_size, type_size, tenant_size, jid_size, unique_size;
     uint8_t attempts_max; /* 0: the default */
@@ -236,6 +240,26 @@ struct jobs_schedule_view {
     struct weir_slice name, cron, zone_name, zone, job;
 };
 
+/* ---- batches ---- */
+#define JOBS_DESCRIPTION_MAX 200u
+enum jobs_batch_action { JOBS_BATCH_NEW = 1, JOBS_BATCH_COMMIT, JOBS_BATCH_OPEN };
+enum jobs_batch_state { JOBS_BATCH_IS_OPEN = 1, JOBS_BATCH_COMMITTED, JOBS_BATCH_COMPLETE, JOBS_BATCH_SUCCEEDED };
+struct jobs_batch_order { /* then description, success, complete (a struct jobs_new entry each, or nothing) */
+    uint64_t id;          /* NEW: of the parent, 0: none */
+    uint32_t success_size, complete_size;
+    uint8_t action, description_size;
+    uint8_t unused[6];
+};
+struct jobs_batch_view {
+    struct jobs_batch_order head;
+    struct weir_slice description, success, complete;
+};
+struct jobs_batched {
+    uint64_t id;
+    uint32_t total, pending, failed;
+    uint8_t state, unused[3]; /* enum jobs_batch_state */
+};
+
 #define JOBS_ALIGN(size) (((size) + 7u) & ~(size_t)7)
 WEIR_STATIC_ASSERT(sizeof(struct jobs_new) == 88, "a layout on disk");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_fetch) == 16, "a layout on disk");
@@ -247,12 +271,15 @@ WEIR_STATIC_ASSERT(sizeof(struct jobs_beat) == 16, "a layout on disk");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_operate) == 32, "a layout on disk");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_queue_order) == 24, "a layout on disk");
 WEIR_STATIC_ASSERT(sizeof(struct jobs_schedule_order) == 24, "a layout on disk");
+WEIR_STATIC_ASSERT(sizeof(struct jobs_batch_order) == 24, "a layout on disk");
+WEIR_STATIC_ASSERT(sizeof(struct jobs_batched) == 24, "a layout on the wire");
 
 /* Readers: false: the bytes are no such entry (sizes, limits). *at moves behind it. */
 WEIR_MUST bool jobs_new_next(struct weir_slice value, size_t *at, struct jobs_new_view *ret);
 WEIR_MUST bool jobs_fetch_read(struct weir_slice value, struct jobs_fetch_view *ret);
 WEIR_MUST bool jobs_report_next(struct weir_slice value, size_t *at, struct jobs_report_view *ret);
 WEIR_MUST bool jobs_schedule_read(struct weir_slice value, struct jobs_schedule_view *ret);
+WEIR_MUST bool jobs_batch_read(struct weir_slice value, struct jobs_batch_view *ret);
 WEIR_MUST bool jobs_leased_next(struct weir_slice value, size_t *at, struct jobs_leased_view *ret);
 
 /* Writers: the bytes needed; written to `at` when it is not NULL. Sizes and `size` of the head are set from the slices,

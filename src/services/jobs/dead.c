@@ -1,5 +1,6 @@
 #include "jobs/dead.h"
 
+#include "jobs/batch.h"
 #include "jobs/job.h"
 #include "jobs/lease.h"
 #include "jobs/push.h"
@@ -25,6 +26,7 @@ void job_end(struct jobs_turn *t, struct job *job, enum jobs_state state, const 
     s->head->cancelled += state == JOBS_CANCELLED;
     s->head->expired += state == JOBS_EXPIRED;
     event_put(t, job, JOBS_ENDED, more);
+    if (job->batch != JOBS_NONE) batch_ended(s, job->batch, state == JOBS_DONE);
     uint32_t then_size = state == JOBS_DONE ? job->then_size : 0;
     if (then_size) job_then(s, job, s->then);
     job_free(s, job);
@@ -39,6 +41,7 @@ void dead_add(struct jobs_turn *t, struct job *job) {
     if (job->unique != JOBS_NONE) unique_end(s, job);
     if (h->states[JOBS_DEAD] >= s->in_force.dead_max && h->dead_first != JOBS_NONE)
         dead_drop(t, &s->jobs[h->dead_first]);
+    if (job->batch != JOBS_NONE) batch_ended(s, job->batch, false);
     job->worker = JOBS_NONE;
     job_move(t, job, JOBS_DEAD, s->in_force.dead_age_ns ? t->now_ns + s->in_force.dead_age_ns : 0);
     job->next = JOBS_NONE;

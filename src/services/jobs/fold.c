@@ -1,5 +1,6 @@
 #include "jobs/fold.h"
 
+#include "jobs/batch.h"
 #include "jobs/dead.h"
 #include "jobs/hook.h"
 #include "jobs/job.h"
@@ -171,6 +172,7 @@ static const command_fn commands[] = {
     [JOBS_RECORD_QUEUE] = operate_name,
     [JOBS_RECORD_SCHEDULE] = schedule_order,
     [JOBS_RECORD_DESTINATION] = hook_order,
+    [JOBS_RECORD_BATCH] = batch_order,
 };
 
 /* ---- time ---- */
@@ -297,6 +299,7 @@ void jobs_apply(void *state, const struct weir_record *record, struct weir_out *
                commands[record->type]) {
         commands[record->type](&t, record->value);
     }
+    done = batches_settle(&t) && done;
     done = waiters_serve(&t) && done;
     done = hooks_serve(&t) && done;
     set_timer(&t, done);

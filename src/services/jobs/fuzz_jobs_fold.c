@@ -1,6 +1,6 @@
 /* Any commands in any order, well-formed and not, with time between them: the fold answers each at most once, keeps its
  * counts, and goes on from its own snapshot as if nothing had been. Snapshots with a byte changed are refused, or
- * loaded and let go. Covers: blob.c command.c dead.c event.c fold.c hook.c job.c lease.c names.c operate.c push.c
+ * loaded and let go. Covers: batch.c blob.c command.c dead.c event.c fold.c hook.c job.c lease.c names.c operate.c push.c
  * ready.c retry.c schedule.c snapshot.c state.c unique.c waiter.c wheel.c worker.c. */
 #include "jobs/event.h"
 #include "jobs/fold.h"
@@ -86,6 +86,7 @@ static size_t put_job(struct world *w, uint8_t *at, struct weir_slice then) {
     v.head.backoff_ms = span;
     v.head.unique_until = span % 3;
     v.head.unique_for_ns = span % 3 == 2 || span % 5 == 0 ? (span + 1) * MS : 0;
+    v.head.batch = more >= 240 ? 1 + span % 8 : 0;
     v.head.flags = more & (JOBS_NEW_TEXT | JOBS_NEW_NO_DEAD | JOBS_NEW_AT_FRONT);
     return jobs_new_write(&v, at);
 }
@@ -185,9 +186,26 @@ static void do_schedule(struct world *w) {
     apply(w, WEIR_RECORD_COMMAND, JOBS_RECORD_SCHEDULE, (size_t)(at - command) + o.job_size);
 }
 
+static void do_batch(struct world *w) {
+    uint8_t how = byte(w);
+    struct jobs_batch_order o = {.action = how % 3 + 1, .id = how & 4 ? 1 + byte(w) % 8u : 0};
+    uint8_t *at = command + sizeof o;
+    o.description_size = how >> 6;
+    memset(at, 'd', o.description_size);
+    at += o.description_size;
+    o.success_size = (uint32_t)(how & 16 ? put_job(w, at, weir_slice("", 0)) : 0);
+    at += o.success_size;
+    if (o.success_size > 16384) return;
+    o.complete_size = (uint32_t)(how & 32 ? put_job(w, at, weir_slice("", 0)) : 0);
+    at += o.complete_size;
+    memcpy(command, &o, sizeof o);
+    apply(w, WEIR_RECORD_COMMAND, JOBS_RECORD_BATCH, (size_t)(at - command));
+}
+
 /* The last command with a few bytes of its own. */
 static void do_raw(struct world *w) {
     uint16_t type = byte(w) % 12;
+    if (type == 11) type = JOBS_RECORD_BATCH;
     size_t size = byte(w) * 2u;
     for (uint32_t i = 0; i < 4; i++)
         command[byte(w)] = byte(w);
@@ -282,6 +300,7 @@ static void begin(void) {
         [JOBS_SET_WEBHOOK_TIMEOUT] = 10000000000,
         [JOBS_SET_BREAKER_CALLS] = 4,
         [JOBS_SET_BREAKER_OPEN] = 1000000000,
+        [JOBS_SET_BATCHES_MAX] = 3,
         [JOBS_SET_UNIQUES_MAX] = 4,
         [JOBS_SET_DEAD_MAX] = 6,
         [JOBS_SET_DEAD_AGE] = 3000 * MS,
@@ -308,6 +327,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             apply(&w, WEIR_RECORD_SETTINGS, 0, 0);
         else if (what >= 180)
             pass(&w, (what - 179u) * (what - 179u) * 2 * MS);
+        else if (what >= 172)
+            do_batch(&w);
         else if (what >= 166)
             do_hook(&w);
         else

@@ -1,6 +1,7 @@
 #include "jobs/job.h"
 
 #include "base/hash.h"
+#include "jobs/batch.h"
 #include "jobs/event.h"
 #include "jobs/hook.h"
 #include "jobs/names.h"
@@ -189,6 +190,7 @@ void job_free(struct jobs *s, struct job *job) {
     WEIR_ASSERT(job->time.slot == WHEEL_OUT && job->unique == JOBS_NONE);
     index_erase(&s->by_id, hash_id(job->id), i);
     if (job->jid_size) index_erase(&s->by_jid, job_hash_jid(s, i), i);
+    if (job->batch != JOBS_NONE) batch_leave(s, job);
     count_names(s, job, (uint32_t)-1);
     for (uint32_t at = job->attempts; at != BLOB_NONE;) {
         struct job_attempt attempt;

@@ -1,5 +1,6 @@
 #include "jobs/operate.h"
 
+#include "jobs/batch.h"
 #include "jobs/dead.h"
 #include "jobs/event.h"
 #include "jobs/job.h"
@@ -48,6 +49,7 @@ static enum jobs_reason requeue(struct jobs_turn *t, struct job *job) {
     job_unsum(t->s, job);
     if (was_dead) job->attempt = 0; /* it has all its attempts again; what happened stays with it */
     job_sum(t->s, job);
+    if (was_dead && job->batch != JOBS_NONE) batch_revived(t->s, job->batch);
     job_ready(t, job, false);
     event_put(t, job, JOBS_REQUEUED, NULL);
     return JOBS_OK;

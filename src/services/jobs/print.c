@@ -198,3 +198,13 @@ size_t jobs_print_schedule(struct weir_slice value, char *buf, size_t size) {
     put_text(w, "zone", v.zone_name);
     return end(&p, buf, size);
 }
+size_t jobs_print_batch(struct weir_slice value, char *buf, size_t size) {
+    struct jobs_batch_view v;
+    if (!jobs_batch_read(value, &v)) return print_malformed(value, buf, size);
+    struct printer p;
+    struct json_writer *w = begin(&p);
+    if (v.head.id) put_id(w, v.head.action == JOBS_BATCH_NEW ? "parent" : "batch", v.head.id);
+    json_put_u64(w, "action", v.head.action);
+    put_text(w, "description", v.description);
+    return end(&p, buf, size);
+}

@@ -10,6 +10,7 @@ size_t jobs_print_beat(struct weir_slice value, char *buf, size_t size);
 size_t jobs_print_operate(struct weir_slice value, char *buf, size_t size);
 size_t jobs_print_queue(struct weir_slice value, char *buf, size_t size);
 size_t jobs_print_destination(struct weir_slice value, char *buf, size_t size);
+size_t jobs_print_batch(struct weir_slice value, char *buf, size_t size);
 size_t jobs_print_schedule(struct weir_slice value, char *buf, size_t size);
 const char *jobs_state_name(uint32_t state);
 #endif

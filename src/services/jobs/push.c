@@ -1,5 +1,6 @@
 #include "jobs/push.h"
 
+#include "jobs/batch.h"
 #include "jobs/dead.h"
 #include "jobs/event.h"
 #include "jobs/job.h"
@@ -34,6 +35,9 @@ struct jobs_pushed push_one(struct jobs_turn *t, const struct jobs_new_view *v) 
         pushed.reason = JOBS_E_NOT_UNIQUE;
         return pushed;
     }
+    uint32_t batch = JOBS_NONE;
+    pushed.reason = v->head.batch ? batch_find_taking(s, v->head.batch, &batch) : JOBS_OK;
+    if (pushed.reason != JOBS_OK) return pushed;
     struct job *job;
     pushed.reason = job_make(t, v, &job);
     if (pushed.reason != JOBS_OK) return pushed;
@@ -44,6 +48,7 @@ struct jobs_pushed push_one(struct jobs_turn *t, const struct jobs_new_view *v) 
         pushed = (struct jobs_pushed){.reason = JOBS_E_NAMES_FULL};
         return pushed;
     }
+    if (batch != JOBS_NONE) batch_add(s, job, batch);
     settle(t, job, &v->head);
     return pushed;
 }

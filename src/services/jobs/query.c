@@ -103,6 +103,8 @@ void jobs_route_view(
     m->expires_at_ms = job->expires_ns / NANOS_PER_MS;
     if (job->worker != JOBS_NONE)
         m->worker = jobs_route_string(request, weir_slice(s->workers[job->worker].name, s->workers[job->worker].size));
+    if (job->batch != JOBS_NONE && (m->batch = weir_scratch(request, JOBS_ID_SIZE + 1)))
+        jobs_id_print(s->batches[job->batch].id, m->batch);
     put_tags(s, request, job, m);
 }
 

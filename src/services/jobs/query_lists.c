@@ -67,7 +67,7 @@ static uint32_t count_waiters(const struct jobs *s, const struct jobs_queue *q) 
     return count;
 }
 
-static void fill_queue(const struct jobs *s, const struct weir_request *request, uint32_t i, Weir__Jobs__QueueView *m) {
+void jobs_route_queue(const struct jobs *s, const struct weir_request *request, uint32_t i, Weir__Jobs__QueueView *m) {
     const struct jobs_queue *q = &s->queues[i];
     const struct jobs_name *name = &s->names[JOBS_NAME_QUEUE][i];
     weir__jobs__queue_view__init(m);
@@ -101,7 +101,7 @@ enum weir_error jobs_query_queues(const void *state, const struct weir_request *
     if (!views || !list) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the answer");
     Weir__Jobs__QueueList m = WEIR__JOBS__QUEUE_LIST__INIT;
     for (uint32_t i = 0; i < count; i++) {
-        fill_queue(s, request, i, &views[i]);
+        jobs_route_queue(s, request, i, &views[i]);
         list[i] = &views[i];
     }
     m.n_queues = count;
@@ -111,6 +111,18 @@ enum weir_error jobs_query_queues(const void *state, const struct weir_request *
 
 /* ---- workers ---- */
 #define WORKERS_MAX 2000u /* of one answer */
+
+void jobs_route_worker(const struct weir_request *request, const struct jobs_worker *w, Weir__Jobs__WorkerView *m) {
+    weir__jobs__worker_view__init(m);
+    m->worker = jobs_route_string(request, weir_slice(w->name, w->size));
+    m->state = (Weir__Jobs__WorkerState)w->state;
+    m->beats = w->beats;
+    m->leases = w->lease_count;
+    m->waiting = w->waiters;
+    m->since_ms = w->since_ns / NANOS_PER_MS;
+    m->beat_ms = w->beat_ns / NANOS_PER_MS;
+    m->rss_kb = w->rss_kb;
+}
 
 enum weir_error jobs_query_workers(const void *state, const struct weir_request *request, struct weir_answer *answer) {
     const struct jobs *s = state;
@@ -122,44 +134,39 @@ enum weir_error jobs_query_workers(const void *state, const struct weir_request 
     for (uint32_t i = 0; i < s->head->workers_used && m.n_workers < most; i++) {
         const struct jobs_worker *w = &s->workers[i];
         if (!w->is_used) continue;
-        Weir__Jobs__WorkerView *v = list[m.n_workers] = &views[m.n_workers];
-        weir__jobs__worker_view__init(v);
-        v->worker = jobs_route_string(request, weir_slice(w->name, w->size));
-        v->state = (Weir__Jobs__WorkerState)w->state;
-        v->beats = w->beats;
-        v->leases = w->lease_count;
-        v->waiting = w->waiters;
-        v->since_ms = w->since_ns / NANOS_PER_MS;
-        v->beat_ms = w->beat_ns / NANOS_PER_MS;
-        v->rss_kb = w->rss_kb;
-        m.n_workers++;
+        list[m.n_workers] = &views[m.n_workers];
+        jobs_route_worker(request, w, list[m.n_workers++]);
     }
     m.workers = list;
     return jobs_route_answer(answer, &m.base);
 }
 
-enum weir_error jobs_query_stats(const void *state, const struct weir_request *request, struct weir_answer *answer) {
-    const struct jobs *s = state;
+void jobs_route_stats(const struct jobs *s, Weir__Jobs__Stats *m) {
     const struct jobs_head *h = s->head;
+    weir__jobs__stats__init(m);
+    m->scheduled = h->states[JOBS_SCHEDULED];
+    m->ready = h->states[JOBS_READY];
+    m->running = h->states[JOBS_RUNNING];
+    m->retry = h->states[JOBS_RETRY];
+    m->dead = h->states[JOBS_DEAD];
+    m->pushed = h->pushed;
+    m->done = h->done;
+    m->failed = h->failed;
+    m->died = h->dead;
+    m->cancelled = h->cancelled;
+    m->expired = h->expired;
+    m->timed_out = h->timed_out;
+    m->retried = h->retried;
+    m->dropped = h->dropped;
+    m->stale = h->stale;
+    m->workers = h->worker_count;
+    m->waiters = h->waiter_count;
+    m->bytes_per_job = jobs_bytes_per_job(s);
+}
+
+enum weir_error jobs_query_stats(const void *state, const struct weir_request *request, struct weir_answer *answer) {
+    Weir__Jobs__Stats m;
     (void)request;
-    Weir__Jobs__Stats m = WEIR__JOBS__STATS__INIT;
-    m.scheduled = h->states[JOBS_SCHEDULED];
-    m.ready = h->states[JOBS_READY];
-    m.running = h->states[JOBS_RUNNING];
-    m.retry = h->states[JOBS_RETRY];
-    m.dead = h->states[JOBS_DEAD];
-    m.pushed = h->pushed;
-    m.done = h->done;
-    m.failed = h->failed;
-    m.died = h->dead;
-    m.cancelled = h->cancelled;
-    m.expired = h->expired;
-    m.timed_out = h->timed_out;
-    m.retried = h->retried;
-    m.dropped = h->dropped;
-    m.stale = h->stale;
-    m.workers = h->worker_count;
-    m.waiters = h->waiter_count;
-    m.bytes_per_job = jobs_bytes_per_job(s);
+    jobs_route_stats(state, &m);
     return jobs_route_answer(answer, &m.base);
 }

@@ -44,8 +44,19 @@ ENCODE(unschedule);
 ENCODE(schedule_pause);
 ENCODE(schedule_resume);
 ENCODE(schedule_run);
+/* routes_batch.c */
+ENCODE(batch);
+ENCODE(batch_commit);
+ENCODE(batch_open);
 #undef ENCODE
 WEIR_MUST enum weir_error jobs_query_schedules(
+    const void *state, const struct weir_request *request, struct weir_answer *answer);
+WEIR_MUST enum weir_error jobs_decode_batched(uint16_t status, struct weir_slice value, struct weir_answer *answer);
+WEIR_MUST enum weir_error jobs_partition_of_batch(const struct weir_request *request, uint32_t *ret_partition);
+WEIR_MUST enum weir_error jobs_query_batch(
+    const void *state, const struct weir_request *request, struct weir_answer *answer);
+WEIR_MUST enum weir_error jobs_partition_of_batches(const struct weir_request *request, uint32_t *ret_partition);
+WEIR_MUST enum weir_error jobs_query_batches(
     const void *state, const struct weir_request *request, struct weir_answer *answer);
 struct Weir__Jobs__Job;
 /* A job of a request as the bytes of an entry, in scratch memory. */
@@ -78,6 +89,8 @@ WEIR_MUST enum weir_error jobs_query_workers(
     const void *state, const struct weir_request *request, struct weir_answer *answer);
 WEIR_MUST enum weir_error jobs_query_stats(
     const void *state, const struct weir_request *request, struct weir_answer *answer);
+WEIR_MUST enum weir_error jobs_query_top(
+    const void *state, const struct weir_request *request, struct weir_answer *answer); /* query_top.c */
 
 /* query_hooks.c */
 WEIR_MUST enum weir_error jobs_query_destinations(
@@ -92,6 +105,14 @@ WEIR_MUST enum weir_error jobs_route_answer(struct weir_answer *answer, const Pr
 WEIR_MUST enum weir_error jobs_route_pass(struct weir_slice value, struct weir_answer *answer);
 /* Bytes as text with a NUL behind it, in scratch memory; "" for what is no text. */
 char *jobs_route_string(const struct weir_request *request, struct weir_slice bytes);
+struct Weir__Jobs__QueueView;
+struct Weir__Jobs__WorkerView;
+struct Weir__Jobs__Stats;
+void jobs_route_queue(
+    const struct jobs *s, const struct weir_request *request, uint32_t i, struct Weir__Jobs__QueueView *m);
+void jobs_route_worker(
+    const struct weir_request *request, const struct jobs_worker *w, struct Weir__Jobs__WorkerView *m);
+void jobs_route_stats(const struct jobs *s, struct Weir__Jobs__Stats *m);
 struct Weir__Jobs__JobView;
 void jobs_route_view(
     const struct jobs *s, const struct weir_request *request, const struct job *job, struct Weir__Jobs__JobView *m);

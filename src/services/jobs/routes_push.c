@@ -70,7 +70,9 @@ static enum weir_error put_numbers(const Weir__Jobs__Job *m, struct jobs_new *h)
         if (spans[i] > UINT64_MAX / NANOS_PER_MS / 4)
             return weir_error_context(
                 WEIR_E_INVALID, "a time of %llu ms is beyond the year 2100", (unsigned long long)spans[i]);
-    if (m->batch) return weir_error_context(WEIR_E_UNSUPPORTED, "batch: there are no batches yet");
+    if (m->batch[0] && !jobs_id_parse(weir_slice_text(m->batch), &h->batch))
+        return weir_error_context(
+            WEIR_E_INVALID, "batch: an id is 16 hexadecimal digits, as POST /v1/jobs/batches answered it");
     h->run_at_ns = m->run_at_ms * NANOS_PER_MS;
     h->delay_ns = m->delay_ms * NANOS_PER_MS;
     h->expires_at_ns = m->expires_at_ms * NANOS_PER_MS;
@@ -146,7 +148,10 @@ static enum weir_error encode(
         size += jobs_new_write(&views[i], NULL);
         uint32_t partition = jobs_route_partition(views[i].queue, request->partition_count);
         if (i == 0) ret_command->partition = partition;
-        if (partition != ret_command->partition)
+        if (!e && views[i].head.batch && jobs_id_partition(views[i].head.batch) != partition)
+            e = weir_error_context(WEIR_E_INVALID,
+                "jobs[%zu]: its queue is in another partition than its batch; a batch's jobs are all in one", i);
+        if (!e && partition != ret_command->partition)
             e = weir_error_context(
                 WEIR_E_INVALID, "jobs[%zu]: its queue is in another partition than the first one's; send it apart", i);
     }
@@ -198,7 +203,7 @@ static const struct {
     uint16_t status;
 } statuses[] = {{JOBS_OK, 201}, {JOBS_E_DUPLICATE, 200}, {JOBS_E_NOT_UNIQUE, 409}, {JOBS_E_JOBS_FULL, 503},
     {JOBS_E_PAYLOADS_FULL, 503}, {JOBS_E_NAMES_FULL, 503}, {JOBS_E_PAYLOAD_SIZE, 413}, {JOBS_E_URL, 400},
-    {JOBS_E_DESTINATIONS_FULL, 503}};
+    {JOBS_E_DESTINATIONS_FULL, 503}, {JOBS_E_BATCH, 404}, {JOBS_E_BATCH_ENDED, 409}};
 
 enum weir_error jobs_decode_pushed(uint16_t status, struct weir_slice value, struct weir_answer *answer) {
     struct jobs_pushed pushed;

@@ -73,6 +73,8 @@ static const struct weir_setting settings[] = {
     [JOBS_SET_BREAKER_OPEN] = {"breaker_open", WEIR_SETTING_DURATION, "30s", 1000000, 600000000000,
         "How long it stays open before a probe; twice as long after each probe that fails, 10 minutes at most.", true,
         true},
+    [JOBS_SET_BATCHES_MAX] = {"batches_max", WEIR_SETTING_UINT, "10000", 1, 1000000,
+        "Batches per partition; those that are over are kept until their place is needed.", true},
     {0},
 };
 
@@ -88,6 +90,7 @@ static const struct weir_record_type command_types[] = {
     {JOBS_RECORD_QUEUE, "queue", "what a queue, type or tenant may do", NULL, jobs_print_queue},
     {JOBS_RECORD_DESTINATION, "destination", "where a queue's jobs are sent", NULL, jobs_print_destination},
     {JOBS_RECORD_SCHEDULE, "schedule", "a schedule is set, dropped, paused, resumed or run", NULL, jobs_print_schedule},
+    {JOBS_RECORD_BATCH, "batch", "a batch is made, committed or opened again", NULL, jobs_print_batch},
     {0},
 };
 static const struct weir_record_type event_types[] = {

@@ -20,8 +20,9 @@ extern const struct weir_service weir_service_jobs;
 #define ID_TEXT       (JOBS_ID_SIZE + 1)
 
 enum asked { ASK_PUSH, ASK_FETCH, ASK_REPORT, ASK_CANCEL, ASK_STATS };
-struct pushed {  /* what a producer wants: job n has jid "op-n" */
-    uint64_t id; /* answered; 0: not yet, or refused */
+struct pushed {    /* what a producer wants: job n has jid "op-n" */
+    uint64_t id;   /* answered; 0: not yet, or refused */
+    uint32_t told; /* what workers had been told when it was first asked */
     bool refused, unique;
 };
 struct known { /* a job by the audit */
@@ -135,7 +136,7 @@ static void begin_push(struct hiring *h, struct actor *a) {
     if (h->count >= JOBS_MOST + (h->sim->calm ? CALM_JOBS_MAX : 0)) return;
     a->op = h->count++;
     a->busy = true;
-    h->ops[a->op] = (struct pushed){.unique = sim_percent(h->sim, 10)};
+    h->ops[a->op] = (struct pushed){.unique = sim_percent(h->sim, 10), .told = h->told_count};
     send_push(h, a);
 }
 
@@ -183,6 +184,14 @@ static bool text_after(struct weir_slice body, const char *name, char *ret, size
     return true;
 }
 
+/* A key is free once its holder's ack was answered. */
+static void check_holder(struct hiring *h, const struct pushed *op, uint64_t holder) {
+    for (uint32_t i = 0; i < op->told; i++)
+        if (h->told[i].done && h->told[i].id == holder)
+            sim_fail(h->sim, "jobs: a push is refused for the unique key of job %llu, which was done before",
+                (unsigned long long)holder);
+}
+
 static void heard_push(struct hiring *h, struct actor *a) {
     struct pushed *op = &h->ops[a->op];
     char id[ID_TEXT], reason[32];
@@ -197,6 +206,7 @@ static void heard_push(struct hiring *h, struct actor *a) {
         sim_fail(
             h->sim, "jobs: op %llu was answered with a job and, asked again, otherwise", (unsigned long long)a->op);
     if (!refused && !has_id) sim_fail(h->sim, "jobs: a push is answered without an id");
+    if (refused && has_id) check_holder(h, op, number);
     op->refused = refused;
     h->answered++;
     h->all_ended = false;

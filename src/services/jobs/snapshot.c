@@ -1,13 +1,15 @@
 /* A snapshot: the used part of every table as it lies in memory, behind a head that says how much and of which layout.
  */
+#include "jobs/batch.h"
 #include "jobs/state.h"
 
-#define LAYOUT 2u /* raised when a saved struct changes; older ones are read as long as the fold replays them */
+#define LAYOUT 1u /* raised when a saved struct changes */
 
 struct saved_head {
     uint32_t layout, job_size, jobs_used, flows_used, waiters_used, workers_used, uniques_used;
     uint32_t names_used[JOBS_NAME_KINDS];
     uint32_t blob_pages, schedules_used;
+    uint32_t batches_used;
 };
 
 /* Every table with its used part, in the order in which they are saved. */
@@ -15,7 +17,7 @@ struct table {
     void *rows;
     size_t row_size, used, capacity;
 };
-#define TABLES 17u
+#define TABLES 18u
 static void list_tables(const struct jobs *s, const struct saved_head *saved, struct table tables[TABLES]) {
     const struct jobs_sizes *z = &s->sizes;
     const uint32_t names[JOBS_NAME_KINDS] = {z->queues, z->types, z->tenants, z->destinations};
@@ -38,6 +40,7 @@ static void list_tables(const struct jobs *s, const struct saved_head *saved, st
         {s->gates, sizeof *s->gates, destinations, z->destinations},
         {s->calls, sizeof *s->calls, destinations ? JOBS_CALLS_MAX : 0, JOBS_CALLS_MAX},
         {s->type_gates, weir_gates_bytes(JOBS_TYPE_GATES), destinations > 0, 1},
+        {s->batches, sizeof *s->batches, saved->batches_used, z->batches},
     };
     for (uint32_t k = 0; k < JOBS_NAME_KINDS; k++)
         list[7 + k] = (struct table){s->names[k], sizeof *s->names[k], saved->names_used[k], names[k]};
@@ -55,6 +58,7 @@ enum weir_error jobs_save(const void *state, struct weir_sink *sink) {
         .workers_used = h->workers_used,
         .uniques_used = h->uniques_used,
         .schedules_used = h->schedules_used,
+        .batches_used = h->batches_used,
         .blob_pages = s->blob.head->pages_used};
     memcpy(saved.names_used, h->names_used, sizeof saved.names_used);
     struct table tables[TABLES];
@@ -81,6 +85,7 @@ static bool job_is_whole(const struct jobs *s, const struct job *job) {
     bool blob = names == 0 || blob_is_block(&s->blob, job->bytes, names);
     return blob && in(job->previous, used) && in(job->time.next, used) && in(job->time.previous, used) &&
            in(job->flow, h->flows_used) && in(job->worker, h->workers_used) && in(job->unique, h->uniques_used) &&
+           in(job->batch, h->batches_used) && (job->batch == JOBS_NONE || s->batches[job->batch].is_used) &&
            job->queue < h->names_used[JOBS_NAME_QUEUE] && job->type < h->names_used[JOBS_NAME_TYPE] &&
            job->tenant < h->names_used[JOBS_NAME_TENANT] && job->state >= JOBS_SCHEDULED && job->state <= JOBS_HELD &&
            (job->url_size == 0 || job->destination < h->names_used[JOBS_NAME_DESTINATION]) &&
@@ -92,6 +97,9 @@ static bool head_is_whole(const struct jobs *s, const struct saved_head *saved) 
     return h->jobs_used == saved->jobs_used && h->flows_used == saved->flows_used &&
            h->waiters_used == saved->waiters_used && h->workers_used == saved->workers_used &&
            h->uniques_used == saved->uniques_used && h->schedules_used == saved->schedules_used &&
+           h->batches_used == saved->batches_used && in(h->batches_free, h->batches_used) &&
+           in(h->batches_due, h->batches_used) && in(h->batches_due_last, h->batches_used) &&
+           in(h->batches_over, h->batches_used) && in(h->batches_over_last, h->batches_used) &&
            s->blob.head->pages_used == saved->blob_pages &&
            memcmp(h->names_used, saved->names_used, sizeof saved->names_used) == 0 && in(h->jobs_free, h->jobs_used) &&
            in(h->dead_first, h->jobs_used) && in(h->dead_last, h->jobs_used);
@@ -124,6 +132,8 @@ static bool hooks_are_whole(const struct jobs *s) {
 
 static enum weir_error check(const struct jobs *s, const struct saved_head *saved) {
     bool whole = head_is_whole(s, saved) && names_are_whole(s) && hooks_are_whole(s);
+    for (uint32_t i = 0; whole && i < s->head->batches_used; i++)
+        whole = batch_is_whole(s, &s->batches[i]);
     for (uint32_t i = 0; whole && i < s->head->jobs_used; i++)
         whole = job_is_whole(s, &s->jobs[i]);
     return whole ? WEIR_OK : weir_error_context(WEIR_E_CORRUPT, "jobs: the snapshot's tables do not fit together");
@@ -141,7 +151,7 @@ static enum weir_error check_room(const struct table tables[TABLES]) {
 
 enum weir_error jobs_load(void *state, struct weir_source *source) {
     struct jobs *s = state;
-    struct saved_head saved;
+    struct saved_head saved = {0};
     struct table tables[TABLES];
     enum weir_error e = weir_source_get(source, &saved, sizeof saved);
     if (e) return e;

@@ -2,6 +2,7 @@
 #include "jobs/state.h"
 
 #include "base/hash.h"
+#include "jobs/batch.h"
 #include "jobs/job.h"
 #include "jobs/names.h"
 #include "jobs/ready.h"
@@ -21,6 +22,7 @@ static struct jobs_sizes sizes_of(const struct weir_setting_value *v) {
         .waiters = (uint32_t)v[JOBS_SET_WAITERS_MAX].number,
         .uniques = (uint32_t)v[JOBS_SET_UNIQUES_MAX].number,
         .schedules = (uint32_t)v[JOBS_SET_SCHEDULES_MAX].number,
+        .batches = (uint32_t)v[JOBS_SET_BATCHES_MAX].number,
         .payload_bytes = v[JOBS_SET_PAYLOAD_MEMORY].number,
     };
     sizes.flows = sizes.jobs; /* one that is empty goes, so there are never more than ready jobs */
@@ -54,11 +56,13 @@ static size_t lay_out(struct jobs *s, const struct jobs_sizes *z, uint8_t *memor
     s->gates = place(memory, &at, z->destinations * sizeof *s->gates);
     s->calls = place(memory, &at, JOBS_CALLS_MAX * sizeof *s->calls);
     void *type_gates = place(memory, &at, weir_gates_bytes(JOBS_TYPE_GATES));
+    s->batches = place(memory, &at, z->batches * sizeof *s->batches);
     uint32_t *by_id = place(memory, &at, index_slots(z->jobs) * sizeof(uint32_t));
     uint32_t *by_jid = place(memory, &at, index_slots(z->jobs) * sizeof(uint32_t));
     uint32_t *by_flow = place(memory, &at, index_slots(z->flows) * sizeof(uint32_t));
     uint32_t *by_unique = place(memory, &at, index_slots(z->uniques) * sizeof(uint32_t));
     uint32_t *by_worker = place(memory, &at, index_slots(z->workers) * sizeof(uint32_t));
+    uint32_t *by_batch = place(memory, &at, index_slots(z->batches) * sizeof(uint32_t));
     s->then = place(memory, &at, JOBS_PAYLOAD_MAX);
     void *blobs = place(memory, &at, blob_memory_size(z->payload_bytes));
     if (!memory) return at;
@@ -70,6 +74,7 @@ static size_t lay_out(struct jobs *s, const struct jobs_sizes *z, uint8_t *memor
     index_init(&s->by_flow, by_flow, z->flows, ready_hash_flow, s);
     index_init(&s->by_unique, by_unique, z->uniques, unique_hash, s);
     index_init(&s->by_worker, by_worker, z->workers, worker_hash, s);
+    index_init(&s->by_batch, by_batch, z->batches, batch_hash, s);
     for (uint32_t k = 0; k < JOBS_NAME_KINDS; k++)
         index_init(&s->by_name[k], tables[k], names[k],
             k == JOBS_NAME_QUEUE    ? names_hash_queue
@@ -95,6 +100,7 @@ enum weir_error jobs_open(const struct weir_open *open, void **ret_state) {
     struct jobs_head *h = s->head;
     h->jobs_free = h->flows_free = h->waiters_free = h->workers_free = h->uniques_free = h->schedules_free = JOBS_NONE;
     h->dead_first = h->dead_last = h->dirty_first = h->hooks_first = h->hooks_last = JOBS_NONE;
+    batches_init(h);
     h->timer_ns = h->rate_ns = UINT64_MAX;
     wheel_init(&h->job_times, 0);
     wheel_init(&h->waiter_times, 0);
@@ -137,6 +143,7 @@ uint64_t jobs_digest(const void *state) {
     uint64_t sum = hash_u64(h->digest, h->sequence);
     sum = hash_u64(sum ^ h->schedule_count, h->schedule_times.tick);
     sum = hash_u64(sum ^ h->calls, h->call_serial);
+    sum = hash_u64(sum ^ h->batch_count, h->batch_sequence);
     return hash_u64(sum ^ h->job_count, hash_u64(h->timer_ns, h->waiter_count) ^ h->worker_count);
 }
 
@@ -156,4 +163,6 @@ void jobs_index_all(struct jobs *s) {
         if (s->uniques[i].is_used) index_put(&s->by_unique, unique_hash(s, i), i);
     for (uint32_t i = 0; i < h->workers_used; i++)
         if (s->workers[i].is_used) index_put(&s->by_worker, worker_hash(s, i), i);
+    for (uint32_t i = 0; i < h->batches_used; i++)
+        if (s->batches[i].is_used) index_put(&s->by_batch, batch_hash(s, i), i);
 }

@@ -51,6 +51,7 @@ enum jobs_setting {
     JOBS_SET_WEBHOOK_SECRET,
     JOBS_SET_BREAKER_CALLS,
     JOBS_SET_BREAKER_OPEN,
+    JOBS_SET_BATCHES_MAX,
     JOBS_SET_COUNT
 };
 
@@ -72,7 +73,7 @@ struct job {
     uint32_t epoch;
     uint32_t lease_ms, backoff_ms, backoff_max_ms;
     uint32_t payload_size, then_size;
-    uint32_t batch; /* reserved */
+    uint32_t batch; /* JOBS_NONE: none */
     uint16_t queue, type, tenant, tags_size;
     uint8_t jid_size, unique_size, state, attempt;
     uint8_t attempts_max, priority, backoff, flags;
@@ -192,6 +193,20 @@ struct jobs_schedule {
     uint8_t unused[4];
 };
 
+/* ---- batches ---- */
+struct jobs_batch {
+    uint64_t id, created_ns;
+    uint64_t ended_ns;               /* 0: not complete yet */
+    uint32_t total, pending, failed; /* jobs, and batches in it */
+    uint32_t members;                /* jobs that are still here, and batches in it that are not over */
+    uint32_t parent;                 /* JOBS_NONE: none */
+    uint32_t next;                   /* of those to be settled, of those that are over, or of the free ones */
+    uint32_t bytes;                  /* blob: description, success, complete */
+    uint32_t success_size, complete_size;
+    uint8_t is_used, is_open, is_due, is_complete, is_success, is_over, is_counted /* as failed in its parent */;
+    uint8_t description_size;
+};
+
 /* ---- all of it ---- */
 struct jobs_head { /* the part of the state that is not a table */
     uint64_t sequence, digest, timer_ns;
@@ -214,9 +229,14 @@ struct jobs_head { /* the part of the state that is not a table */
     uint32_t started_s; /* Unix time of the newest SETTINGS record */
     uint64_t call_serial;
     struct wheel job_times, waiter_times, worker_times, unique_times, schedule_times;
+    uint64_t batch_sequence;
+    uint32_t batches_used, batches_free, batch_count;
+    uint32_t batches_due, batches_due_last;   /* to be settled */
+    uint32_t batches_over, batches_over_last; /* oldest first: they go when their place is needed */
+    uint32_t batch_unused;
 };
 struct jobs_sizes { /* what the tables are laid out for */
-    uint32_t jobs, queues, types, tenants, destinations, workers, waiters, uniques, flows, schedules;
+    uint32_t jobs, queues, types, tenants, destinations, workers, waiters, uniques, flows, schedules, batches;
     uint64_t payload_bytes;
 };
 struct jobs {
@@ -232,8 +252,9 @@ struct jobs {
     struct weir_gate *gates; /* of destinations, at their index */
     struct weir_gates *type_gates;
     struct jobs_call *calls;
+    struct jobs_batch *batches;
     struct blob blob;
-    struct index by_id, by_jid, by_flow, by_unique, by_worker, by_name[JOBS_NAME_KINDS];
+    struct index by_id, by_jid, by_flow, by_unique, by_worker, by_batch, by_name[JOBS_NAME_KINDS];
     struct jobs_sizes sizes;
     uint32_t partition, partition_count;
     struct jobs_defaults {

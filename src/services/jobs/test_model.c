@@ -1,17 +1,28 @@
 /* Random operations against a slow, obvious model: a row per job, which follows the audit alone. Each event must be one
  * that the row's state allows, each answer what the rows say; nothing is overdue; a copy made from a snapshot on the
  * way does the same, byte for byte. */
+#include "jobs/batch.h"
 #include "jobs/test_out.h"
 
-#define ROWS   20000u
-#define QUEUES 3u
-#define KEYS   6u
-#define MS     1000000ull
+#define ROWS    20000u
+#define QUEUES  3u
+#define KEYS    6u
+#define MS      1000000ull
+#define BATCHES 3000u
 
 struct row {
     uint64_t id, due_ns, expires_ns, place; /* place: order among the ready */
     uint32_t epoch;
+    uint32_t batch; /* 1 + which */
     uint8_t state, attempt, attempts_max, priority, queue, key /* unique: 1 + which */, until;
+};
+struct bunch { /* a batch: what it counts is worked out from the rows each time */
+    uint64_t id;
+    uint32_t parent; /* 1 + which */
+    bool open, complete, success;
+};
+struct sums {
+    uint32_t total, pending, failed;
 };
 struct model {
     struct row rows[ROWS];
@@ -20,6 +31,8 @@ struct model {
     struct jobs_world w;
     struct prng prng;
     uint64_t ended[JOBS_EXPIRED + 1];
+    struct bunch bunches[BATCHES];
+    uint32_t bunch_count, successes, with_failures;
 };
 
 static struct row *row_of(struct model *m, uint64_t id) {
@@ -63,11 +76,74 @@ static bool allowed(const struct row *r, uint32_t transition, uint32_t to) {
     }
 }
 
+/* ---- batches ---- */
+static struct sums sums_of(const struct model *m, uint32_t bunch) {
+    struct sums sums = {0};
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct row *r = &m->rows[i];
+        if (r->batch != bunch + 1) continue;
+        bool failed =
+            r->state == JOBS_DEAD || r->state == JOBS_FREE || r->state == JOBS_CANCELLED || r->state == JOBS_EXPIRED;
+        sums.total++;
+        sums.failed += failed;
+        sums.pending += !failed && r->state != JOBS_DONE;
+    }
+    for (uint32_t i = 0; i < m->bunch_count; i++) {
+        const struct bunch *b = &m->bunches[i];
+        if (b->parent != bunch + 1) continue;
+        sums.total++;
+        sums.pending += !b->complete;
+        sums.failed += b->complete && !b->success;
+    }
+    return sums;
+}
+
+/* A callback's jid is "c12" or "s12". A batch's success comes in the record that completes it, or later. */
+static void follow_callback(struct model *m, struct weir_slice jid) {
+    char text[16] = "";
+    memcpy(text, jid.data, jid.size);
+    uint32_t which = (uint32_t)strtoul(text + 1, NULL, 10);
+    struct bunch *b = &m->bunches[which];
+    struct sums sums = sums_of(m, which);
+    assert_true(which < m->bunch_count && !b->open && sums.pending == 0);
+    assert_true(text[0] == 'c' ? !b->complete : b->complete && !b->success && sums.failed == 0);
+    if (text[0] == 's') {
+        b->success = true;
+        m->successes++;
+    } else {
+        b->complete = true;
+        m->with_failures += sums.failed > 0;
+    }
+}
+
+/* Nothing is left to be pushed, and the fold counts what the rows say. */
+static void check_bunches(const struct model *m) {
+    const struct jobs *s = m->w.s;
+    assert_int_equal(s->head->followers_refused, 0);
+    for (uint32_t i = 0; i < m->bunch_count; i++) {
+        const struct bunch *b = &m->bunches[i];
+        uint32_t at = batch_find(s, b->id);
+        if (at == JOBS_NONE) {
+            assert_true(b->complete); /* only one that is over is forgotten */
+            continue;
+        }
+        struct sums sums = sums_of(m, i);
+        struct jobs_batched counts = batch_counts(&s->batches[at]);
+        assert_int_equal(counts.total, sums.total);
+        assert_int_equal(counts.pending, sums.pending);
+        assert_int_equal(counts.failed, sums.failed);
+        bool ended = !b->open && sums.pending == 0;
+        if (ended) assert_true(b->complete && b->success == (sums.failed == 0 || b->success));
+        if (ended && sums.failed == 0) assert_true(b->success);
+    }
+}
+
 static void follow(struct model *m, const struct jobs_event_view *v) {
     const struct jobs_event *e = &v->head;
     if (e->transition == JOBS_PUSHED) {
         assert_int_equal(e->job, m->count + 1);
         assert_true(m->count < ROWS);
+        if (v->jid.size) follow_callback(m, v->jid);
         m->rows[m->count++] = (struct row){.id = e->job, .queue = (uint8_t)number(v->queue), .priority = e->priority};
     }
     struct row *r = row_of(m, e->job);
@@ -153,15 +229,23 @@ static void do_push(struct model *m) {
         snprintf(key, sizeof key, "key %u", which);
         p.unique = key;
     }
+    uint32_t bunch = m->bunch_count && below(m, 2)
+                         ? m->bunch_count - (uint32_t)below(m, m->bunch_count < 6 ? m->bunch_count : 6)
+                         : 0;
+    if (bunch) p.head.batch = m->bunches[bunch - 1].id;
+    bool closed = bunch && m->bunches[bunch - 1].complete;
     uint64_t held = holder(m, which);
     struct jobs_pushed pushed = world_push(&m->w, &p);
     follow_all(m);
     if (held) {
         assert_int_equal(pushed.reason, JOBS_E_NOT_UNIQUE);
         assert_int_equal(pushed.id, held);
+    } else if (closed) {
+        assert_true(pushed.reason == JOBS_E_BATCH_ENDED || pushed.reason == JOBS_E_BATCH);
     } else if (pushed.reason == JOBS_OK) {
         struct row *r = row_of(m, pushed.id);
         r->key = (uint8_t)which;
+        r->batch = bunch;
         r->until = p.head.unique_until;
         r->expires_ns = p.head.expires_in_ns;
     } else {
@@ -263,9 +347,51 @@ static void do_queue(struct model *m) {
     follow_all(m);
 }
 
+static size_t put_callback(const struct model *m, char kind, uint8_t *at) {
+    char jid[16];
+    snprintf(jid, sizeof jid, "%c%u", kind, m->bunch_count);
+    struct world_push p = {.queue = queues[m->bunch_count % QUEUES], .jid = jid, .payload = weir_slice("", 0)};
+    return world_new(&p, at);
+}
+
+static void do_bunch(struct model *m) {
+    uint8_t bytes[1024];
+    uint32_t which =
+        m->bunch_count ? m->bunch_count - 1 - (uint32_t)below(m, m->bunch_count < 6 ? m->bunch_count : 6) : 0;
+    struct bunch *b = &m->bunches[which];
+    struct jobs_batch_order o = {.id = b->id, .action = (uint8_t)(1 + below(m, 3))};
+    if (below(m, 2)) o.action = JOBS_BATCH_COMMIT;
+    if (m->bunch_count == 0 || below(m, 3) == 0) o.action = JOBS_BATCH_NEW;
+    size_t size = sizeof o;
+    if (o.action == JOBS_BATCH_NEW) {
+        if (below(m, 2)) o.id = 0;
+        o.success_size = (uint32_t)put_callback(m, 's', bytes + size);
+        size += o.success_size;
+        o.complete_size = (uint32_t)put_callback(m, 'c', bytes + size);
+        size += o.complete_size;
+    }
+    if (o.action == JOBS_BATCH_COMMIT) b->open = false;
+    bool complete = o.id && b->complete;
+    memcpy(bytes, &o, sizeof o);
+    world_command(&m->w, JOBS_RECORD_BATCH, weir_slice(bytes, size));
+    uint32_t refused = m->w.out.refused;
+    if (complete && o.action != JOBS_BATCH_COMMIT)
+        assert_true(refused == JOBS_E_BATCH_ENDED || refused == JOBS_E_BATCH);
+    if (o.action == JOBS_BATCH_OPEN && !refused) b->open = true;
+    if (o.action == JOBS_BATCH_NEW && !refused) {
+        struct jobs_batched reply;
+        memcpy(&reply, m->w.out.reply.data, sizeof reply);
+        assert_true(m->bunch_count < BATCHES);
+        m->bunches[m->bunch_count++] = (struct bunch){.id = reply.id, .parent = o.id ? which + 1 : 0, .open = true};
+    }
+    follow_all(m);
+}
+
 static void step(struct model *m) {
     uint64_t dice = below(m, 100);
-    if (dice < 35)
+    if (dice < 4)
+        do_bunch(m);
+    else if (dice < 37)
         do_push(m);
     else if (dice < 60)
         do_fetch(m);
@@ -291,6 +417,7 @@ static void twin_begin(struct model *m) {
     world_copy(&m->w, m->w.twin);
 }
 
+static uint32_t batches_succeeded, batches_with_failures;
 static void run(uint64_t seed) {
     struct model *m = calloc(1, sizeof *m);
     m->prng = prng_seed(seed);
@@ -299,6 +426,7 @@ static void run(uint64_t seed) {
     for (uint32_t i = 0; i < 6000; i++) {
         step(m);
         if (i % 100 == 0) world_check(&m->w);
+        if (i % 100 == 0) check_bunches(m);
         if (i % 900 == 450) twin_begin(m);
         if (i % 2500 == 2499) { /* a new life: those who waited are gone */
             world_apply(&m->w, WEIR_RECORD_SETTINGS, 0, weir_slice("", 0));
@@ -306,6 +434,9 @@ static void run(uint64_t seed) {
             assert_int_equal(m->w.s->head->waiter_count, 0);
         }
     }
+    check_bunches(m);
+    batches_succeeded += m->successes;
+    batches_with_failures += m->with_failures;
     uint64_t sum = 0, by_state[JOBS_EXPIRED + 1] = {0};
     for (uint32_t i = 0; i < m->count; i++) {
         by_state[m->rows[i].state]++;
@@ -331,6 +462,7 @@ static void the_fold_does_what_the_model_does_and_so_does_a_copy_of_it(void **st
     }
     for (uint64_t seed = 1; seed <= 8; seed++)
         run(seed);
+    assert_true(batches_succeeded > 50 && batches_with_failures > 20);
 }
 
 int main(void) {

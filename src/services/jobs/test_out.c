@@ -2,6 +2,7 @@
 
 #include <weir/effect.h>
 
+#include "jobs/batch.h"
 #include "jobs/job.h"
 
 /* ---- the host's side ---- */
@@ -135,6 +136,7 @@ void world_open(struct jobs_world *w, uint32_t jobs_max) {
         [JOBS_SET_WEBHOOK_TIMEOUT] = 10000000000,
         [JOBS_SET_BREAKER_CALLS] = 4,
         [JOBS_SET_BREAKER_OPEN] = 1000000000,
+        [JOBS_SET_BATCHES_MAX] = 40,
         [JOBS_SET_UNIQUES_MAX] = 256,
         [JOBS_SET_DEAD_MAX] = 50,
         [JOBS_SET_DEAD_AGE] = 3600000000000,
@@ -266,6 +268,28 @@ static void check_calls(const struct jobs *s) {
     assert_int_equal(h->destinations_open, open);
 }
 
+static void check_batches(const struct jobs *s) {
+    const struct jobs_head *h = s->head;
+    uint32_t *members = calloc(h->batches_used + 1, sizeof *members), count = 0;
+    for (uint32_t i = 0; i < h->jobs_used; i++)
+        if (s->jobs[i].id && s->jobs[i].batch != JOBS_NONE) members[s->jobs[i].batch]++;
+    for (uint32_t i = 0; i < h->batches_used; i++)
+        if (s->batches[i].is_used && s->batches[i].parent != JOBS_NONE) members[s->batches[i].parent]++;
+    for (uint32_t i = 0; i < h->batches_used; i++) {
+        const struct jobs_batch *b = &s->batches[i];
+        if (!b->is_used) continue;
+        count++;
+        assert_int_equal(batch_find(s, b->id), i);
+        assert_int_equal(b->members, members[i]);
+        assert_true(b->pending + b->failed <= b->total && b->pending <= b->members);
+        assert_true(b->is_open || b->pending || b->is_complete || b->is_due);
+        if (b->is_over) assert_true(b->is_complete && b->members == 0);
+    }
+    assert_int_equal(count, h->batch_count);
+    assert_int_equal(s->by_batch.count, count);
+    free(members);
+}
+
 void world_check(const struct jobs_world *w) {
     const struct jobs *s = w->s;
     const struct jobs_head *h = s->head;
@@ -293,6 +317,7 @@ void world_check(const struct jobs_world *w) {
     assert_int_equal(running, h->states[JOBS_RUNNING]);
     assert_memory_equal(states, h->states, sizeof states);
     assert_int_equal(s->by_id.count, count);
+    check_batches(s);
     free(seen);
 }
 
