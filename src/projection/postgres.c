@@ -23,9 +23,10 @@
     X(sendPrepare)                                                                                                     \
     X(sendQueryPrepared)                                                                                               \
     X(flush)                                                                                                           \
-    X(consumeInput) X(isBusy) X(getResult) X(resultStatus) X(resultErrorField) X(resultErrorMessage) X(clear)          \
-        X(enterPipelineMode) X(exitPipelineMode) X(pipelineSync) X(sendFlushRequest) X(ntuples) X(nfields) X(getvalue) \
-            X(getlength) X(getisnull) X(ftype) X(cmdStatus) X(setNoticeProcessor) X(serverVersion)
+    X(consumeInput)                                                                                                    \
+    X(isBusy) X(getResult) X(resultStatus) X(resultErrorField) X(resultErrorMessage) X(clear) X(enterPipelineMode)     \
+        X(exitPipelineMode) X(pipelineSync) X(sendFlushRequest) X(ntuples) X(nfields) X(getvalue) X(getlength)         \
+            X(getisnull) X(ftype) X(cmdStatus) X(setNoticeProcessor) X(serverVersion)
 #define LIBRARY "libpq.so.5"
 
 struct postgres_library {

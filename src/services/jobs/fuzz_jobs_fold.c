@@ -1,7 +1,7 @@
 /* Any commands in any order, well-formed and not, with time between them: the fold answers each at most once, keeps its
  * counts, and goes on from its own snapshot as if nothing had been. Snapshots with a byte changed are refused, or
- * loaded and let go. Covers: batch.c blob.c command.c dead.c event.c fold.c hook.c job.c lease.c names.c operate.c push.c
- * ready.c retry.c schedule.c snapshot.c state.c unique.c waiter.c wheel.c worker.c. */
+ * loaded and let go. Covers: batch.c blob.c command.c dead.c event.c fold.c hook.c job.c lease.c names.c operate.c
+ * push.c ready.c retry.c schedule.c snapshot.c state.c unique.c waiter.c wheel.c worker.c. */
 #include "jobs/event.h"
 #include "jobs/fold.h"
 #include "jobs/state.h"
