@@ -21,6 +21,7 @@ const until = async (check) => { while (!(await check())) await new Promise((r) 
   const failing = Object.assign(client.job('Fail'), { queue: 'node', retry: 25 });
   await failing.push();
   await until(async () => (await client.info()).tasks?.Retries?.size === 1 || (await client.info()).faktory.tasks.Retries.size === 1);
+  await until(() => sum.failed.length > 0); // the node has it before the client says so
   say('failed', sum.failed);
   await client.retries.withJids(failing.jid).discard();
   say('retries', (await client.info()).faktory.tasks.Retries.size);
