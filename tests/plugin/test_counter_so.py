@@ -36,7 +36,7 @@ with Installed() as weir:
         with open(info) as file:
             declared = {re.search(r"(weir_\w+) \(", line).group(1) for line in file
                         if "/weir/" in line and " static " not in line and re.search(r"weir_\w+ \(", line)}
-        declared.add("weir_allocator_system")  # the one object
+        declared |= {"weir_allocator_system", "weir_dead_types"}  # the objects
         listed = subprocess.run(["nm", "-D", "--defined-only", "-P", weir.binary], stdout=subprocess.PIPE, check=True).stdout.decode()
         exported = {line.split()[0] for line in listed.splitlines()}
         tap.ok(len(declared) > 50, "the compiler lists the functions of the headers", len(declared))
@@ -62,7 +62,7 @@ with Installed() as weir:
     tap.ok("/v1/counter/{name}/add" in node.get("/openapi.json").json()["paths"], "its routes are in the OpenAPI text")
     tap.equal(node.metric("weir_counter_changes_total"), 41.0, "its metrics are on the page")
     listed = {s["name"] for s in node.get("/v1/node").json()["services"]}
-    tap.equal(listed, {"counter", "exchange"}, "it runs beside the services of the binary")
+    tap.ok({"counter", "exchange"} <= listed, "it runs beside the services of the binary", listed)
     node.kill()
     node.start()
     tap.equal({name: value(node, name) for name in before}, before, "after SIGKILL the state is what it was")
