@@ -92,6 +92,14 @@ void weir_session_resume(struct weir_session *s) {
     s->paused = false;
     s->resumed = true;
 }
+/* Of the live view, which no Faktory session has. */
+enum weir_error weir_session_subscribe(struct weir_session *s, const struct weir_subscribe *subscribe) {
+    (void)s, (void)subscribe;
+    return WEIR_E_UNSUPPORTED;
+}
+void weir_session_unsubscribe(struct weir_session *s, uint32_t id) {
+    (void)s, (void)id;
+}
 enum weir_error weir_session_send(struct weir_session *s, struct weir_slice bytes, bool text) {
     struct weir_faktory_reply reply;
     enum weir_error e = weir_faktory_reply_parse(bytes, SIZE_MAX, &reply);
