@@ -67,7 +67,7 @@ static bool is_in_civil_range(int64_t at) {
 
 /* A stretch is cut where the years that were looked at end; a change by nothing is none. */
 static struct zone_span rule_span(const struct zone *z, int64_t at) {
-    struct zone_change c[RULE_CHANGES];
+    struct zone_change c[RULE_CHANGES] = {0};
     int year = year_of(at);
     unsigned count = rule_changes(z, year, c), i = 0;
     while (i < count && c[i].at <= at)

@@ -41,7 +41,7 @@ void service_print_list(const struct cli_services *services, bool json) {
 static void print_projections_of(const struct weir_service *s) {
     if (s->projections && s->projections->name) printf("\nprojections\n");
     for (const struct weir_projection *p = s->projections; p && p->name; p++) {
-        printf("  %s.%s of %s: %s\n", s->name, p->name, s->topics[p->topic].name, p->summary);
+        printf("  %s.%s of %s: %s\n", s->name, p->name, s->topics ? s->topics[p->topic].name : "", p->summary);
         for (const struct weir_table *t = p->tables; t && t->name; t++)
             printf("    table %-26s %s\n", t->name, t->summary);
     }

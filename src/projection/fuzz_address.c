@@ -19,7 +19,8 @@ static void check_secret(const char *text, size_t size, const struct address *a)
     const char *at = memchr(begin, '@', (size_t)((slash ? slash : end) - begin));
     const char *colon = at ? memchr(begin, ':', (size_t)(at - begin)) : NULL;
     WEIR_ASSERT(!strchr(a->shown, '?'));
-    if (!colon || at - colon < 8) return; /* a short one may stand elsewhere, too */
+    if (!colon || at - colon < 8) return;                                    /* a short one may stand elsewhere, too */
+    if (memmem(at, (size_t)(end - at), colon, (size_t)(at - colon))) return; /* and this one does */
     WEIR_ASSERT(!memmem(a->shown, strlen(a->shown), colon, (size_t)(at - colon)));
 }
 

@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 extern const struct weir_service weir_service_exchange;
 static const struct weir_service *const service = &weir_service_exchange;
 
-static struct weir_setting_value values[] = {
-    {.number = 1}, {.number = 1024}, {.number = 4}, {.number = 8}, {.number = 64}, {.text = "off"}, {.number = 0}};
+static struct weir_setting_value values[] = {{.number = 1}, {.number = 1024}, {.number = 4}, {.number = 8},
+    {.number = 64}, {.text = "off"}, {.number = 0}, {.number = 0}};
 static const struct fold_options options = {.service = &weir_service_exchange,
     .values = values,
     .initial = values,
@@ -104,6 +104,7 @@ static void call(const struct weir_route *route, struct weir_slice json) {
         if (e == WEIR_OK && command.partition == 0) apply(route, &command);
         return;
     }
+    if (!route->query) return; /* rows of a projection are the database's */
     weir_answer_init(&answer, &arena, WEIR_ANSWER_BYTES_MAX);
     enum weir_error e = route->partition ? route->partition(&request, &partition) : WEIR_OK;
     if (e || partition >= request.partition_count) return; /* the edge refuses it */

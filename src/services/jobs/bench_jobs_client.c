@@ -203,7 +203,8 @@ static size_t answer_beanstalkd(struct conn *c, const uint8_t *at, size_t size) 
     size_t line = line_size(at, size);
     if (line == 0) return 0;
     if (memcmp(at, "RESERVED ", 9) != 0) {
-        if (memcmp(at, "INSERTED", 8) && memcmp(at, "DELETED", 7) && memcmp(at, "TIMED_OUT", 9)) fail((const char *)at);
+        if (memcmp(at, "INSERTED", 8) != 0 && memcmp(at, "DELETED", 7) != 0 && memcmp(at, "TIMED_OUT", 9) != 0)
+            fail((const char *)at);
         return line;
     }
     if (size < line + BODY + 2) return 0;

@@ -336,10 +336,9 @@ static bool is_allowed(uint8_t from, const struct jobs_event *e) {
 }
 
 static void take_pushed(struct hiring *h, const struct jobs_event_view *v, struct known *k) {
-    unsigned long op = v->jid.size > 3 ? strtoul((const char *)v->jid.data + 3, NULL, 10) : JOBS_MOST * 2;
     char text[16] = "";
     if (v->jid.size < sizeof text) memcpy(text, v->jid.data, v->jid.size);
-    op = strncmp(text, "op-", 3) == 0 ? strtoul(text + 3, NULL, 10) : JOBS_MOST * 2;
+    unsigned long op = strncmp(text, "op-", 3) == 0 ? strtoul(text + 3, NULL, 10) : JOBS_MOST * 2;
     if (op >= h->count) {
         sim_fail(h->sim, "jobs: the audit has a job that nobody pushed");
         return;
