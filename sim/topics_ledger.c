@@ -100,8 +100,8 @@ static bool blameless(const struct topics *t) {
     return faults == 0;
 }
 
-/* A stop's patience may end while the work agent is held up in the middle of an operator's order: what was done is told,
- * and the record of its outcome finds the lanes closed. */
+/* A stop's patience may end while the work agent is held up in the middle of an operator's order: what was done is
+ * told, and the record of its outcome finds the lanes closed. */
 static bool was_overtaken_by_a_stop(const struct client *client) {
     static const char says[] = "it was done, and could not be recorded: the node is stopping";
     return memmem(client->body.data, client->body.size, says, sizeof says - 1) != NULL;

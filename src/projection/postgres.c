@@ -24,9 +24,18 @@
     X(sendQueryPrepared)                                                                                               \
     X(flush)                                                                                                           \
     X(consumeInput)                                                                                                    \
-    X(isBusy) X(getResult) X(resultStatus) X(resultErrorField) X(resultErrorMessage) X(clear) X(enterPipelineMode)     \
-        X(exitPipelineMode) X(pipelineSync) X(sendFlushRequest) X(ntuples) X(nfields) X(getvalue) X(getlength)         \
-            X(getisnull) X(ftype) X(cmdStatus) X(setNoticeProcessor) X(serverVersion)
+    X(isBusy)                                                                                                          \
+    X(getResult)                                                                                                       \
+    X(resultStatus)                                                                                                    \
+    X(resultErrorField)                                                                                                \
+    X(resultErrorMessage)                                                                                              \
+    X(clear)                                                                                                           \
+    X(enterPipelineMode)                                                                                               \
+    X(exitPipelineMode)                                                                                                \
+    X(pipelineSync)                                                                                                    \
+    X(sendFlushRequest)                                                                                                \
+    X(ntuples)                                                                                                         \
+    X(nfields) X(getvalue) X(getlength) X(getisnull) X(ftype) X(cmdStatus) X(setNoticeProcessor) X(serverVersion)
 #define LIBRARY "libpq.so.5"
 
 struct postgres_library {

@@ -20,9 +20,15 @@
     X(bind_null)                                                                                                       \
     X(step)                                                                                                            \
     X(reset)                                                                                                           \
-    X(clear_bindings) X(finalize) X(column_count) X(column_type) X(column_int64) X(column_double) X(column_text)       \
-        X(column_blob) X(column_bytes) X(errmsg) X(extended_errcode) X(get_autocommit) X(progress_handler)             \
-            X(wal_checkpoint_v2)
+    X(clear_bindings)                                                                                                  \
+    X(finalize)                                                                                                        \
+    X(column_count)                                                                                                    \
+    X(column_type)                                                                                                     \
+    X(column_int64)                                                                                                    \
+    X(column_double)                                                                                                   \
+    X(column_text)                                                                                                     \
+    X(column_blob)                                                                                                     \
+    X(column_bytes) X(errmsg) X(extended_errcode) X(get_autocommit) X(progress_handler) X(wal_checkpoint_v2)
 #define LIBRARY "libsqlite3.so.0"
 
 struct sqlite_library {
