@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "base/rate.h"
+#include "base/wide.h"
 
 static uint64_t first_of(const struct weir_backoff_policy *p) {
     return p->first_ns ? p->first_ns : RATE_NANOS_PER_S;
@@ -18,7 +19,7 @@ uint64_t weir_backoff(const struct weir_backoff_policy *policy, uint32_t attempt
         ceiling *= 2;
     if (ceiling > most) ceiling = most;
     /* The high half of draw times count: no modulo, no bias worth naming. */
-    return (uint64_t)(((unsigned __int128)hash_u64(seed, attempt) * (ceiling + 1)) >> 64);
+    return wide_product(hash_u64(seed, attempt), ceiling + 1).high;
 }
 
 uint64_t weir_backoff_after(

@@ -44,7 +44,7 @@ WRITTEN = {
 }
 NO_LIBRARY = """Name: %s
 Description: its headers alone
-Version: 3
+Version: 99
 Cflags: -idirafter /usr/include -idirafter /usr/include/%s
 """
 
@@ -160,7 +160,8 @@ def library_build(work, folder, name, prefix, cache):
 
 
 def from_sources(folder, machine, prefix, cache, host):
-    """host: this machine's name in paths. libcrypto has headers alone, so what calls it compiles and does not link."""
+    """host: this machine's name in paths. libcrypto has headers alone, so what calls it compiles and does not link; libcurl too,
+    which is loaded at run time."""
     recipe = open(__file__).read()
     if made(folder, recipe):
         return
@@ -175,7 +176,8 @@ def from_sources(folder, machine, prefix, cache, host):
     os.makedirs(os.path.join(folder, "include"))
     for name in LIBRARIES:
         library_build(work, folder, name, prefix, cache)
-    with open(os.path.join(folder, "lib", "pkgconfig", "libcrypto.pc"), "w") as file:
-        file.write(NO_LIBRARY % ("libcrypto", host))
+    for name in ("libcrypto", "libcurl"):
+        with open(os.path.join(folder, "lib", "pkgconfig", name + ".pc"), "w") as file:
+            file.write(NO_LIBRARY % (name, host))
     shutil.rmtree(work)
     finish(folder, recipe)
