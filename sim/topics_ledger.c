@@ -102,16 +102,16 @@ static bool blameless(const struct topics *t) {
 
 /* A stop's patience may end while the work agent is held up in the middle of an operator's order: what was done is
  * told, and the record of its outcome finds the lanes closed. */
-static bool was_overtaken_by_a_stop(const struct client *client) {
+static bool was_overtaken_by_a_stop(const struct topics *t, const struct client *client) {
     static const char says[] = "it was done, and could not be recorded: the node is stopping";
-    return memmem(client->body.data, client->body.size, says, sizeof says - 1) != NULL;
+    return t->sim->node.stop_wanted && memmem(client->body.data, client->body.size, says, sizeof says - 1) != NULL;
 }
 
 void topics_judge(struct topics *t, const struct client *client, const struct sim_topic *topic, uint32_t changes) {
     int size = (int)client->body.size;
     if (client->status == 404 && topic && topic_stands(topic, changes))
         sim_fail(t->sim, "the topic %s was made and is gone: %.*s", topic->name, size, client->body.data);
-    if (client->status == 500 && blameless(t) && !was_overtaken_by_a_stop(client))
+    if (client->status == 500 && blameless(t) && !was_overtaken_by_a_stop(t, client))
         sim_fail(t->sim, "an answer 500 with no fault to blame: %.*s", size, client->body.data);
 }
 

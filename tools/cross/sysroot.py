@@ -42,6 +42,9 @@ WRITTEN = {
     "liburing/src/include/liburing/compat.h": "#ifndef LIBURING_COMPAT_H\n#define LIBURING_COMPAT_H\n#include <linux/time_types.h>\n"
                                               "#include <linux/openat2.h>\n#include <stdint.h>\n#endif\n",
 }
+# libcrypto is not made: what calls it links against functions that trap, so that a test which really calls one ends there.
+TRAPS = ("CRYPTO_memcmp EVP_Digest EVP_DigestSignFinal EVP_DigestSignInit EVP_DigestSignUpdate EVP_MD_CTX_free EVP_MD_CTX_new EVP_PKEY_free "
+         "EVP_PKEY_new_raw_private_key EVP_sha1 EVP_sha256 OPENSSL_cleanse").split()
 NO_LIBRARY = """Name: %s
 Description: its headers alone
 Version: 99
@@ -160,8 +163,8 @@ def library_build(work, folder, name, prefix, cache):
 
 
 def from_sources(folder, machine, prefix, cache, host):
-    """host: this machine's name in paths. libcrypto has headers alone, so what calls it compiles and does not link; libcurl too,
-    which is loaded at run time."""
+    """host: this machine's name in paths. libcrypto and libcurl have headers alone: the one is TRAPS, the other is loaded at
+    run time."""
     recipe = open(__file__).read()
     if made(folder, recipe):
         return
@@ -176,8 +179,12 @@ def from_sources(folder, machine, prefix, cache, host):
     os.makedirs(os.path.join(folder, "include"))
     for name in LIBRARIES:
         library_build(work, folder, name, prefix, cache)
-    for name in ("libcrypto", "libcurl"):
+    traps = os.path.join(work, "traps.c")
+    with open(traps, "w") as file:
+        file.write("".join("void %s(void);\nvoid %s(void) { __builtin_trap(); }\n" % (name, name) for name in TRAPS))
+    run([prefix + "gcc", "-shared", "-fPIC", "-w", "-o", os.path.join(folder, "lib", "libcrypto.so"), traps])
+    for name, libs in (("libcrypto", "Libs: -L%s/lib -lcrypto\n" % folder), ("libcurl", "")):
         with open(os.path.join(folder, "lib", "pkgconfig", name + ".pc"), "w") as file:
-            file.write(NO_LIBRARY % (name, host))
+            file.write(NO_LIBRARY % (name, host) + libs)
     shutil.rmtree(work)
     finish(folder, recipe)
