@@ -261,6 +261,8 @@ static void hear(struct hiring *h, struct actor *a) {
 static void work_on(struct hiring *h, struct actor *a, bool calm) {
     if (a->busy && (calm || sim_percent(h->sim, 95))) {
         send_report(h, a, calm);
+    } else if (!calm && a->id[0] && sim_percent(h->sim, 10)) {
+        send_report(h, a, false); /* of a lease that it left long ago: it was only slow */
     } else if (calm && a->asked == ASK_FETCH && !h->all_ended) {
         a->asked = ASK_STATS;
         a->op = h->answered;
