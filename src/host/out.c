@@ -2,9 +2,8 @@
 #include "base/bytes.h"
 #include "host/fold_effects.h"
 #include "host/host.h"
+#include "host/message.h"
 #include "trace/trace.h"
-
-#include <protobuf-c/protobuf-c.h>
 
 #define REPLY_BYTES_MAX (1u << 20)
 
@@ -121,27 +120,12 @@ void weir_refuse(struct weir_out *out, uint16_t code) {
 }
 
 /* ---- what the fold reads ---- */
-static void *message_alloc(void *at, size_t size) {
-    struct weir_slice *room = at;
-    size = (size + 15) & ~(size_t)15;
-    if (size > room->size) return NULL;
-    void *memory = (void *)(uintptr_t)room->data;
-    *room = weir_slice(room->data + size, room->size - size);
-    return memory;
-}
-
-static void message_free(void *at, void *memory) {
-    (void)at;
-    (void)memory;
-}
-
 const void *weir_message(struct weir_out *out, const void *descriptor, struct weir_slice value) {
     uintptr_t end = (uintptr_t)(out->scratch + out->scratch_size);
     /* Of the same size everywhere: what fits on one machine fits on all. */
     size_t size = WEIR_MESSAGE_BYTES_MAX - 16;
     struct weir_slice room = weir_slice(out->scratch + out->scratch_size - size - end % 16, size);
-    ProtobufCAllocator allocator = {message_alloc, message_free, &room};
-    return protobuf_c_message_unpack(descriptor, &allocator, value.size, value.data);
+    return message_unpack(descriptor, value, room);
 }
 
 void *weir_emit(struct weir_out *out, uint32_t emit, uint16_t type, uint64_t key, size_t size) {

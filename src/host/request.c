@@ -1,10 +1,9 @@
 #include "host/request.h"
 #include "host/answer.h"
 #include "host/mail.h"
+#include "host/message.h"
 #include "host/node.h"
 #include "host/traced.h"
-
-#include <protobuf-c/protobuf-c.h>
 
 static void *mail_room(struct host_lane *lane, uint32_t to, size_t size, enum weir_error *ret_error) {
     if (size > MAIL_MESSAGE_MAX) {
@@ -102,14 +101,6 @@ bool host_request_command(struct host_lane *lane, struct weir_slice message) {
 }
 
 /* ---- queries: between records, on the live state; the answer leaves once what it saw is durable ----------------- */
-static void *scratch_alloc(void *arena, size_t size) {
-    return arena_alloc(arena, size);
-}
-static void scratch_free(void *arena, void *data) {
-    (void)arena;
-    (void)data;
-}
-
 enum weir_error host_query_run(
     struct host_partition *p, const struct host_query *query, struct weir_answer *ret_answer) {
     struct arena *arena = &p->lane->query_arena;
@@ -125,9 +116,7 @@ enum weir_error host_query_run(
         .settings = p->owner->values,
         .scratch = arena};
     if (query->descriptor) {
-        ProtobufCAllocator allocator = {.alloc = scratch_alloc, .free = scratch_free, .allocator_data = arena};
-        request.message =
-            protobuf_c_message_unpack(query->descriptor, &allocator, query->packed.size, query->packed.data);
+        request.message = message_unpack_arena(query->descriptor, query->packed, arena);
         if (!request.message) return weir_error_context(WEIR_E_INVALID, "the query cannot be unpacked");
     }
     metric_add(&p->lane->metrics.queries, 1);

@@ -2,8 +2,7 @@
 
 #include "base/assert.h"
 #include "base/text.h"
-
-#include <protobuf-c/protobuf-c.h>
+#include "host/message.h"
 
 static const char REPLACEMENT[] = "\xef\xbf\xbd"; /* U+FFFD */
 #define REPLACEMENT_SIZE 3u
@@ -171,27 +170,11 @@ uint32_t weir_row_partition_count(const struct weir_rows *rows) {
     return rows->partition_count;
 }
 
-static void *message_alloc(void *at, size_t size) {
-    struct weir_slice *room = at;
-    size = (size + 15) & ~(size_t)15;
-    if (size > room->size) return NULL;
-    void *memory = (void *)(uintptr_t)room->data;
-    *room = weir_slice(room->data + size, room->size - size);
-    return memory;
-}
-
-static void message_free(void *at, void *memory) {
-    (void)at;
-    (void)memory;
-}
-
 const void *weir_row_message(struct weir_rows *rows, const void *descriptor, struct weir_slice value) {
     if (!rows->message && sys_memory_map(WEIR_MESSAGE_BYTES_MAX, &rows->message)) {
         rows->message = NULL;
         rows->failed = true;
         return NULL;
     }
-    struct weir_slice room = weir_slice(rows->message, WEIR_MESSAGE_BYTES_MAX);
-    ProtobufCAllocator allocator = {message_alloc, message_free, &room};
-    return protobuf_c_message_unpack(descriptor, &allocator, value.size, value.data);
+    return message_unpack(descriptor, value, weir_slice(rows->message, WEIR_MESSAGE_BYTES_MAX));
 }

@@ -166,7 +166,7 @@ def with_kafka_python(node):
     try:
         import kafka
     except ImportError:
-        return tap.skip("kafka-python produces and consumes", "it is not installed: apt-get install python3-kafka")
+        return tap.skip("kafka-python produces and consumes", "%s has no kafka: apt-get install python3-kafka, and its own python3" % sys.executable)
     producer = kafka.KafkaProducer(bootstrap_servers=broker(node), compression_type="gzip")
     sent = [producer.send("pure", value=b"%d" % i, partition=i % 4).get(PATIENCE).offset for i in range(40)]
     tap.equal(sent[-4:], [9, 9, 9, 9], "kafka-python produces")
@@ -211,7 +211,7 @@ with Node(args=ARGS) as node:
     try:
         import confluent_kafka
     except ImportError:
-        tap.skip("librdkafka's other calls", "confluent-kafka is not installed: apt-get install python3-confluent-kafka")
+        tap.skip("librdkafka's other calls", "%s has no confluent-kafka: apt-get install python3-confluent-kafka, and its own python3" % sys.executable)
     else:
         by_time(node, confluent_kafka)
         admin(node)

@@ -231,7 +231,7 @@ def tools(node):
     try:
         import kafka
     except ImportError:
-        return tap.skip("kafka-python's groups", "it is not installed: apt-get install python3-kafka")
+        return tap.skip("kafka-python's groups", "%s has no kafka: apt-get install python3-kafka, and its own python3" % sys.executable)
     python = kafka.KafkaConsumer("first", bootstrap_servers=broker(node), group_id="pythons", auto_offset_reset="earliest",
                                  enable_auto_commit=False, consumer_timeout_ms=int(PATIENCE * 1000))
     got = sorted(int(next(python).value) for _ in range(40))
@@ -302,7 +302,7 @@ with Node(args=ARGS) as node:
     try:
         import confluent_kafka
     except ImportError:
-        tap.skip("consumer groups of librdkafka", "confluent-kafka is not installed: apt-get install python3-confluent-kafka")
+        tap.skip("consumer groups of librdkafka", "%s has no confluent-kafka: apt-get install python3-confluent-kafka, and its own python3" % sys.executable)
     else:
         subscribe(node, confluent_kafka)
         tools(node)
