@@ -56,14 +56,15 @@ static int told(enum weir_error e) {
     return e == WEIR_OK ? 0 : cli_fail(e);
 }
 
-/* Asks a node, unless services of files are to be shown. True: nobody said which node and none is there, so that what
- * the binary itself knows is the next best. */
+/* Asks a node, unless services of files are to be shown or it is "none" that is to be asked. True: nobody said which
+ * node and none is there, so that what the binary itself knows is the next best. */
 static bool is_alone(
     const struct service_values *given, const char *target, const char *hidden, enum weir_error *ret_error) {
     *ret_error = WEIR_OK;
-    if (given->services.count > 0) return true;
+    const char *node = given->client.node ? given->client.node : getenv("WEIR_NODE");
+    if (given->services.count > 0 || (node && strcmp(node, "none") == 0)) return true;
     *ret_error = ask(given, WEIR_HTTP_GET, target, hidden);
-    if (*ret_error != WEIR_E_CLOSED || given->client.node || getenv("WEIR_NODE")) return false;
+    if (*ret_error != WEIR_E_CLOSED || node) return false;
     fprintf(stderr, "weir: %s; what follows is what this binary has\n", weir_error_text());
     return true;
 }
@@ -247,7 +248,7 @@ const struct cli_command cli_service_commands[] = {
         .summary = "list services and what stands in them",
         .description =
             "Of the running node: partitions, records applied, lag, what is parked. Where no node was named and none\n"
-            "answers, or with --service: what this binary and the files have.",
+            "answers, with --node none, or with --service: what this binary and the files have.",
         .flags = CLI_FLAGS(CLIENT_FLAGS(struct service_values), CLI_SERVICE_FLAG(struct service_values),
             CLI_JSON_FLAG(struct service_values, "print them as JSON")),
         .exits = CLI_EXITS(CLIENT_EXITS, SERVICE_FILE_EXITS),
@@ -261,8 +262,8 @@ const struct cli_command cli_service_commands[] = {
         .summary = "settings, topics, routes, reasons and partitions of a service",
         .description =
             "Of the running node, with the settings in force and where each partition stands. Where no node was named\n"
-            "and none answers, or with --service: what it declares. With --data: where its partitions and snapshots\n"
-            "stand in the folder of a stopped node.",
+            "and none answers, with --node none, or with --service: what it declares. With --data: where its\n"
+            "partitions and snapshots stand in the folder of a stopped node.",
         .positionals = CLI_POSITIONALS(SERVICE_NAME),
         .flags = CLI_FLAGS(CLIENT_FLAGS(struct service_values), CLI_SERVICE_FLAG(struct service_values),
             {"data", CLI_TEXT, offsetof(struct service_values, data), "DIR",

@@ -177,6 +177,7 @@ static void die(const char *what) {
 static void open_edge(void) {
     if (sys_linux_new(&host.sys) || host.sys->poller_open(host.sys, &lane.poller)) die("sys");
     node_values[NODE_LISTEN].text = service_values[0].text = "127.0.0.1:0";
+    node_values[NODE_KAFKA_LISTEN].text = "off";
     node_values[NODE_AUTH].text = "off";
     node_values[NODE_LOG_FORMAT].text = "logfmt";
     node_values[NODE_LOG_LEVEL].text = "error";
