@@ -136,6 +136,7 @@ def trade(served, rounds):
     for i in range(rounds):
         served.ask("/v1/exchange/orders", {"symbol": "FAR", "side": "SELL" if i % 2 else "BUY", "price": 95 + i % 10, "quantity": 1 + i, "account": 1 + i % 3})
         served.ask("/v1/counter/far/add", {"amount": i})
+        served.ask("/v1/jobs", {"queue": "far", "type": "look", "payload": "round %d" % i, "delayMs": 3600000 * (i % 3), "priority": 1 + i % 9})
 
 
 def node(here, there):

@@ -141,8 +141,7 @@ uint64_t jobs_digest(const void *state) {
     const struct jobs *s = state;
     const struct jobs_head *h = s->head;
     uint64_t sum = hash_u64(h->digest, h->sequence);
-    sum = hash_u64(sum ^ h->schedule_count, h->schedule_times.tick);
-    sum = hash_u64(sum ^ h->calls, h->call_serial);
+    sum = hash_u64(sum ^ h->schedule_count, hash_u64(h->calls, h->call_serial));
     sum = hash_u64(sum ^ h->batch_count, h->batch_sequence);
     return hash_u64(sum ^ h->job_count, hash_u64(h->timer_ns, h->waiter_count) ^ h->worker_count);
 }
