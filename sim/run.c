@@ -115,6 +115,7 @@ static void begin(struct sim *sim, struct life *life, bool calm) {
     sys_sim_observe(sim->sys, sim->node.process);
     if (!calm && sim_percent(sim, 5)) {
         struct node_options other = node_options(sim, life->services, "127.0.0.1:0", 1);
+        set(other.settings, "kafka.listen", "off");
         for (uint32_t i = 0; i < SERVICES_MAX && life->services[i]; i++) {
             const struct weir_listener *l = life->services[i]->listeners;
             for (; l && l->name; l++) {
