@@ -41,6 +41,7 @@ struct crew {
     uint32_t actor_count, calm_left;
     uint32_t number; /* of the group: a first commit that is in doubt may still come, so another group is taken */
     bool primed, looked;
+    uint8_t calm_served; /* partitions that somebody has committed in the calm: each must have an owner that lives */
     int32_t generation;                           /* the newest that any member was told of */
     int64_t committed[PARTITIONS] /* told */, sent[PARTITIONS];
     uint8_t owners[GENERATIONS_MAX][PARTITIONS]; /* 0: nobody was told yet; else 1 + actor */
@@ -87,6 +88,7 @@ static void crew_begin(void *state) {
         kafka_client_hang_up(&w->actors[i].client);
     w->calm_left = sim_calm_requests(w->sim);
     w->looked = false;
+    w->calm_served = 0;
 }
 
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
@@ -324,7 +326,9 @@ static void heard_commit(struct crew *w, struct actor *a) {
         a->position[p]++;
         if (a->position[p] > w->committed[p]) w->committed[p] = a->position[p];
     }
-    if (w->sim->calm && w->calm_left > 0) w->calm_left--;
+    if (!w->sim->calm) return;
+    w->calm_served |= a->owned;
+    if (w->calm_left > 0) w->calm_left--;
 }
 
 static void heard_beat(struct crew *w, struct actor *a) {
@@ -370,8 +374,12 @@ static void work_on(struct crew *w, struct actor *a, bool calm) {
         ask(w, a, BEATS);
 }
 
+static bool is_served(const struct crew *w) {
+    return w->calm_left == 0 && w->looked && w->calm_served == (1u << PARTITIONS) - 1;
+}
+
 static void next_of(struct crew *w, struct actor *a, bool calm) {
-    if (calm && w->calm_left == 0 && w->looked) return;
+    if (calm && is_served(w)) return;
     if (!w->primed) {
         if (a == w->actors) ask(w, a, PRIMES);
     } else if (a->next == WORKS) {
@@ -397,7 +405,7 @@ static bool crew_settled(void *state) {
     const struct crew *w = state;
     for (uint32_t i = 0; i < w->actor_count; i++)
         if (w->actors[i].client.state != CLIENT_FREE) return false;
-    return w->calm_left == 0 && w->looked;
+    return is_served(w);
 }
 
 /* What is looked at is what members are told, in step. */
