@@ -348,7 +348,10 @@ static void hear(struct crew *w, struct actor *a) {
             w->number++;
         a->next = JOINS;
     } else if (!answered) {
-        if (a->asked != FETCHES) rejoin(a, true);
+        if (!w->sim->calm && sim_percent(w->sim, 20))
+            is_nobody(a); /* vanishes; its session has to end */
+        else if (a->asked != FETCHES)
+            rejoin(a, true);
     } else {
         if (a->asked == JOINS) heard_join(w, a);
         if (a->asked == SYNCS) heard_sync(w, a);
@@ -365,7 +368,7 @@ static void work_on(struct crew *w, struct actor *a, bool calm) {
     if (!calm && roll < 3)
         ask(w, a, LEAVES);
     else if (!calm && roll < 6)
-        is_nobody(a); /* vanishes; its session has to end */
+        is_nobody(a);
     else if (!w->looked || roll < 50)
         ask(w, a, FETCHES);
     else if (a->owned && roll < 500)
