@@ -18,6 +18,7 @@ extern const struct weir_service weir_service_groups;
 #define TOPIC           "t"
 #define SESSION_MS      2000
 #define REBALANCE_MS    4000
+#define REST_NS_MAX     (300 * SYS_NANOS_PER_MS)
 
 /* What a member does next, and what it has asked. */
 enum doing { PRIMES, JOINS, SYNCS, FETCHES, WORKS, BEATS, COMMITS, LEAVES };
@@ -30,6 +31,7 @@ struct actor {
     uint8_t owned;                       /* a bit a partition */
     bool must_look;                      /* at what is committed before it commits */
     int64_t position[PARTITIONS];        /* committed, as far as it knows */
+    uint64_t rests_until_ns;
     uint32_t commits_to;                 /* under way */
     int32_t known_generation;            /* by anyone, when the join under way was asked */
     int64_t known_committed[PARTITIONS]; /* and the fetch */
@@ -365,6 +367,7 @@ static void hear(struct crew *w, struct actor *a) {
 /* ---- a member's life --------------------------------------------------------------------------------------------- */
 static void work_on(struct crew *w, struct actor *a, bool calm) {
     uint32_t roll = sim_pick(w->sim, 1000);
+    a->rests_until_ns = sim_now_ns(w->sim) + prng_between(&w->sim->prng, 0, REST_NS_MAX);
     if (!calm && roll < 3)
         ask(w, a, LEAVES);
     else if (!calm && roll < 6)
@@ -386,7 +389,7 @@ static void next_of(struct crew *w, struct actor *a, bool calm) {
     if (!w->primed) {
         if (a == w->actors) ask(w, a, PRIMES);
     } else if (a->next == WORKS) {
-        if (sim_percent(w->sim, 20)) work_on(w, a, calm);
+        if (sim_now_ns(w->sim) >= a->rests_until_ns) work_on(w, a, calm);
     } else {
         ask(w, a, a->next == PRIMES ? JOINS : a->next);
     }
