@@ -19,6 +19,7 @@ extern const struct weir_service weir_service_groups;
 #define SESSION_MS      2000
 #define REBALANCE_MS    4000
 #define REST_NS_MAX     (300 * SYS_NANOS_PER_MS)
+#define OWNED_NS_MAX    (120 * SYS_NANOS_PER_S)
 
 /* What a member does next, and what it has asked. */
 enum doing { PRIMES, JOINS, SYNCS, FETCHES, WORKS, BEATS, COMMITS, LEAVES };
@@ -43,7 +44,8 @@ struct crew {
     uint32_t actor_count, calm_left;
     uint32_t number; /* of the group: a first commit that is in doubt may still come, so another group is taken */
     bool primed, looked;
-    uint8_t calm_served; /* partitions that somebody has committed in the calm: each must have an owner that lives */
+    uint8_t calm_served;    /* partitions that somebody has committed in the calm: each must have an owner that lives */
+    uint64_t calm_until_ns; /* by then; 0: the node has not spoken yet in the calm */
     int32_t generation;                           /* the newest that any member was told of */
     int64_t committed[PARTITIONS] /* told */, sent[PARTITIONS];
     uint8_t owners[GENERATIONS_MAX][PARTITIONS]; /* 0: nobody was told yet; else 1 + actor */
@@ -91,6 +93,7 @@ static void crew_begin(void *state) {
     w->calm_left = sim_calm_requests(w->sim);
     w->looked = false;
     w->calm_served = 0;
+    w->calm_until_ns = 0;
 }
 
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
@@ -384,6 +387,14 @@ static bool is_served(const struct crew *w) {
     return w->calm_left == 0 && w->looked && w->calm_served == (1u << PARTITIONS) - 1;
 }
 
+/* A session, a rebalance and some, and not for ever: a partition whose owner is gone is given to another. */
+static void look_for_owners(struct crew *w, const struct actor *a) {
+    if (w->calm_until_ns == 0 && a->client.state == CLIENT_ANSWERED) w->calm_until_ns = sim_now_ns(w->sim) + OWNED_NS_MAX;
+    if (w->calm_until_ns != 0 && sim_now_ns(w->sim) > w->calm_until_ns && !is_served(w))
+        sim_fail(w->sim, "groups: of the partitions only these are served two minutes after the last fault: %x",
+            w->calm_served);
+}
+
 static void next_of(struct crew *w, struct actor *a, bool calm) {
     if (calm && is_served(w)) return;
     if (!w->primed) {
@@ -402,6 +413,7 @@ static void crew_step(void *state, bool calm) {
         kafka_client_step(&a->client);
         if (a->client.state == CLIENT_WAITS) continue;
         if (a->client.state != CLIENT_FREE) hear(w, a);
+        if (calm) look_for_owners(w, a);
         kafka_client_done_with(&a->client);
         next_of(w, a, calm);
     }
