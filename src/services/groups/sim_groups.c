@@ -28,11 +28,12 @@ struct actor {
     enum doing next, asked;
     char id[ID_MAX];
     int32_t generation;
-    uint32_t metadata;                   /* a change of it makes a join a rebalance */
-    uint8_t owned;                       /* a bit a partition */
-    bool must_look;                      /* at what is committed before it commits */
-    int64_t position[PARTITIONS];        /* committed, as far as it knows */
+    uint32_t metadata;            /* a change of it makes a join a rebalance */
+    uint8_t owned;                /* a bit a partition */
+    bool must_look;               /* at what is committed before it commits */
+    int64_t position[PARTITIONS]; /* committed, as far as it knows */
     uint64_t rests_until_ns;
+    bool gone;                           /* for good: nobody joins in its place */
     uint32_t commits_to;                 /* under way */
     int32_t known_generation;            /* by anyone, when the join under way was asked */
     int64_t known_committed[PARTITIONS]; /* and the fetch */
@@ -46,7 +47,7 @@ struct crew {
     bool primed, looked;
     uint8_t calm_served;    /* partitions that somebody has committed in the calm: each must have an owner that lives */
     uint64_t calm_until_ns; /* by then; 0: the node has not spoken yet in the calm */
-    int32_t generation;                           /* the newest that any member was told of */
+    int32_t generation;     /* the newest that any member was told of */
     int64_t committed[PARTITIONS] /* told */, sent[PARTITIONS];
     uint8_t owners[GENERATIONS_MAX][PARTITIONS]; /* 0: nobody was told yet; else 1 + actor */
     struct actor actors[MEMBERS_MAX];
@@ -150,8 +151,9 @@ static void ask_fetch(struct crew *w, struct actor *a) {
 
 static void ask_beat(struct crew *w, struct actor *a) {
     char name[16];
-    struct kafka_heartbeat_request m = {
-        .group_id = weir_slice_text(group_name(w, name)), .generation_id = a->generation, .member_id = weir_slice_text(a->id)};
+    struct kafka_heartbeat_request m = {.group_id = weir_slice_text(group_name(w, name)),
+        .generation_id = a->generation,
+        .member_id = weir_slice_text(a->id)};
     kafka_heartbeat_request(kafka_client_begin(&a->client, KAFKA_HEARTBEAT), &m);
 }
 
@@ -210,6 +212,13 @@ static void is_nobody(struct actor *a) {
     rejoin(a, false);
 }
 
+/* Its session has to end, for the others to get its partitions; where somebody comes in its place, a rebalance does it.
+ */
+static void vanish(struct crew *w, struct actor *a) {
+    is_nobody(a);
+    a->gone = a != w->actors && sim_percent(w->sim, 10);
+}
+
 static bool copy_id(struct weir_slice id, char ret[ID_MAX]) {
     if (id.size == 0 || id.size >= ID_MAX) return false;
     memcpy(ret, id.data, id.size);
@@ -246,7 +255,8 @@ static void heard_join(struct crew *w, struct actor *a) {
         a->member_count = 0;
         for (uint32_t i = 0; i < m.member_count && a->member_count < WEIR_ARRAY_COUNT(a->members); i++)
             if (copy_id(m.members[i].member_id, a->members[a->member_count])) a->member_count++;
-        if (m.member_count != a->member_count) sim_fail(w->sim, "groups: a leader is told of %u members", m.member_count);
+        if (m.member_count != a->member_count)
+            sim_fail(w->sim, "groups: a leader is told of %u members", m.member_count);
         a->next = SYNCS;
     }
 }
@@ -354,7 +364,7 @@ static void hear(struct crew *w, struct actor *a) {
         a->next = JOINS;
     } else if (!answered) {
         if (!w->sim->calm && sim_percent(w->sim, 20))
-            is_nobody(a); /* vanishes; its session has to end */
+            vanish(w, a);
         else if (a->asked != FETCHES)
             rejoin(a, true);
     } else {
@@ -374,7 +384,7 @@ static void work_on(struct crew *w, struct actor *a, bool calm) {
     if (!calm && roll < 3)
         ask(w, a, LEAVES);
     else if (!calm && roll < 6)
-        is_nobody(a);
+        vanish(w, a);
     else if (!w->looked || roll < 50)
         ask(w, a, FETCHES);
     else if (a->owned && roll < 500)
@@ -389,7 +399,8 @@ static bool is_served(const struct crew *w) {
 
 /* A session, a rebalance and some, and not for ever: a partition whose owner is gone is given to another. */
 static void look_for_owners(struct crew *w, const struct actor *a) {
-    if (w->calm_until_ns == 0 && a->client.state == CLIENT_ANSWERED) w->calm_until_ns = sim_now_ns(w->sim) + OWNED_NS_MAX;
+    if (w->calm_until_ns == 0 && a->client.state == CLIENT_ANSWERED)
+        w->calm_until_ns = sim_now_ns(w->sim) + OWNED_NS_MAX;
     if (w->calm_until_ns != 0 && sim_now_ns(w->sim) > w->calm_until_ns && !is_served(w))
         sim_fail(w->sim, "groups: of the partitions only these are served two minutes after the last fault: %x",
             w->calm_served);
@@ -415,7 +426,7 @@ static void crew_step(void *state, bool calm) {
         if (a->client.state != CLIENT_FREE) hear(w, a);
         if (calm) look_for_owners(w, a);
         kafka_client_done_with(&a->client);
-        next_of(w, a, calm);
+        if (!a->gone) next_of(w, a, calm);
     }
 }
 
