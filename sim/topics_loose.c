@@ -109,6 +109,7 @@ static void make(struct topics_loose *l) {
         "{\"name\":\"lazy\",\"durability\":\"lazy\",\"compression\":\"lz4\",\"segmentBytes\":4096}",
         "{\"name\":\"memory\",\"durability\":\"memory\",\"retentionBytes\":65536}"};
     l->making = true;
+    l->count = 0; /* no records: a new life forgets what it was that was asked */
     client_ask(&l->writer, "POST", "/v1/topics", NULL, bodies[l->to]);
 }
 
