@@ -94,6 +94,8 @@ void auth_remember(
     struct conn *conn, const struct token *token, const struct token_proof *proof, struct weir_slice header);
 /* A session's login; FORBIDDEN, FULL (too many tries from there). */
 WEIR_MUST enum weir_error auth_login(struct conn *conn, uint32_t service, struct weir_slice secret);
+/* A login by another way failed: counted and noted. What the client is told: detail, or that it tried too often. */
+const char *auth_login_failed(struct conn *conn, const char *detail);
 /* May the session do it? FORBIDDEN. */
 WEIR_MUST enum weir_error auth_session(struct conn *conn, uint32_t service, enum role_verb verb);
 /* One command of a session: FULL while its token or tenant has none left. */

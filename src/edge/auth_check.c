@@ -290,6 +290,15 @@ enum weir_error auth_login(struct conn *conn, uint32_t service, struct weir_slic
     return auth_session(conn, service, ROLE_READ);
 }
 
+const char *auth_login_failed(struct conn *conn, const char *detail) {
+    uint64_t wait_ns;
+    metric_add(&conn->lane->metrics.unauthorized, 1);
+    if (!rate_take(peer_rate(conn), failures, conn->lane->now_ns, &wait_ns))
+        return "too many wrong tokens came from this address";
+    desk_note(conn, "login.failed", NULL, NULL, detail);
+    return detail;
+}
+
 enum weir_error auth_session(struct conn *conn, uint32_t service, enum role_verb verb) {
     struct edge *edge = conn->lane->edge;
     char need[100], detail[200];

@@ -40,9 +40,13 @@ struct kafka_turn {
     uint64_t until_ns; /* waits: until then */
     struct buffer kept, results, data, frame;
 };
+enum kafka_sasl { KAFKA_SASL_NONE, KAFKA_SASL_FRAMED, KAFKA_SASL_BARE }; /* how the exchange comes */
 struct kafka_session {
     struct kafka_turn turns[KAFKA_TURNS];
     uint32_t first, count;
+    enum kafka_sasl sasl;
+    bool sasl_failed; /* the connection ends behind the answer */
+    bool counted;     /* the next request is within its token's limit */
 };
 
 /* What a step has at hand. */
@@ -68,6 +72,7 @@ extern const struct kafka_handler kafka_topic_handlers[], kafka_record_handlers[
 extern const struct kafka_handler kafka_service_handler;
 bool kafka_is_served(const struct edge *edge, int16_t api); /* by the node or a service that runs */
 bool kafka_service_has(const struct edge *edge, int16_t api);
+uint32_t kafka_service_of(const struct edge *edge, int16_t api); /* EDGE_NO_SERVICE: none has it */
 
 /* ---- kafka_session.c ---- */
 struct kafka_session *kafka_session_of(struct weir_session *session);

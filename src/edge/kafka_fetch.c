@@ -3,7 +3,7 @@
  * A partition that has records is read by the host's read agent. When none has, every one of them is waited for; the
  * first that gets records ends the waiting, and the others are read if they have some by then.
  */
-#include "edge/kafka.h"
+#include "edge/kafka_sasl.h"
 
 static size_t count_of(const struct kafka_fetch_request *request) {
     size_t count = 0;
@@ -47,6 +47,10 @@ static size_t read_ready(struct weir_session *session, struct kafka_turn *turn, 
 
 static void fill_result(struct kafka_call *call, const struct kafka_fetch_topic *m,
     const struct kafka_fetch_partition *asked, struct kafka_result *r) {
+    if (!kafka_may(call->session, m->name, ROLE_READ)) {
+        r->error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+        return;
+    }
     const struct log_topic *topic = kafka_topic_find(call->session, m->name);
     if (!topic || asked->index < 0 || (uint32_t)asked->index >= topic->partition_count) {
         r->error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;

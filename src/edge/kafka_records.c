@@ -1,5 +1,5 @@
 /* Appending records: produce, producer ids; and where to begin to read them. See kafka.h. */
-#include "edge/kafka.h"
+#include "edge/kafka_sasl.h"
 
 #include "base/units.h"
 
@@ -27,6 +27,7 @@ static enum weir_error append(struct kafka_call *call, const struct kafka_produc
     const struct kafka_produce_partition *partition, size_t number) {
     const struct log_topic *topic = kafka_topic_find(call->session, m->name);
     struct batch_built built;
+    if (!kafka_may(call->session, m->name, ROLE_WRITE)) return WEIR_E_FORBIDDEN;
     if (!topic || partition->index < 0 || (uint32_t)partition->index >= topic->partition_count) return WEIR_E_NOT_FOUND;
     enum weir_error e = check_batch(call, topic, partition->records, &built);
     if (e) return e;
@@ -188,6 +189,10 @@ static enum weir_error offset_at(struct host *host, void *arg, char *text, size_
 static void list_one(struct kafka_call *call, const struct kafka_list_offsets_topic *m,
     const struct kafka_list_offsets_partition *asked, size_t number) {
     struct kafka_result *result = &kafka_results(call->turn)[number];
+    if (!kafka_may_see(call->session, m->name)) {
+        result->error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+        return;
+    }
     const struct log_topic *topic = kafka_topic_find(call->session, m->name);
     if (!topic || asked->index < 0 || (uint32_t)asked->index >= topic->partition_count) {
         result->error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;

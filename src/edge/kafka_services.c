@@ -1,6 +1,6 @@
 /* Requests that a service answers (struct weir_kafka_row): a command to its partitions, the reply's bytes behind the
  * response's header. And where the coordinator is: here. See kafka.h. */
-#include "edge/kafka.h"
+#include "edge/kafka_sasl.h"
 
 #include "base/bytes.h"
 #include "host/answer.h"
@@ -24,6 +24,11 @@ static bool find_served(const struct edge *edge, int16_t api, struct served *ret
 bool kafka_service_has(const struct edge *edge, int16_t api) {
     struct served unused;
     return find_served(edge, api, &unused);
+}
+
+uint32_t kafka_service_of(const struct edge *edge, int16_t api) {
+    struct served served;
+    return find_served(edge, api, &served) ? served.service : EDGE_NO_SERVICE;
 }
 
 /* ---- to the service ---- */
@@ -164,6 +169,14 @@ static struct kafka_coordinator coordinator(const struct kafka_call *call, int8_
             .port = -1,
             .error = KAFKA_COORDINATOR_NOT_AVAILABLE,
             .message = weir_slice_text("transactions are not served")};
+    uint32_t service = kafka_service_of(call->lane->edge, KAFKA_JOIN_GROUP);
+    if (!kafka_may_ask(call->session, service, KAFKA_FIND_COORDINATOR))
+        return (struct kafka_coordinator){.key = key,
+            .node_id = -1,
+            .host = weir_slice("", 0),
+            .port = -1,
+            .error = KAFKA_GROUP_AUTHORIZATION_FAILED,
+            .message = weir_slice_text("the token has no role for groups")};
     return (struct kafka_coordinator){
         .key = key, .node_id = KAFKA_NODE_ID, .host = weir_slice_text(listener->host), .port = listener->port};
 }

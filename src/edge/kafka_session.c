@@ -1,5 +1,5 @@
 /* Frames in, turns, frames out. See kafka.h. */
-#include "edge/kafka.h"
+#include "edge/kafka_sasl.h"
 
 #include "base/bytes.h"
 
@@ -63,7 +63,7 @@ enum weir_error kafka_malformed(const struct kafka_call *call) {
 
 static const struct kafka_handler *find_handler(int16_t api) {
     const struct kafka_handler *const tables[] = {
-        kafka_topic_handlers, kafka_record_handlers, kafka_fetch_handlers, kafka_group_handlers};
+        kafka_topic_handlers, kafka_record_handlers, kafka_fetch_handlers, kafka_group_handlers, kafka_sasl_handlers};
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(tables); i++)
         for (const struct kafka_handler *h = tables[i]; h->api >= 0; h++)
             if (h->api == api) return h;
@@ -174,14 +174,24 @@ static enum weir_error keep(struct kafka_call *call, const struct kafka_coder *b
     return weir_error_context(WEIR_E_NO_MEMORY, "no memory for a request that waits");
 }
 
+/* What a service is asked is refused here: the service knows no tokens. */
+static const struct kafka_handler *handler_for(struct weir_session *session, int16_t api) {
+    const struct kafka_handler *handler = find_handler(api);
+    if (handler != &kafka_service_handler) return handler;
+    uint32_t service = kafka_service_of(session->conn->lane->edge, api);
+    return kafka_may_ask(session, service, api) ? handler : &kafka_denied_handler;
+}
+
 static enum weir_error take_request(struct weir_session *session, struct weir_slice frame) {
     struct kafka_call call = {.session = session, .lane = session->conn->lane};
     struct kafka_request_header header;
     enum weir_error e = kafka_request_begin(frame, &call.lane->arena, &header, &call.in);
     if (e == WEIR_E_UNSUPPORTED) return refuse_version(session, &header);
     if (e) return e;
-    const struct kafka_handler *handler = find_handler(header.api);
     if (!kafka_is_served(call.lane->edge, header.api)) return WEIR_E_UNSUPPORTED;
+    e = kafka_sasl_admit(session, header.api);
+    if (e) return e;
+    const struct kafka_handler *handler = handler_for(session, header.api);
     struct kafka_coder body = call.in;
     call.client_id = header.client_id;
     call.turn = turn_take(session, &header);
@@ -200,7 +210,8 @@ static enum weir_error take_request(struct weir_session *session, struct weir_sl
 static size_t whole_request(struct weir_session *session, struct weir_slice bytes) {
     if (bytes.size < KAFKA_FRAME_HEADER) return 0;
     size_t size = load_be32(bytes.data);
-    if (size > KAFKA_REQUEST_MAX - KAFKA_FRAME_HEADER) {
+    size_t most = kafka_sasl_is_done(session) ? KAFKA_REQUEST_MAX : KAFKA_SASL_REQUEST_MAX;
+    if (size > most - KAFKA_FRAME_HEADER) {
         weir_session_close(session, "a Kafka request is longer than the limit, or this is no Kafka client");
         return 0;
     }
@@ -221,16 +232,20 @@ static void on_bytes(struct weir_session *session, struct weir_slice bytes, bool
         bool busy = kafka_session_of(session)->count == KAFKA_TURNS || buffer_count(&conn->out) > EDGE_OUT_PAUSE_BYTES;
         struct arena_mark mark = arena_save(&lane->arena);
         struct weir_slice frame = weir_slice(bytes.data + at + KAFKA_FRAME_HEADER, n - KAFKA_FRAME_HEADER);
-        enum weir_error e = busy ? WEIR_E_AGAIN : take_request(session, frame);
+        enum weir_error e = busy ? WEIR_E_AGAIN : WEIR_OK;
+        if (!e && !kafka_sasl_take_bare(session, frame)) e = take_request(session, frame);
         arena_restore(&lane->arena, mark);
         session->was_full |= e == WEIR_E_AGAIN; /* the same bytes come again */
         if (e == WEIR_E_AGAIN) break;
         at += n;
+        kafka_session_of(session)->counted = false;
         if (e) {
             refuse(session, e);
             break;
         }
         send_done(session);
+        if (kafka_session_of(session)->sasl_failed) weir_session_close(session, "the login failed");
+        if (conn->closing || conn->dead) break;
     }
     *ret_consumed = at;
 }

@@ -1,5 +1,5 @@
 /* Which topics there are, and making and deleting them. See kafka.h. */
-#include "edge/kafka.h"
+#include "edge/kafka_sasl.h"
 
 #include "base/units.h"
 
@@ -75,6 +75,11 @@ static void fill_asked(
     struct kafka_call *call, const struct kafka_metadata_topic_name *asked, struct kafka_metadata_topic *m) {
     char text[LOG_TOPIC_NAME_MAX + 1];
     const struct log_topic *topic = asked->name.data ? kafka_topic_find(call->session, asked->name) : NULL;
+    if (asked->name.data && !kafka_may_see(call->session, asked->name)) {
+        m->name = asked->name;
+        m->error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+        return;
+    }
     if (topic) {
         fill_topic(&call->lane->arena, topic, m);
         return;
@@ -95,7 +100,7 @@ static enum weir_error fill(
     if (!m->topics) return weir_error_context(WEIR_E_NO_MEMORY, "no memory for the metadata of so many topics");
     for (uint32_t i = 0; i < count; i++) {
         const struct log_topic *topic = all ? log_topic_at(log, i) : NULL;
-        if (all && !topic) continue;
+        if (all && (!topic || !kafka_may_see(call->session, weir_slice_text(topic->name)))) continue;
         struct kafka_metadata_topic *next = &m->topics[m->topic_count++];
         *next = (struct kafka_metadata_topic){.operations = INT32_MIN /* was not asked for */};
         if (all)
@@ -117,7 +122,8 @@ static enum weir_error metadata_begin(struct kafka_call *call) {
         struct topic_order order = {.partitions = default_partitions(call)};
         struct weir_slice name = request.topics[i].name;
         bool wanted = kafka_topic_name(name, order.name) && !host_topic_is_nodes(name);
-        if (wanted && !kafka_topic_find(call->session, name)) ask(call, i, create_topic, &order);
+        if (!wanted || kafka_topic_find(call->session, name)) continue;
+        if (kafka_may(call->session, name, ROLE_ADMIN)) ask(call, i, create_topic, &order);
     }
     return WEIR_OK;
 }
@@ -182,7 +188,8 @@ static bool take_config(struct log_topic_config *config, const struct kafka_topi
 
 static int16_t take_topic(struct kafka_call *call, const struct kafka_new_topic *m, struct topic_order *order) {
     if (!kafka_topic_name(m->name, order->name)) return KAFKA_INVALID_TOPIC;
-    if (host_topic_is_nodes(m->name)) return KAFKA_TOPIC_AUTHORIZATION_FAILED;
+    if (host_topic_is_nodes(m->name) || !kafka_may(call->session, m->name, ROLE_ADMIN))
+        return KAFKA_TOPIC_AUTHORIZATION_FAILED;
     if (kafka_topic_find(call->session, m->name)) return KAFKA_TOPIC_ALREADY_EXISTS;
     if (m->replication_factor != 1 && m->replication_factor != -1) return KAFKA_INVALID_REPLICATION_FACTOR;
     int64_t count = m->assignment_count ? (int64_t)m->assignment_count : m->partition_count;
@@ -243,7 +250,9 @@ static enum weir_error delete_begin(struct kafka_call *call) {
         struct topic_order order = {0};
         struct weir_slice name = request.topics[i].name;
         const struct log_topic *topic = name.data ? kafka_topic_find(call->session, name) : NULL;
-        if (!topic)
+        if (name.data && !kafka_may(call->session, name, ROLE_ADMIN))
+            results[i].error = KAFKA_TOPIC_AUTHORIZATION_FAILED;
+        else if (!topic)
             results[i].error = name.data ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_UNKNOWN_TOPIC_ID;
         else if (topic->config.internal || host_topic_is_nodes(name))
             results[i].error = KAFKA_TOPIC_AUTHORIZATION_FAILED;

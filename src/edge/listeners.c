@@ -213,18 +213,10 @@ static enum weir_error add_service_listeners(struct edge *edge, uint32_t index) 
     return WEIR_OK;
 }
 
-static enum weir_error may_speak_kafka(const struct weir_setting_value *node) {
-    if (is_off(node[NODE_KAFKA_LISTEN].text) || !auth_is_on(node)) return WEIR_OK;
-    return weir_error_context(WEIR_E_CONFIG,
-        "kafka.listen is '%s' and auth is on, but Kafka clients cannot show a token yet: set kafka.listen to off",
-        node[NODE_KAFKA_LISTEN].text);
-}
-
 enum weir_error listeners_open(struct edge *edge) {
     const struct listener http = {.name = "http", .service = EDGE_NO_SERVICE};
     const struct listener kafka = {.name = "kafka", .service = EDGE_NO_SERVICE, .protocol = &kafka_protocol};
     enum weir_error e = add_listeners(edge, &http, edge->node[NODE_LISTEN].text, false);
-    if (!e) e = may_speak_kafka(edge->node);
     if (!e && !is_off(edge->node[NODE_KAFKA_LISTEN].text))
         e = add_listeners(edge, &kafka, edge->node[NODE_KAFKA_LISTEN].text, false);
     for (uint32_t i = 0; !e && i < edge->service_count; i++)
@@ -240,7 +232,6 @@ void listeners_check(const struct settings *settings, const struct weir_service 
     if (parse_mode(node[NODE_UNIX_MODE].text, &mode)) mistake(ctx, weir_error_text());
     if (each_address(node, &http, node[NODE_LISTEN].text, NULL, NULL)) mistake(ctx, weir_error_text());
     const struct listener kafka = {.name = "kafka.listen", .protocol = &kafka_protocol};
-    if (may_speak_kafka(node)) mistake(ctx, weir_error_text());
     if (!is_off(node[NODE_KAFKA_LISTEN].text) && each_address(node, &kafka, node[NODE_KAFKA_LISTEN].text, NULL, NULL))
         mistake(ctx, weir_error_text());
     for (uint32_t i = 0; services[i]; i++)

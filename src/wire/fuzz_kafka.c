@@ -1,10 +1,11 @@
 /* Any bytes as a request's frame, or as the body of any message of any version: what is decoded, encoded again and
  * decoded once more encodes to the same bytes, whose count is bounded by what came in. The first byte picks the message
  * (0: a whole request), the second its version.
- * Covers: kafka.c kafka_group_messages.c kafka_messages.c. */
+ * Covers: kafka.c kafka_group_messages.c kafka_messages.c kafka_sasl_messages.c. */
 #include "base/assert.h"
 #include "wire/kafka_group_messages.h"
 #include "wire/kafka_messages.h"
+#include "wire/kafka_sasl_messages.h"
 
 #include <stdlib.h>
 
@@ -51,6 +52,10 @@ union message {
     struct kafka_delete_groups_response J;
     struct kafka_offset_delete_request K;
     struct kafka_offset_delete_response L;
+    struct kafka_sasl_handshake_request M;
+    struct kafka_sasl_handshake_response N;
+    struct kafka_sasl_authenticate_request O;
+    struct kafka_sasl_authenticate_response P;
 };
 
 #define CODE(name)                                                                                                     \
@@ -95,6 +100,10 @@ CODE(delete_groups_request)
 CODE(delete_groups_response)
 CODE(offset_delete_request)
 CODE(offset_delete_response)
+CODE(sasl_handshake_request)
+CODE(sasl_handshake_response)
+CODE(sasl_authenticate_request)
+CODE(sasl_authenticate_response)
 
 static const struct {
     int16_t api;
@@ -138,6 +147,10 @@ static const struct {
     {KAFKA_DELETE_GROUPS, code_delete_groups_response},
     {KAFKA_OFFSET_DELETE, code_offset_delete_request},
     {KAFKA_OFFSET_DELETE, code_offset_delete_response},
+    {KAFKA_SASL_HANDSHAKE, code_sasl_handshake_request},
+    {KAFKA_SASL_HANDSHAKE, code_sasl_handshake_response},
+    {KAFKA_SASL_AUTHENTICATE, code_sasl_authenticate_request},
+    {KAFKA_SASL_AUTHENTICATE, code_sasl_authenticate_response},
 };
 #define MESSAGES (sizeof messages / sizeof *messages)
 
@@ -197,6 +210,13 @@ static void fuzz_request(struct weir_slice frame) {
     WEIR_ASSERT(!kafka_response_end(&answer, &response));
 }
 
+static void fuzz_plain(struct weir_slice bytes) {
+    struct sasl_plain m;
+    if (!sasl_plain_read(bytes, &m)) return;
+    WEIR_ASSERT(m.user.size > 0 && m.password.size > 0);
+    WEIR_ASSERT(m.act_as.size + m.user.size + m.password.size + 2 == bytes.size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 2) return 0;
     /* On the heap, to the byte, so that a read behind the end is seen. */
@@ -204,6 +224,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(copy, data, size);
     if (!arena.allocator && !arena.block_size) arena_init(&arena, NULL, 1 << 16, 0);
     arena_reset(&arena);
+    fuzz_plain(weir_slice(copy + 1, size - 1));
     if (data[0] == 0)
         fuzz_request(weir_slice(copy + 1, size - 1));
     else
