@@ -1,10 +1,11 @@
 /* Any bytes as a request's frame, or as the body of any message of any version: what is decoded, encoded again and
  * decoded once more encodes to the same bytes, whose count is bounded by what came in. The first byte picks the message
  * (0: a whole request), the second its version.
- * Covers: kafka.c kafka_group_messages.c kafka_messages.c. */
+ * Covers: kafka.c kafka_group_messages.c kafka_messages.c kafka_txn_messages.c. */
 #include "base/assert.h"
 #include "wire/kafka_group_messages.h"
 #include "wire/kafka_messages.h"
+#include "wire/kafka_txn_messages.h"
 
 #include <stdlib.h>
 
@@ -51,6 +52,18 @@ union message {
     struct kafka_delete_groups_response J;
     struct kafka_offset_delete_request K;
     struct kafka_offset_delete_response L;
+    struct kafka_add_partitions_to_txn_request M;
+    struct kafka_add_partitions_to_txn_response N;
+    struct kafka_add_offsets_to_txn_request O;
+    struct kafka_add_offsets_to_txn_response P;
+    struct kafka_end_txn_request Q;
+    struct kafka_end_txn_response R;
+    struct kafka_txn_offset_commit_request S;
+    struct kafka_txn_offset_commit_response T;
+    struct kafka_describe_transactions_request U;
+    struct kafka_describe_transactions_response V;
+    struct kafka_list_transactions_request W;
+    struct kafka_list_transactions_response X;
 };
 
 #define CODE(name)                                                                                                     \
@@ -95,6 +108,18 @@ CODE(delete_groups_request)
 CODE(delete_groups_response)
 CODE(offset_delete_request)
 CODE(offset_delete_response)
+CODE(add_partitions_to_txn_request)
+CODE(add_partitions_to_txn_response)
+CODE(add_offsets_to_txn_request)
+CODE(add_offsets_to_txn_response)
+CODE(end_txn_request)
+CODE(end_txn_response)
+CODE(txn_offset_commit_request)
+CODE(txn_offset_commit_response)
+CODE(describe_transactions_request)
+CODE(describe_transactions_response)
+CODE(list_transactions_request)
+CODE(list_transactions_response)
 
 static const struct {
     int16_t api;
@@ -138,6 +163,18 @@ static const struct {
     {KAFKA_DELETE_GROUPS, code_delete_groups_response},
     {KAFKA_OFFSET_DELETE, code_offset_delete_request},
     {KAFKA_OFFSET_DELETE, code_offset_delete_response},
+    {KAFKA_ADD_PARTITIONS_TO_TXN, code_add_partitions_to_txn_request},
+    {KAFKA_ADD_PARTITIONS_TO_TXN, code_add_partitions_to_txn_response},
+    {KAFKA_ADD_OFFSETS_TO_TXN, code_add_offsets_to_txn_request},
+    {KAFKA_ADD_OFFSETS_TO_TXN, code_add_offsets_to_txn_response},
+    {KAFKA_END_TXN, code_end_txn_request},
+    {KAFKA_END_TXN, code_end_txn_response},
+    {KAFKA_TXN_OFFSET_COMMIT, code_txn_offset_commit_request},
+    {KAFKA_TXN_OFFSET_COMMIT, code_txn_offset_commit_response},
+    {KAFKA_DESCRIBE_TRANSACTIONS, code_describe_transactions_request},
+    {KAFKA_DESCRIBE_TRANSACTIONS, code_describe_transactions_response},
+    {KAFKA_LIST_TRANSACTIONS, code_list_transactions_request},
+    {KAFKA_LIST_TRANSACTIONS, code_list_transactions_response},
 };
 #define MESSAGES (sizeof messages / sizeof *messages)
 
