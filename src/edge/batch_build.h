@@ -40,4 +40,8 @@ void batch_checker_close(struct batch_checker *checker);
 WEIR_MUST enum weir_error batch_sent(struct batch_checker *checker, struct weir_slice bytes, size_t bytes_max,
     bool plain, struct batch_built *ret_built);
 
+/* What the attributes of bytes say that are perhaps a batch, and were not checked. */
+bool batch_is_transactional(struct weir_slice bytes);
+bool batch_is_marker(struct weir_slice bytes); /* a control batch */
+
 #endif

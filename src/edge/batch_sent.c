@@ -41,3 +41,15 @@ enum weir_error batch_sent(struct batch_checker *checker, struct weir_slice byte
         .batch = plain ? unfolded : bytes, .count = load_be32(bytes.data + WEIR_BATCH_AT_RECORD_COUNT)};
     return WEIR_OK;
 }
+
+static bool has_attribute(struct weir_slice bytes, uint16_t attribute) {
+    return bytes.size >= WEIR_BATCH_HEADER_SIZE && load_be16(bytes.data + WEIR_BATCH_AT_ATTRIBUTES) & attribute;
+}
+
+bool batch_is_transactional(struct weir_slice bytes) {
+    return has_attribute(bytes, WEIR_BATCH_TRANSACTIONAL);
+}
+
+bool batch_is_marker(struct weir_slice bytes) {
+    return has_attribute(bytes, WEIR_BATCH_CONTROL);
+}

@@ -37,6 +37,13 @@ static enum weir_error append(struct kafka_call *call, const struct kafka_produc
     return e;
 }
 
+/* What a batch may be only inside of a transaction, and none can be open: stored, it would be read as committed.
+ * Markers are the coordinator's alone, as with Apache Kafka. */
+static int16_t refuse_transactional(struct weir_slice batch) {
+    if (batch_is_marker(batch)) return KAFKA_INVALID_RECORD;
+    return batch_is_transactional(batch) ? KAFKA_INVALID_TXN_STATE : KAFKA_NONE;
+}
+
 /* The request without its records, which finish does not need. */
 static enum weir_error keep_names(struct kafka_call *call, struct kafka_produce_request *request) {
     size_t size = 64 + request->transactional_id.size;
@@ -70,10 +77,11 @@ static enum weir_error produce_begin(struct kafka_call *call) {
     call->turn->silent = request.acks == 0;
     for (uint32_t t = 0; t < request.topic_count; t++)
         for (uint32_t p = 0; p < request.topics[t].partition_count; p++, number++) {
-            enum weir_error e = WEIR_OK;
-            if (good_acks) e = append(call, &request.topics[t], &request.topics[t].partitions[p], number);
+            const struct kafka_produce_partition *partition = &request.topics[t].partitions[p];
+            int16_t refused = good_acks ? refuse_transactional(partition->records) : KAFKA_INVALID_REQUIRED_ACKS;
+            enum weir_error e = refused ? WEIR_OK : append(call, &request.topics[t], partition, number);
             if (e == WEIR_E_FULL && number == 0) return WEIR_E_AGAIN; /* TCP's window closes instead */
-            results[number].error = good_acks ? kafka_error_of(e) : KAFKA_INVALID_REQUIRED_ACKS;
+            results[number].error = refused ? refused : kafka_error_of(e);
             results[number].value = -1;
         }
     return call->turn->left ? keep_names(call, &request) : WEIR_OK;

@@ -24,8 +24,14 @@ const struct kafka_api_row kafka_apis[] = {
     {KAFKA_DELETE_TOPICS, 6, 4, 1, "DeleteTopics"},
     {KAFKA_INIT_PRODUCER_ID, 4, 2, 0, "InitProducerId"},
     {KAFKA_SASL_AUTHENTICATE, 2, 2, 0, "SaslAuthenticate"},
+    {KAFKA_ADD_PARTITIONS_TO_TXN, 3, 3, 0, "AddPartitionsToTxn"},
+    {KAFKA_ADD_OFFSETS_TO_TXN, 3, 3, 0, "AddOffsetsToTxn"},
+    {KAFKA_END_TXN, 3, 3, 0, "EndTxn"},
+    {KAFKA_TXN_OFFSET_COMMIT, 3, 3, 0, "TxnOffsetCommit"},
     {KAFKA_DELETE_GROUPS, 2, 2, 0, "DeleteGroups"},
     {KAFKA_OFFSET_DELETE, 0, NOT_FLEXIBLE, 0, "OffsetDelete"},
+    {KAFKA_DESCRIBE_TRANSACTIONS, 0, 0, 0, "DescribeTransactions"},
+    {KAFKA_LIST_TRANSACTIONS, 1, 0, 0, "ListTransactions"},
     {0, 0, 0, 0, NULL},
 };
 

@@ -181,7 +181,7 @@ static void outcome(struct kafka_coder *c, struct kafka_group_offset *m) {
     kafka_tags(c);
 }
 
-static void outcome_topic(struct kafka_coder *c, struct kafka_group_topic *m) {
+void kafka_outcome_topic(struct kafka_coder *c, struct kafka_group_topic *m) {
     text(c, &m->name);
     KAFKA_ARRAY(c, m->partition_count, m->partitions, KAFKA_NOT_NULL, outcome);
     kafka_tags(c);
@@ -189,19 +189,19 @@ static void outcome_topic(struct kafka_coder *c, struct kafka_group_topic *m) {
 
 void kafka_offset_commit_response(struct kafka_coder *c, struct kafka_offset_commit_response *m) {
     if (c->version >= 3) kafka_i32(c, &m->throttle_ms);
-    KAFKA_ARRAY(c, m->topic_count, m->topics, KAFKA_NOT_NULL, outcome_topic);
+    KAFKA_ARRAY(c, m->topic_count, m->topics, KAFKA_NOT_NULL, kafka_outcome_topic);
     kafka_tags(c);
 }
 
 /* ---- OffsetFetch ---- */
-static void wanted_topic(struct kafka_coder *c, struct kafka_wanted_topic *m) {
+void kafka_wanted_topic(struct kafka_coder *c, struct kafka_wanted_topic *m) {
     text(c, &m->name);
     KAFKA_ARRAY(c, m->partition_count, m->partitions, KAFKA_NOT_NULL, number);
     kafka_tags(c);
 }
 
 static void wanted_topics(struct kafka_coder *c, struct kafka_wanted_group *m) {
-    KAFKA_ARRAY(c, m->topic_count, m->topics, c->version >= 2 ? KAFKA_NULLABLE : KAFKA_NOT_NULL, wanted_topic);
+    KAFKA_ARRAY(c, m->topic_count, m->topics, c->version >= 2 ? KAFKA_NULLABLE : KAFKA_NOT_NULL, kafka_wanted_topic);
 }
 
 static void wanted_group(struct kafka_coder *c, struct kafka_wanted_group *m) {
@@ -272,7 +272,7 @@ void kafka_offset_delete_request(struct kafka_coder *c, struct kafka_offset_dele
 void kafka_offset_delete_response(struct kafka_coder *c, struct kafka_offset_delete_response *m) {
     kafka_i16(c, &m->error);
     kafka_i32(c, &m->throttle_ms);
-    KAFKA_ARRAY(c, m->topic_count, m->topics, KAFKA_NOT_NULL, outcome_topic);
+    KAFKA_ARRAY(c, m->topic_count, m->topics, KAFKA_NOT_NULL, kafka_outcome_topic);
 }
 
 /* ---- DescribeGroups ---- */

@@ -124,6 +124,7 @@ struct kafka_group_topic {
     uint32_t partition_count;
     struct kafka_group_offset *partitions;
 };
+void kafka_outcome_topic(struct kafka_coder *c, struct kafka_group_topic *m); /* index and error of each */
 struct kafka_offset_commit_request {
     struct weir_slice group_id;
     int32_t generation_id;
@@ -145,6 +146,7 @@ struct kafka_wanted_topic {
     uint32_t partition_count;
     int32_t *partitions;
 };
+void kafka_wanted_topic(struct kafka_coder *c, struct kafka_wanted_topic *m);
 struct kafka_wanted_group {
     struct weir_slice group_id;
     uint32_t topic_count;
