@@ -13,12 +13,13 @@
 
 Disks are noisy: the ratios are the result, the times are what they came from. The load generator shares the processors.
 """
-import argparse, array, bisect, json, os, shutil, subprocess, sys, tempfile, time
+import argparse, array, json, os, shutil, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "tests", "lib"))
+sys.path[:0] = [os.path.join(HERE, "..", "tests", "lib"), os.path.join(HERE, "lib")]
 os.environ["WEIR"] = os.path.abspath(os.environ.get("WEIR", os.path.join(HERE, "..", "build", "weir")))
 from node import Node  # noqa: E402
+from ideal import bare_syncs, ideal_latencies, quantile  # noqa: E402
 
 WEIR = os.environ["WEIR"]
 SHARED = os.environ.get("WEIR_SHARED", "")
@@ -46,44 +47,6 @@ def node_at(folder, extra=()):
 
 def load(node, *args, check=True):
     return tool("load", "--node", "%s:%d" % node.addresses["http"], "--json", *args, check=check)
-
-
-def quantile(sorted_values, q):
-    return sorted_values[min(len(sorted_values) - 1, int(q * len(sorted_values)))] if sorted_values else 0.0
-
-
-# ---- the disk ----
-
-def bare_syncs(folder, size, seconds):
-    """Durations (s) of write + sync into bytes written before, nothing else."""
-    path, block, count = os.path.join(folder, "bare"), os.urandom(size), max(1, (16 << 20) // size)
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    for i in range(count):
-        os.pwrite(file, block, i * size)
-    os.fsync(file)
-    out, i, end = [], 0, time.perf_counter() + seconds
-    while time.perf_counter() < end or len(out) < 20:
-        began = time.perf_counter()
-        os.pwrite(file, block, i % count * size)
-        os.fdatasync(file)
-        out.append(time.perf_counter() - began)
-        i += 1
-    os.close(file)
-    os.unlink(path)
-    return out
-
-
-def ideal_latencies(arrivals, syncs):
-    """Group commit with nothing else to do: a commit takes all that has arrived, the next one begins when it ends."""
-    out, taken, free, k = [], 0, 0.0, 0
-    while taken < len(arrivals):
-        start = max(arrivals[taken], free)
-        end = start + syncs[k % len(syncs)]
-        upto = bisect.bisect_right(arrivals, start, taken)
-        out.extend(end - a for a in arrivals[taken:upto])
-        taken, free, k = upto, end, k + 1
-    out.sort()
-    return out
 
 
 # ---- parts ----

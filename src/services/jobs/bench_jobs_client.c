@@ -2,11 +2,16 @@
  * bench/jobs.py.
  *
  *     bench_jobs_client weir|redis|beanstalkd PORT --jobs N --producers P --depth D --workers W --bulk B
+ *                       [--rate R --timings FILE]
  *
  * Full cycles: producers keep D pushes of B jobs under way each, workers take up to B jobs, then acknowledge them, then
  * take again; a job is 256 bytes. Everything is counted when its answer has come. With B = 1 a worker has one request
  * under way. Redis: LPUSH q, BRPOPLPUSH q p:N (RPOPLPUSH with B > 1, pipelined), LREM p:N 1 body. beanstalkd: put,
- * reserve-with-timeout, delete, pipelined with B > 1. JSON on stdout. */
+ * reserve-with-timeout, delete, pipelined with B > 1. JSON on stdout.
+ *
+ * --rate: R jobs/s are due, spread evenly, whatever the answers do; a push that finds its producers full waits, and its
+ * time runs from when it was due. --timings: three uint64_t per job, ns since the start: due, its push answered, taken.
+ */
 #include "jobs/gateway_wire.h"
 
 #include <arpa/inet.h>
@@ -37,8 +42,10 @@ struct conn {
     enum doing doing;
     uint8_t *in, *out;
     size_t in_size, out_size, out_sent;
-    uint64_t sent_ns[64]; /* of pushes under way, oldest first */
-    uint32_t sent_head, sent_tail;
+    struct push {
+        uint64_t due_ns, first; /* when it was due; its first job's number */
+    } pushes[64];               /* under way, oldest first */
+    uint32_t push_head, push_tail;
     uint32_t held; /* jobs taken, to be acknowledged */
     uint64_t ids[BULK_MAX];
     uint32_t epochs[BULK_MAX];
@@ -46,9 +53,14 @@ struct conn {
 };
 static struct {
     enum kind kind;
-    uint32_t port, jobs, producers, depth, workers, bulk;
+    uint32_t port, jobs, producers, depth, workers, bulk, rate;
     uint64_t begun, stored, done; /* pushes sent, answered; acks answered: jobs */
-    uint64_t sequence;
+    uint64_t sequence, begin_ns;
+    uint32_t turn; /* --rate: the producer that is asked first */
+    const char *timings;
+    struct times {
+        uint64_t due_ns, stored_ns, taken_ns;
+    } * times; /* of each job by its number; NULL without --timings */
     struct conn conns[CONNS_MAX];
     uint32_t buckets[BUCKETS];
     int poller;
@@ -89,26 +101,38 @@ static void put_wire(struct conn *c, uint16_t type, size_t size) {
     put(c, &head, sizeof head);
 }
 
-static void push_some(struct conn *c) {
-    while (c->pushed_under_way < b.depth && b.begun < b.jobs) {
-        uint32_t count = b.bulk;
-        if (b.jobs - b.begun < count) count = (uint32_t)(b.jobs - b.begun);
-        uint8_t body[BODY];
-        struct jobs_new_view v = {
-            .queue = weir_slice_text("q"), .type = weir_slice_text("t"), .payload = weir_slice(body, BODY)};
-        if (b.kind == WEIR) put_wire(c, JOBS_RECORD_PUSH, count * jobs_new_write(&v, NULL));
-        for (uint32_t i = 0; i < count; i++) {
-            make_body(body);
-            if (b.kind == WEIR) c->out_size += jobs_new_write(&v, c->out + c->out_size);
-            if (b.kind == REDIS) put_text(c, "*3\r\n$5\r\nLPUSH\r\n$1\r\nq\r\n$%u\r\n", BODY);
-            if (b.kind == BEANSTALKD) put_text(c, "put 0 0 1800 %u\r\n", BODY);
-            if (b.kind != WEIR) put(c, body, BODY);
-            if (b.kind != WEIR) put(c, "\r\n", 2);
-        }
-        c->sent_ns[c->sent_tail++ % 64] = now_ns();
-        c->pushed_under_way++;
-        b.begun += count;
+/* When the next job is to be pushed. */
+static uint64_t due_ns(void) {
+    return b.rate ? b.begin_ns + b.begun * 1000000000u / b.rate : now_ns();
+}
+
+static bool can_push(const struct conn *c) {
+    return c->pushed_under_way < b.depth && b.begun < b.jobs;
+}
+
+static void push_one(struct conn *c) {
+    uint32_t count = b.bulk;
+    if (b.jobs - b.begun < count) count = (uint32_t)(b.jobs - b.begun);
+    uint8_t body[BODY];
+    struct jobs_new_view v = {
+        .queue = weir_slice_text("q"), .type = weir_slice_text("t"), .payload = weir_slice(body, BODY)};
+    c->pushes[c->push_tail++ % 64] = (struct push){due_ns(), b.sequence};
+    if (b.kind == WEIR) put_wire(c, JOBS_RECORD_PUSH, count * jobs_new_write(&v, NULL));
+    for (uint32_t i = 0; i < count; i++) {
+        make_body(body);
+        if (b.kind == WEIR) c->out_size += jobs_new_write(&v, c->out + c->out_size);
+        if (b.kind == REDIS) put_text(c, "*3\r\n$5\r\nLPUSH\r\n$1\r\nq\r\n$%u\r\n", BODY);
+        if (b.kind == BEANSTALKD) put_text(c, "put 0 0 1800 %u\r\n", BODY);
+        if (b.kind != WEIR) put(c, body, BODY);
+        if (b.kind != WEIR) put(c, "\r\n", 2);
     }
+    c->pushed_under_way++;
+    b.begun += count;
+}
+
+static void push_some(struct conn *c) {
+    while (b.rate == 0 && can_push(c))
+        push_one(c);
 }
 
 static void take(struct conn *c) {
@@ -162,6 +186,21 @@ static void ack(struct conn *c) {
     }
 }
 
+/* ---- times of jobs ---- */
+static void note_taken(const uint8_t *body) {
+    if (!b.times) return;
+    uint64_t number = strtoull((const char *)body, NULL, 16); /* ends at its 'x' */
+    if (number >= b.jobs) fail("a job that was not pushed");
+    b.times[number].taken_ns = now_ns();
+}
+
+static void note_stored(const struct push *p, uint64_t now) {
+    for (uint64_t i = p->first; b.times && i < p->first + b.bulk && i < b.jobs; i++) {
+        b.times[i].due_ns = p->due_ns;
+        b.times[i].stored_ns = now;
+    }
+}
+
 /* ---- answers: the bytes of the next one, 0 when it is not whole ---- */
 static size_t line_size(const uint8_t *at, size_t size) {
     const uint8_t *end = memmem(at, size, "\r\n", 2);
@@ -180,6 +219,7 @@ static size_t answer_wire(struct conn *c, const uint8_t *at, size_t size) {
     for (size_t p = 0; c->doing == TAKING && p < value.size && jobs_leased_next(value, &p, &v); c->held++) {
         c->ids[c->held] = v.head.id;
         c->epochs[c->held] = v.head.epoch;
+        note_taken(v.payload.data);
     }
     for (size_t p = 0; c->doing == ACKING && p + sizeof said <= value.size; p += sizeof said) {
         memcpy(&said, value.data + p, sizeof said);
@@ -195,6 +235,7 @@ static size_t answer_redis(struct conn *c, const uint8_t *at, size_t size) {
     if (*at != '$' || at[1] == '-') return line; /* a number, or nothing to be had */
     size_t body = strtoul((const char *)at + 1, NULL, 10);
     if (size < line + body + 2) return 0;
+    note_taken(at + line);
     memcpy(c->bodies[c->held++], at + line, BODY);
     return line + body + 2;
 }
@@ -208,6 +249,7 @@ static size_t answer_beanstalkd(struct conn *c, const uint8_t *at, size_t size) 
         return line;
     }
     if (size < line + BODY + 2) return 0;
+    note_taken(at + line);
     c->ids[c->held++] = strtoull((const char *)at + 9, NULL, 10);
     return line + BODY + 2;
 }
@@ -216,7 +258,9 @@ static void pushed(struct conn *c) {
     uint32_t per_push = b.kind == WEIR ? 1 : b.bulk;
     b.stored += b.kind == WEIR ? b.bulk : 1;
     if (++c->got % per_push) return;
-    uint64_t us20 = (now_ns() - c->sent_ns[c->sent_head++ % 64]) / 20000;
+    const struct push *p = &c->pushes[c->push_head++ % 64];
+    uint64_t now = now_ns(), us20 = (now - p->due_ns) / 20000;
+    note_stored(p, now);
     b.buckets[us20 < BUCKETS ? us20 : BUCKETS - 1]++;
     c->pushed_under_way--;
     push_some(c);
@@ -290,12 +334,47 @@ static double quantile(double q) {
     return 0;
 }
 
-static void run(void) {
+/* --rate: everything that is due, from producer to producer. */
+static void push_due(void) {
+    uint32_t full = 0;
+    while (b.rate && b.begun < b.jobs && full < b.producers && due_ns() <= now_ns()) {
+        struct conn *c = &b.conns[b.turn++ % b.producers];
+        full = can_push(c) ? 0 : full + 1;
+        if (full) continue;
+        push_one(c);
+        flush(c);
+    }
+}
+
+static int wait_events(struct epoll_event *events) {
+    uint64_t wait = 30000000000u, due = b.rate && b.begun < b.jobs ? due_ns() : 0, now = now_ns();
+    if (due > now) wait = due - now;
+    struct timespec timeout = {(time_t)(wait / 1000000000u), (long)(wait % 1000000000u)};
+    int n = epoll_pwait2(b.poller, events, CONNS_MAX, &timeout, NULL);
+    if (n < 0) fail("wait");
+    if (n == 0 && due <= now) fail("nothing happened for 30 s");
+    return n;
+}
+
+static void write_timings(void) {
+    if (!b.times) return;
+    for (uint32_t i = 0; i < b.jobs; i++) {
+        b.times[i].due_ns -= b.begin_ns;
+        b.times[i].stored_ns -= b.begin_ns;
+        b.times[i].taken_ns -= b.begin_ns;
+    }
+    FILE *file = fopen(b.timings, "wb");
+    if (!file || fwrite(b.times, sizeof *b.times, b.jobs, file) != b.jobs || fclose(file) != 0) fail(b.timings);
+}
+
+static void start(void) {
     uint32_t count = b.producers + b.workers;
     b.poller = epoll_create1(0);
+    if (b.timings) b.times = calloc(b.jobs, sizeof *b.times);
+    if (b.timings && !b.times) fail("no room for times");
     for (uint32_t i = 0; i < count; i++)
         open_conn(i, i < b.producers);
-    uint64_t begin_ns = now_ns();
+    b.begin_ns = now_ns();
     for (uint32_t i = 0; i < count; i++) {
         if (i < b.producers)
             push_some(&b.conns[i]);
@@ -303,16 +382,21 @@ static void run(void) {
             take(&b.conns[i]);
         flush(&b.conns[i]);
     }
+}
+
+static void run(void) {
+    start();
     struct epoll_event events[CONNS_MAX];
     while (b.done < b.jobs) {
-        int n = epoll_wait(b.poller, events, CONNS_MAX, 30000);
-        if (n == 0) fail("nothing happened for 30 s");
+        push_due();
+        int n = wait_events(events);
         for (int i = 0; i < n; i++)
             on_input(&b.conns[events[i].data.u32]);
         for (int i = 0; i < n; i++)
             flush(&b.conns[events[i].data.u32]);
     }
-    double seconds = (double)(now_ns() - begin_ns) / 1e9;
+    double seconds = (double)(now_ns() - b.begin_ns) / 1e9;
+    write_timings();
     printf("{\"cycles_per_s\": %.0f, \"seconds\": %.3f, \"put_p50_us\": %.0f, \"put_p99_us\": %.0f}\n",
         (double)b.done / seconds, seconds, quantile(0.5), quantile(0.99));
 }
@@ -323,19 +407,21 @@ int main(int argc, char **argv) {
         const char *name;
         uint32_t *value;
     } flags[] = {{"--jobs", &b.jobs}, {"--producers", &b.producers}, {"--depth", &b.depth}, {"--workers", &b.workers},
-        {"--bulk", &b.bulk}};
+        {"--bulk", &b.bulk}, {"--rate", &b.rate}};
     if (argc < 3) { /* ./x bench runs every benchmark without arguments: bench/jobs.py drives this one */
         fprintf(stderr,
             "usage: bench_jobs_client weir|redis|beanstalkd PORT [--jobs N --producers P --depth D --workers W "
-            "--bulk B]; bench/jobs.py runs it\n");
+            "--bulk B --rate R --timings FILE]; bench/jobs.py runs it\n");
         return 0;
     }
     for (uint32_t i = 0; i < 3; i++)
         if (strcmp(argv[1], kinds[i]) == 0) b.kind = (enum kind)i;
     b.port = (uint32_t)strtoul(argv[2], NULL, 10);
-    for (int i = 3; i + 1 < argc; i += 2)
+    for (int i = 3; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--timings") == 0) b.timings = argv[i + 1];
         for (size_t k = 0; k < WEIR_ARRAY_COUNT(flags); k++)
             if (strcmp(argv[i], flags[k].name) == 0) *flags[k].value = (uint32_t)strtoul(argv[i + 1], NULL, 10);
+    }
     if (b.bulk < 1 || b.bulk > BULK_MAX || b.producers + b.workers > CONNS_MAX || b.depth > 64) fail("too large");
     run();
     return 0;
