@@ -1,8 +1,9 @@
 /* Any bytes as a request's frame, or as the body of any message of any version: what is decoded, encoded again and
  * decoded once more encodes to the same bytes, whose count is bounded by what came in. The first byte picks the message
  * (0: a whole request), the second its version.
- * Covers: kafka.c kafka_group_messages.c kafka_messages.c. */
+ * Covers: kafka.c kafka_admin_messages.c kafka_group_messages.c kafka_messages.c. */
 #include "base/assert.h"
+#include "wire/kafka_admin_messages.h"
 #include "wire/kafka_group_messages.h"
 #include "wire/kafka_messages.h"
 
@@ -51,6 +52,12 @@ union message {
     struct kafka_delete_groups_response J;
     struct kafka_offset_delete_request K;
     struct kafka_offset_delete_response L;
+    struct kafka_describe_configs_request M;
+    struct kafka_describe_configs_response N;
+    struct kafka_alter_configs_request O;
+    struct kafka_alter_configs_response P;
+    struct kafka_create_partitions_request Q;
+    struct kafka_create_partitions_response R;
 };
 
 #define CODE(name)                                                                                                     \
@@ -95,6 +102,15 @@ CODE(delete_groups_request)
 CODE(delete_groups_response)
 CODE(offset_delete_request)
 CODE(offset_delete_response)
+CODE(describe_configs_request)
+CODE(describe_configs_response)
+CODE(alter_configs_request)
+CODE(alter_configs_response)
+CODE(create_partitions_request)
+CODE(create_partitions_response)
+static void code_incremental_alter_configs_request(struct kafka_coder *c, union message *m) {
+    kafka_incremental_alter_configs_request(c, &m->O);
+}
 
 static const struct {
     int16_t api;
@@ -138,6 +154,13 @@ static const struct {
     {KAFKA_DELETE_GROUPS, code_delete_groups_response},
     {KAFKA_OFFSET_DELETE, code_offset_delete_request},
     {KAFKA_OFFSET_DELETE, code_offset_delete_response},
+    {KAFKA_DESCRIBE_CONFIGS, code_describe_configs_request},
+    {KAFKA_DESCRIBE_CONFIGS, code_describe_configs_response},
+    {KAFKA_ALTER_CONFIGS, code_alter_configs_request},
+    {KAFKA_ALTER_CONFIGS, code_alter_configs_response},
+    {KAFKA_CREATE_PARTITIONS, code_create_partitions_request},
+    {KAFKA_CREATE_PARTITIONS, code_create_partitions_response},
+    {KAFKA_INCREMENTAL_ALTER_CONFIGS, code_incremental_alter_configs_request},
 };
 #define MESSAGES (sizeof messages / sizeof *messages)
 

@@ -22,7 +22,11 @@ const struct kafka_api_row kafka_apis[] = {
     {KAFKA_CREATE_TOPICS, 7, 5, 2, "CreateTopics"},
     {KAFKA_DELETE_TOPICS, 6, 4, 1, "DeleteTopics"},
     {KAFKA_INIT_PRODUCER_ID, 4, 2, 0, "InitProducerId"},
+    {KAFKA_DESCRIBE_CONFIGS, 4, 4, 0, "DescribeConfigs"},
+    {KAFKA_ALTER_CONFIGS, 2, 2, 0, "AlterConfigs"},
+    {KAFKA_CREATE_PARTITIONS, 3, 2, 0, "CreatePartitions"},
     {KAFKA_DELETE_GROUPS, 2, 2, 0, "DeleteGroups"},
+    {KAFKA_INCREMENTAL_ALTER_CONFIGS, 1, 1, 0, "IncrementalAlterConfigs"},
     {KAFKA_OFFSET_DELETE, 0, NOT_FLEXIBLE, 0, "OffsetDelete"},
     {0, 0, 0, 0, NULL},
 };
