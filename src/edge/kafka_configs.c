@@ -1,8 +1,8 @@
 /* What topics and the broker are set to, changing it, and more partitions of a topic. See kafka.h.
  *
  * Changes are orders of the desk: each is in weir.audit before it is done, and again when it was. An order names what
- * changes and no more, and orders are done one after the other: of two clients that change different settings of a topic
- * at the same time, neither undoes the other's.
+ * changes and no more, and orders are done one after the other: of two clients that change different settings of a
+ * topic at the same time, neither undoes the other's.
  */
 #include "edge/desk.h"
 #include "edge/kafka.h"
@@ -144,11 +144,10 @@ static struct value topic_value(struct description *d, const struct log_topic *t
     bool is_compression = strcmp(row->name, COMPRESSION) == 0;
     bool as_usual =
         is_compression ? config->compression == LOG_COMPRESSION_PRODUCER : config->durability == LOG_DURABLE;
-    return (struct value){
-        .now = weir_slice_text(
-            is_compression ? log_compression_name(config->compression) : log_durability_name(config->durability)),
-        .initial = weir_slice_text(is_compression ? log_compression_name(LOG_COMPRESSION_PRODUCER)
-                                                  : log_durability_name(LOG_DURABLE)),
+    return (struct value){.now = weir_slice_text(is_compression ? log_compression_name(config->compression)
+                                                                : log_durability_name(config->durability)),
+        .initial = weir_slice_text(
+            is_compression ? log_compression_name(LOG_COMPRESSION_PRODUCER) : log_durability_name(LOG_DURABLE)),
         .source = as_usual ? KAFKA_SOURCE_DEFAULT : KAFKA_SOURCE_TOPIC,
         .read_only = true};
 }
@@ -293,7 +292,8 @@ static void take_outcome(
     say(session, turn, number, outcome(turn, d->error), weir_slice_text(text));
 }
 
-static void give_order(struct kafka_call *call, size_t number, const struct desk_order *order, struct weir_slice detail) {
+static void give_order(
+    struct kafka_call *call, size_t number, const struct desk_order *order, struct weir_slice detail) {
     struct desk_asker asker = {
         .conn = call->session->conn, .body = detail, .origin = kafka_origin(call->session, call->turn, number)};
     weir_error_clear();
@@ -431,11 +431,8 @@ static enum weir_error more_begin(struct kafka_call *call) {
         struct grow_order order = {.partitions = (uint32_t)m->count};
         if (!kafka_topic_name(m->name, order.name)) continue; /* it was found by it */
         text_printf(&detail, "partitions=%d", m->count);
-        struct desk_order desk = {.action = "topic.partitions",
-            .target = m->name,
-            .fn = grow_topic,
-            .arg = &order,
-            .arg_size = sizeof order};
+        struct desk_order desk = {
+            .action = "topic.partitions", .target = m->name, .fn = grow_topic, .arg = &order, .arg_size = sizeof order};
         give_order(call, i, &desk, text_slice(&detail));
     }
     return WEIR_OK;

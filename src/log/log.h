@@ -155,7 +155,7 @@ WEIR_MUST enum weir_error log_topic_alter(struct log *log, const char *name, con
 /* More partitions, empty ones behind those that are there; durable before anyone can find them. INVALID: it has so many
  * already. FULL. */
 WEIR_MUST enum weir_error log_topic_grow(struct log *log, const char *name, uint32_t partitions);
-uint64_t log_segment_bytes(const struct log *log); /* of a topic whose config says 0 */
+uint64_t log_segment_bytes(const struct log *log);                   /* of a topic whose config says 0 */
 struct log_topic *log_topic_find(struct log *log, const char *name); /* any thread; NULL: none */
 uint32_t log_topic_count(const struct log *log);                     /* any thread */
 struct log_topic *log_topic_at(struct log *log, uint32_t i);         /* any thread; NULL for a deleted one */

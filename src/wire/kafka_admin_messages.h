@@ -1,5 +1,5 @@
-/* wire/kafka_admin_messages.h: the messages by which a Kafka client looks at topics' and the broker's settings and changes
- * them. How they are coded and who owns what: kafka.h. Fields: Kafka's schema files of the same names.
+/* wire/kafka_admin_messages.h: the messages by which a Kafka client looks at topics' and the broker's settings and
+ * changes them. How they are coded and who owns what: kafka.h. Fields: Kafka's schema files of the same names.
  */
 #ifndef WEIR_WIRE_KAFKA_ADMIN_MESSAGES_H
 #define WEIR_WIRE_KAFKA_ADMIN_MESSAGES_H
@@ -7,7 +7,13 @@
 
 enum kafka_resource_type { KAFKA_RESOURCE_TOPIC = 2, KAFKA_RESOURCE_BROKER = 4 };
 enum kafka_config_source { KAFKA_SOURCE_TOPIC = 1, KAFKA_SOURCE_BROKER = 4, KAFKA_SOURCE_DEFAULT = 5 };
-enum kafka_config_type { KAFKA_TYPE_BOOLEAN = 1, KAFKA_TYPE_STRING, KAFKA_TYPE_INT, KAFKA_TYPE_LONG = 5, KAFKA_TYPE_LIST = 7 };
+enum kafka_config_type {
+    KAFKA_TYPE_BOOLEAN = 1,
+    KAFKA_TYPE_STRING,
+    KAFKA_TYPE_INT,
+    KAFKA_TYPE_LONG = 5,
+    KAFKA_TYPE_LIST = 7
+};
 
 /* ---- DescribeConfigs (32) ---- */
 struct kafka_config_resource {

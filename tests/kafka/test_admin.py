@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Kafka's admin clients on the node's topics: what they are set to, changed over kill -9, and more partitions. # also: tsan"""
 import os
+import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -59,6 +60,40 @@ def settings(node, admin):
     tap.equal(alter("absent", retention_ms="1"), "UNKNOWN_TOPIC_OR_PART", "and there must be one")
 
 
+def text(value):
+    return struct.pack(">h", -1) if value is None else struct.pack(">h", len(value)) + value.encode()
+
+
+def incremental(node, name, *changes, dry=False):
+    """IncrementalAlterConfigs, version 0, which the packaged clients don't send yet: (setting, operation, value)."""
+    body = struct.pack(">ib", 1, 2) + text(name) + struct.pack(">i", len(changes))
+    for setting, operation, value in changes:
+        body += text(setting) + struct.pack(">b", operation) + text(value)
+    request = struct.pack(">hhih", 44, 0, 7, -1) + body + struct.pack(">b", dry)
+    with node.connect("kafka") as s:
+        s.sendall(struct.pack(">i", len(request)) + request)
+        answer = s.makefile("rb").read(18)
+    size, correlation, throttle, count, error = struct.unpack(">iiiih", answer)
+    return error if (correlation, count) == (7, 1) else answer
+
+
+def retained(node):
+    got = node.get("/v1/topics/set").json()
+    return got["retentionMs"], got["retentionBytes"], got["segmentBytes"]
+
+
+def increments(node):
+    tap.equal(incremental(node, "set", ("retention.ms", 0, "70000")), 0, "one setting is altered")
+    tap.equal(retained(node), (70000, 4096, 2048), "and the others stay")
+    tap.equal(incremental(node, "set", ("retention.ms", 0, "1"), dry=True), 0, "it can be tried")
+    tap.equal(retained(node), (70000, 4096, 2048), "which changes nothing")
+    tap.equal(incremental(node, "set", ("retention.bytes", 0, "9"), ("no.such", 0, "1")), 40, "one that is refused")
+    tap.equal(retained(node), (70000, 4096, 2048), "takes the others of its topic with it")
+    tap.equal(incremental(node, "set", ("retention.ms", 1, None)), 0, "a setting is deleted")
+    tap.equal(retained(node), (0, 4096, 2048), "and is as if it had never been")
+    tap.equal(incremental(node, "counter.commands", ("retention.ms", 0, "1")), 29, "a service's topic stays as it is")
+
+
 def partitions(node, admin):
     client = admin.AdminClient({"bootstrap.servers": broker(node)})
     got = outcome(client.create_partitions([admin.NewPartitions("set", 5), admin.NewPartitions("counter.commands", 9)]))
@@ -89,6 +124,7 @@ def main():
         return
     with Node(args=ARGS) as node:
         settings(node, admin)
+        increments(node)
         partitions(node, admin)
         tap.ok(produced(node, kafka, 4, [b"in a new one"]), "a new partition takes records")
         node.kill()
