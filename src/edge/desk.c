@@ -112,6 +112,7 @@ static void answer(struct edge_lane *lane, struct desk_row *row) {
     row->phase = DESK_FREE;
     lane->desk->busy--;
     if (conn && conn->kind == CONN_HTTP) (void)http_session_deliver(conn, &d);
+    if (conn && conn->kind == CONN_STREAM) (void)gateway_deliver(conn, &d);
     explicit_bzero(row->text, row->text_size); /* it may have been a secret */
 }
 
@@ -220,35 +221,46 @@ static void copy(char *out, size_t size, struct weir_slice text) {
     text_add_slice(&t, text);
 }
 
-void desk_begin(struct http_call *call, const struct desk_order *order) {
-    struct edge_lane *lane = call->lane;
-    struct desk_row *row = take_row(lane);
+static enum weir_error take(struct desk_row *row, const struct desk_order *order, const struct desk_asker *asker) {
+    struct edge_lane *lane = asker->conn->lane;
     WEIR_ASSERT(order->arg_size <= DESK_ARG_MAX);
-    if (!row) {
-        http_fail(call->conn, call->turn, WEIR_E_FULL, "too many admin actions are under way");
-        return;
-    }
-    row->origin = http_wait(call, order->deliver);
+    row->origin = asker->origin;
     row->fn = order->fn;
     row->arg_size = (uint32_t)order->arg_size;
     memcpy(row->arg, order->arg, order->arg_size);
     copy(row->action, sizeof row->action, weir_slice_text(order->action));
     copy(row->target, sizeof row->target, order->target);
-    copy(row->principal, sizeof row->principal, weir_slice_text(auth_principal(call->conn, call->token)));
-    copy(row->tenant, sizeof row->tenant, weir_slice_text(auth_tenant(lane, call->token)));
-    copy(row->peer, sizeof row->peer, weir_slice_text(call->conn->peer));
-    copy(row->id, sizeof row->id, weir_slice(call->turn->id, call->turn->id_size));
-    struct weir_slice body = call->request->body.size ? call->request->body : call->request->query;
-    row->body_size = (uint32_t)(body.size < DESK_BODY_MAX ? body.size : DESK_BODY_MAX);
-    if (row->body_size) memcpy(row->body, body.data, row->body_size);
+    copy(row->principal, sizeof row->principal, weir_slice_text(auth_principal(asker->conn, asker->token)));
+    copy(row->tenant, sizeof row->tenant, weir_slice_text(auth_tenant(lane, asker->token)));
+    copy(row->peer, sizeof row->peer, weir_slice_text(asker->conn->peer));
+    copy(row->id, sizeof row->id, asker->id);
+    row->body_size = (uint32_t)(asker->body.size < DESK_BODY_MAX ? asker->body.size : DESK_BODY_MAX);
+    if (row->body_size) memcpy(row->body, asker->body.data, row->body_size);
     set_outcome(row, WEIR_OK, weir_slice(NULL, 0));
     weir_error_clear();
     enum weir_error e = record(lane, row, false);
-    if (e) {
-        (void)weir_error_wrap(e, "it was not done, because it could not be recorded");
-        http_fail(call->conn, call->turn, e, NULL);
-        return;
-    }
+    if (e) return weir_error_wrap(e, "it was not done, because it could not be recorded");
     row->phase = DESK_ASKED;
     lane->desk->busy++;
+    return WEIR_OK;
+}
+
+enum weir_error desk_take(const struct desk_order *order, const struct desk_asker *asker) {
+    struct desk_row *row = take_row(asker->conn->lane);
+    return row ? take(row, order, asker) : weir_error_context(WEIR_E_FULL, "too many admin actions are under way");
+}
+
+void desk_begin(struct http_call *call, const struct desk_order *order) {
+    struct desk_row *row = take_row(call->lane);
+    if (!row) {
+        http_fail(call->conn, call->turn, WEIR_E_FULL, "too many admin actions are under way");
+        return;
+    }
+    struct desk_asker asker = {.conn = call->conn,
+        .token = call->token,
+        .id = weir_slice(call->turn->id, call->turn->id_size),
+        .body = call->request->body.size ? call->request->body : call->request->query,
+        .origin = http_wait(call, order->deliver)};
+    enum weir_error e = take(row, order, &asker);
+    if (e) http_fail(call->conn, call->turn, e, NULL);
 }

@@ -54,6 +54,15 @@ struct desk_order {
     /* Gets HOST_DONE with fn's text, or an error. */
     void (*deliver)(struct conn *conn, struct http_turn *turn, const struct host_delivery *delivery);
 };
+/* Who asks, and what of that is recorded. */
+struct desk_asker {
+    struct conn *conn;
+    const struct token *token;  /* NULL: none */
+    struct weir_slice id, body; /* may be empty */
+    struct host_origin origin;  /* gets HOST_DONE with fn's text, or an error */
+};
+/* Takes the order, whose deliver counts for HTTP alone; or says why not, and nothing is done. */
+WEIR_MUST enum weir_error desk_take(const struct desk_order *order, const struct desk_asker *asker);
 /* Takes the order, or answers why not. */
 void desk_begin(struct http_call *call, const struct desk_order *order);
 /* A record about what was refused: at most AUTH_NOTES_PER_S (AUTH_NOTES_AT_ONCE together), the next one tells how many

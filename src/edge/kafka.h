@@ -67,7 +67,7 @@ struct kafka_handler {
     void (*take)(struct weir_session *session, struct kafka_turn *turn, uint32_t number, const struct host_delivery *d);
 };
 extern const struct kafka_handler kafka_topic_handlers[], kafka_record_handlers[], kafka_fetch_handlers[],
-    kafka_group_handlers[]; /* api -1 ends */
+    kafka_config_handlers[], kafka_group_handlers[]; /* api -1 ends */
 /* Whatever is in none of these tables is a service's (struct weir_kafka_row). */
 extern const struct kafka_handler kafka_service_handler;
 bool kafka_is_served(const struct edge *edge, int16_t api); /* by the node or a service that runs */
@@ -93,6 +93,10 @@ int16_t kafka_error_of(enum weir_error error);
 /* Whether the name may be a topic's; copied with a NUL. */
 WEIR_MUST bool kafka_topic_name(struct weir_slice name, char buf[LOG_TOPIC_NAME_MAX + 1]);
 struct log_topic *kafka_topic_find(struct weir_session *session, struct weir_slice name); /* NULL: none */
+
+/* ---- kafka_configs.c ---- */
+/* One of a topic's settings by Kafka's name. False: there is none of it, or it can't be that. */
+WEIR_MUST bool kafka_config_take(struct log_topic_config *config, struct weir_slice name, struct weir_slice value);
 
 extern const struct weir_protocol kafka_protocol;
 #endif

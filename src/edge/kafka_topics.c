@@ -1,8 +1,6 @@
 /* Which topics there are, and making and deleting them. See kafka.h. */
 #include "edge/kafka_sasl.h"
 
-#include "base/units.h"
-
 /* ---- what is served ---- */
 static enum weir_error api_versions(struct kafka_call *call) {
     struct kafka_api_versions_request request = {0};
@@ -55,13 +53,14 @@ static int32_t the_node[] = {KAFKA_NODE_ID};
 static void fill_topic(struct arena *arena, const struct log_topic *topic, struct kafka_metadata_topic *m) {
     m->name = weir_slice_text(topic->name);
     m->is_internal = host_topic_is_nodes(m->name);
-    m->partitions = arena_alloc(arena, topic->partition_count * sizeof *m->partitions);
+    uint32_t count = topic->partition_count;
+    m->partitions = arena_alloc(arena, count * sizeof *m->partitions);
     if (!m->partitions) {
         m->error = KAFKA_UNKNOWN_SERVER_ERROR;
         return;
     }
-    m->partition_count = topic->partition_count;
-    for (uint32_t i = 0; i < topic->partition_count; i++)
+    m->partition_count = count;
+    for (uint32_t i = 0; i < count; i++)
         m->partitions[i] = (struct kafka_metadata_partition){.index = (int32_t)i,
             .leader = KAFKA_NODE_ID,
             .replica_count = 1,
@@ -153,39 +152,6 @@ static enum weir_error metadata_finish(struct kafka_call *call) {
 }
 
 /* ---- creating ---- */
-struct config_row {
-    const char *name;
-    size_t number; /* offset of a uint64_t in struct log_topic_config; SIZE_MAX: taken and without meaning here */
-};
-static const struct config_row config_rows[] = {
-    {"retention.ms", offsetof(struct log_topic_config, retention_ms)},
-    {"retention.bytes", offsetof(struct log_topic_config, retention_bytes)},
-    {"segment.bytes", offsetof(struct log_topic_config, segment_bytes)},
-    /* What concerns replicas, syncs and formats: there is one of each. */
-    {"min.insync.replicas", SIZE_MAX},
-    {"unclean.leader.election.enable", SIZE_MAX},
-    {"message.format.version", SIZE_MAX},
-    {"flush.messages", SIZE_MAX},
-    {"flush.ms", SIZE_MAX},
-};
-
-static bool take_config(struct log_topic_config *config, const struct kafka_topic_config *m) {
-    uint64_t number;
-    if (weir_slice_equal(m->name, weir_slice_text("cleanup.policy")))
-        return weir_slice_equal(m->value, weir_slice_text("delete"));
-    if (weir_slice_equal(m->name, weir_slice_text("compression.type")))
-        return log_compression_parse(m->value, &config->compression);
-    for (size_t i = 0; i < WEIR_ARRAY_COUNT(config_rows); i++) {
-        if (!weir_slice_equal(m->name, weir_slice_text(config_rows[i].name))) continue;
-        bool no_limit = weir_slice_equal(m->value, weir_slice_text("-1"));
-        if (config_rows[i].number == SIZE_MAX || no_limit) return true;
-        if (!m->value.data || parse_u64(m->value, &number)) return false;
-        memcpy((uint8_t *)config + config_rows[i].number, &number, sizeof number);
-        return true;
-    }
-    return false;
-}
-
 static int16_t take_topic(struct kafka_call *call, const struct kafka_new_topic *m, struct topic_order *order) {
     if (!kafka_topic_name(m->name, order->name)) return KAFKA_INVALID_TOPIC;
     if (host_topic_is_nodes(m->name) || !kafka_may(call->session, m->name, ROLE_ADMIN))
@@ -197,7 +163,7 @@ static int16_t take_topic(struct kafka_call *call, const struct kafka_new_topic 
     if (count < 1 || count > KAFKA_PARTITIONS_MAX) return KAFKA_INVALID_PARTITIONS;
     order->partitions = (uint32_t)count;
     for (uint32_t i = 0; i < m->config_count; i++)
-        if (!take_config(&order->config, &m->configs[i])) return KAFKA_INVALID_CONFIG;
+        if (!kafka_config_take(&order->config, m->configs[i].name, m->configs[i].value)) return KAFKA_INVALID_CONFIG;
     return KAFKA_NONE;
 }
 

@@ -57,6 +57,14 @@ enum weir_error host_topic_create(struct host *h, const char *n, uint32_t p, con
     (void)h, (void)n, (void)p, (void)c;
     return WEIR_OK;
 }
+enum weir_error host_topic_alter(struct host *h, const char *n, const struct log_topic_config *c) {
+    (void)h, (void)n, (void)c;
+    return WEIR_OK;
+}
+enum weir_error host_topic_grow(struct host *h, const char *n, uint32_t p) {
+    (void)h, (void)n, (void)p;
+    return WEIR_OK;
+}
 enum weir_error host_topic_delete(struct host *h, const char *n) {
     (void)h, (void)n;
     return WEIR_OK;

@@ -29,9 +29,9 @@ static void put_topic(struct json_writer *w, const struct log_topic *topic) {
     json_put_text(w, "kind", kind_of(topic));
     json_put_text(w, "durability", log_durability_name(topic->config.durability));
     json_put_text(w, "compression", log_compression_name(topic->config.compression));
-    json_put_u64(w, "retentionBytes", topic->config.retention_bytes);
-    json_put_u64(w, "retentionMs", topic->config.retention_ms);
-    json_put_u64(w, "segmentBytes", topic->config.segment_bytes);
+    json_put_u64(w, "retentionBytes", log_topic_setting(&topic->config.retention_bytes));
+    json_put_u64(w, "retentionMs", log_topic_setting(&topic->config.retention_ms));
+    json_put_u64(w, "segmentBytes", log_topic_setting(&topic->config.segment_bytes));
     json_write_key(w, "offsets");
     json_write_array_open(w);
     for (uint32_t i = 0; i < topic->partition_count; i++) {

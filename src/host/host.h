@@ -205,6 +205,9 @@ WEIR_MUST enum weir_error host_work(
 WEIR_MUST enum weir_error host_topic_create(
     struct host *host, const char *name, uint32_t partitions, const struct log_topic_config *config);
 WEIR_MUST enum weir_error host_topic_delete(struct host *host, const char *name);
+/* As log_topic_alter and log_topic_grow; FORBIDDEN for topics of a service or the node. */
+WEIR_MUST enum weir_error host_topic_alter(struct host *host, const char *name, const struct log_topic_config *config);
+WEIR_MUST enum weir_error host_topic_grow(struct host *host, const char *name, uint32_t partitions);
 WEIR_MUST enum weir_error host_service_skip(
     struct host *host, const char *service, uint32_t partition, uint64_t offset);
 WEIR_MUST enum weir_error host_service_snapshot(

@@ -205,14 +205,31 @@ enum weir_error host_topic_create(
     return e == WEIR_E_EXISTS ? weir_error_context(e, "topic %s exists", name) : e;
 }
 
-enum weir_error host_topic_delete(struct host *host, const char *name) {
+/* Whether clients may delete or change it. */
+static enum weir_error check_clients(struct host *host, const char *name) {
     const struct log_topic *topic = log_topic_find(host->log, name);
     if (!topic) return weir_error_context(WEIR_E_NOT_FOUND, "there is no topic %s", name);
     if (topic->config.internal)
-        return weir_error_context(WEIR_E_FORBIDDEN, "topic %s belongs to a service and stays as long as it", name);
+        return weir_error_context(
+            WEIR_E_FORBIDDEN, "topic %s belongs to a service and stays as it is as long as that", name);
     if (host_topic_is_nodes(weir_slice_text(name)))
-        return weir_error_context(WEIR_E_FORBIDDEN, "topic %s is the node's own and stays", name);
-    return log_topic_delete(host->log, name);
+        return weir_error_context(WEIR_E_FORBIDDEN, "topic %s is the node's own and stays as it is", name);
+    return WEIR_OK;
+}
+
+enum weir_error host_topic_delete(struct host *host, const char *name) {
+    enum weir_error e = check_clients(host, name);
+    return e ? e : log_topic_delete(host->log, name);
+}
+
+enum weir_error host_topic_alter(struct host *host, const char *name, const struct log_topic_config *config) {
+    enum weir_error e = check_clients(host, name);
+    return e ? e : log_topic_alter(host->log, name, config);
+}
+
+enum weir_error host_topic_grow(struct host *host, const char *name, uint32_t partitions) {
+    enum weir_error e = check_clients(host, name);
+    return e ? e : log_topic_grow(host->log, name, partitions);
 }
 
 static enum weir_error find_service(struct host *host, const char *name, struct host_service **ret_service) {

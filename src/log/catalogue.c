@@ -101,21 +101,30 @@ enum weir_error log_catalogue_load(struct log *log) {
 /* ---- writing
  * -------------------------------------------------------------------------------------------------------------- */
 
-static void put_topic(struct byte_writer *w, const struct topic *t) {
+static struct topic_change as_it_is(struct topic *t) {
+    return (struct topic_change){t, t->topic.config, t->topic.partitions, t->topic.partition_count};
+}
+
+static struct topic_change as_it_will_be(const struct log *log, struct topic *t) {
+    return log->change && log->change->topic == t ? *log->change : as_it_is(t);
+}
+
+static void put_topic(struct byte_writer *w, const struct topic_change *c) {
+    const struct topic *t = c->topic;
     const struct log_topic *topic = &t->topic;
     byte_put_u8(w, (uint8_t)strlen(topic->name));
     byte_put_slice(w, weir_slice_text(topic->name));
     byte_put_u8(w, (uint8_t)strlen(t->folder));
     byte_put_slice(w, weir_slice_text(t->folder));
-    byte_put_u8(w, (uint8_t)topic->config.durability);
-    byte_put_u8(w, (uint8_t)((topic->config.derived ? FLAG_DERIVED : 0) | (topic->config.internal ? FLAG_INTERNAL : 0) |
-                             (unsigned)topic->config.compression << COMPRESSION_SHIFT));
-    byte_put_le64(w, topic->config.retention_bytes);
-    byte_put_le64(w, topic->config.retention_ms);
-    byte_put_le64(w, topic->config.segment_bytes);
-    byte_put_le32(w, topic->partition_count);
-    for (uint32_t i = 0; i < topic->partition_count; i++)
-        byte_put_le32(w, topic->partitions[i]->uid);
+    byte_put_u8(w, (uint8_t)c->config.durability);
+    byte_put_u8(w, (uint8_t)((c->config.derived ? FLAG_DERIVED : 0) | (c->config.internal ? FLAG_INTERNAL : 0) |
+                             (unsigned)c->config.compression << COMPRESSION_SHIFT));
+    byte_put_le64(w, c->config.retention_bytes);
+    byte_put_le64(w, c->config.retention_ms);
+    byte_put_le64(w, c->config.segment_bytes);
+    byte_put_le32(w, c->partition_count);
+    for (uint32_t i = 0; i < c->partition_count; i++)
+        byte_put_le32(w, c->partitions[i]->uid);
 }
 
 /* What binaries of the first version know how to keep. */
@@ -132,7 +141,7 @@ enum weir_error log_catalogue_encode(struct log *log, struct weir_slice *ret_byt
         struct topic *t = atomic_load(&log->topics[i]);
         if (!t || t == log->leaving) continue;
         plain = plain && is_plain(t);
-        size += 320 + (size_t)t->topic.partition_count * 4;
+        size += 320 + (size_t)as_it_will_be(log, t).partition_count * 4;
         count++;
     }
     if (log->coming) size += 320 + (size_t)log->coming->topic.partition_count * 4;
@@ -147,9 +156,14 @@ enum weir_error log_catalogue_encode(struct log *log, struct weir_slice *ret_byt
     byte_put_le32(&w, count + (log->coming != NULL));
     for (uint32_t i = 0; i < slots; i++) {
         struct topic *t = atomic_load(&log->topics[i]);
-        if (t && t != log->leaving) put_topic(&w, t);
+        if (!t || t == log->leaving) continue;
+        struct topic_change c = as_it_will_be(log, t);
+        put_topic(&w, &c);
     }
-    if (log->coming) put_topic(&w, log->coming);
+    if (log->coming) {
+        struct topic_change c = as_it_is(log->coming);
+        put_topic(&w, &c);
+    }
     byte_put_le32(&w, crc32c(w.data, w.at));
     WEIR_ASSERT(!w.failed);
     *ret_bytes = byte_writer_slice(&w);

@@ -296,10 +296,12 @@ static bool oldest_expired(struct partition *p, uint64_t now_ms, uint64_t *ret_n
     bool expired = false;
     if (next <= hold && next <= p->row.segment_base) {
         uint64_t bytes = atomic_load(&p->partition.bytes), size = atomic_load(&oldest->size);
-        expired = c->retention_bytes > 0 && bytes - size >= c->retention_bytes;
-        if (!expired && c->retention_ms > 0) {
+        uint64_t keep_bytes = log_topic_setting(&c->retention_bytes), keep_ms = log_topic_setting(&c->retention_ms);
+        expired = keep_bytes > 0 && bytes - size >= keep_bytes;
+        if (!expired && keep_ms > 0) {
             uint64_t time_ms = 0;
-            expired = log_batch_time(p->log, p, next - 1, &time_ms) == WEIR_OK && time_ms + c->retention_ms < now_ms;
+            expired = log_batch_time(p->log, p, next - 1, &time_ms) == WEIR_OK && time_ms < now_ms &&
+                      now_ms - time_ms > keep_ms;
         }
     }
     log_segment_drop(&p->log->cache, oldest);
@@ -352,7 +354,8 @@ static enum weir_error retention_step(struct keeper *k, uint64_t now, uint32_t *
         struct partition *p = atomic_load_explicit(&log->partitions[i], memory_order_acquire);
         if (!p) continue;
         const struct log_topic_config *c = &p->partition.topic->config;
-        if (partition_in_memory(p) || (c->retention_bytes == 0 && c->retention_ms == 0)) continue;
+        bool keeps_all = log_topic_setting(&c->retention_bytes) == 0 && log_topic_setting(&c->retention_ms) == 0;
+        if (partition_in_memory(p) || keeps_all) continue;
         enum weir_error e = retain(k, p, now_ms, work);
         if (e && !atomic_load_explicit(&p->deleted, memory_order_acquire)) return e;
     }

@@ -147,6 +147,10 @@ const struct log_recovery *log_recovered(const struct log *log) {
     return &log->recovery;
 }
 
+uint64_t log_segment_bytes(const struct log *log) {
+    return log->options.segment_bytes;
+}
+
 enum sys_commit_path log_journal_write(const struct log *log) {
     return log->options.journal_write;
 }

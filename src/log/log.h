@@ -108,12 +108,18 @@ struct log_partition {
     uint64_t resumed;       /* loose: the first offset that this run of the log may give. Below it may be a gap */
     void *host;             /* the host's own, set once before start */
 };
+/* What log_topic_alter and log_topic_grow change under readers: the retentions and segment_bytes, each by itself, by
+ * log_topic_setting; the partitions, which only become more. Who needs the same count twice reads it once. */
 struct log_topic {
     char name[LOG_TOPIC_NAME_MAX + 1];
     struct log_topic_config config;
-    uint32_t partition_count;
-    struct log_partition **partitions;
+    _Atomic uint32_t partition_count;
+    struct log_partition **_Atomic partitions; /* at least as many as the count that was read before it */
 };
+/* One of config's numbers that may change meanwhile. */
+static inline uint64_t log_topic_setting(const uint64_t *number) {
+    return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)number, memory_order_relaxed);
+}
 
 /* What recovery found; filled by log_open. */
 struct log_recovery {
@@ -143,6 +149,13 @@ WEIR_MUST enum weir_error log_topic_create(struct log *log, const char *name, ui
     const struct log_topic_config *config,
     struct log_topic **ret_topic); /* EXISTS with the topic set when it is there */
 WEIR_MUST enum weir_error log_topic_delete(struct log *log, const char *name);
+/* Another retention or segment size, which counts from now on; durable when it returns, as it was after an error.
+ * INVALID: anything else of config differs, or it is a memory topic, whose room was taken when it was made. */
+WEIR_MUST enum weir_error log_topic_alter(struct log *log, const char *name, const struct log_topic_config *config);
+/* More partitions, empty ones behind those that are there; durable before anyone can find them. INVALID: it has so many
+ * already. FULL. */
+WEIR_MUST enum weir_error log_topic_grow(struct log *log, const char *name, uint32_t partitions);
+uint64_t log_segment_bytes(const struct log *log);                   /* of a topic whose config says 0 */
 struct log_topic *log_topic_find(struct log *log, const char *name); /* any thread; NULL: none */
 uint32_t log_topic_count(const struct log *log);                     /* any thread */
 struct log_topic *log_topic_at(struct log *log, uint32_t i);         /* any thread; NULL for a deleted one */

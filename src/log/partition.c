@@ -320,7 +320,7 @@ enum weir_error log_partition_add_segment(struct partition *p, struct segment *s
 static enum weir_error active_segment(
     struct partition *p, uint64_t base, uint64_t size, struct segment **ret_segment, int *ret_file) {
     struct log *log = p->log;
-    uint64_t limit = p->partition.topic->config.segment_bytes;
+    uint64_t limit = log_topic_setting(&p->partition.topic->config.segment_bytes);
     if (limit == 0) limit = log->options.segment_bytes;
     struct segment *s = log_partition_newest(p);
     /* An empty one is used whatever the batch's size: its first write found no space, and another of its base must not
@@ -414,7 +414,7 @@ enum weir_error log_partition_store(struct partition *p) {
             p->pending_first = NULL;
             return WEIR_OK;
         }
-        uint64_t limit = p->partition.topic->config.segment_bytes;
+        uint64_t limit = log_topic_setting(&p->partition.topic->config.segment_bytes);
         if (limit == 0) limit = log->options.segment_bytes;
         struct segment *s = NULL;
         int file = -1;

@@ -26,10 +26,17 @@ struct partition_row {
     uint64_t segment_size; /* and how much of it counts; 0: there is no segment */
 };
 
+/* A list of partitions from before there were more. */
+struct outgrown {
+    struct outgrown *next;
+    struct log_partition **partitions;
+};
+
 struct topic {
     struct log_topic topic; /* first: a struct log_topic * is one of these */
     struct log *log;
     char folder[LOG_TOPIC_NAME_MAX + 16]; /* below topics/: the name, or name~uid when the name was used before */
+    struct outgrown *outgrown;            /* kept until close: others may read them */
 };
 
 struct partition {

@@ -12,6 +12,13 @@
 #include "log/partition.h"
 #include "log/store.h"
 
+struct topic_change {
+    struct topic *topic;
+    struct log_topic_config config;
+    struct log_partition **partitions; /* all of them, the new ones behind */
+    uint32_t partition_count;
+};
+
 struct log {
     struct sys *sys;
     struct log_options options;
@@ -31,6 +38,7 @@ struct log {
     bool catalogue_dirty;
     struct metric_counter memory_reserved; /* of memory topics that are there */
     struct topic *coming;                  /* being created: in the catalogue before anyone can find it */
+    const struct topic_change *change;     /* being altered or grown: the same */
     struct topic *leaving;                 /* being deleted: out of the catalogue before it is forgotten */
     uint32_t next_uid;
     uint64_t next_producer_id, producer_id_end;    /* end: durable */

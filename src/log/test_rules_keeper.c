@@ -238,6 +238,40 @@ static void commits_of_all_lanes_share_one_frame(void **state) {
     world_done(&w);
 }
 
+/* What was altered and made when the call returned is there after a power cut; after an error all is as it was. */
+static void a_topic_is_changed_durably_or_not_at_all(void **state) {
+    (void)state;
+    struct world w;
+    strict_init(&w, 68);
+    must(world_open(&w));
+    commit_one(&w, 0, 5);
+    run_without_keeper(&w);
+    struct log_topic_config config = w.in->config;
+    config.retention_bytes = 4096;
+    config.retention_ms = 1000;
+    sys_sim_fail_at(w.sys, SYS_SIM_RENAME, 1, WEIR_E_NO_SPACE);
+    assert_int_equal(log_topic_alter(w.log, "in", &config), WEIR_E_NO_SPACE);
+    sys_sim_fail_at(w.sys, SYS_SIM_RENAME, 1, WEIR_E_NO_SPACE);
+    assert_int_equal(log_topic_grow(w.log, "in", 9), WEIR_E_NO_SPACE);
+    assert_int_equal(w.in->config.retention_bytes, 0);
+    assert_int_equal(w.in->partition_count, WORLD_PARTITIONS);
+    assert_int_equal(log_topic_grow(w.log, "in", WORLD_PARTITIONS), WEIR_E_INVALID);
+    assert_int_equal(log_topic_grow(w.log, "in", 1000), WEIR_E_FULL);
+    assert_int_equal(log_topic_alter(w.log, "absent", &config), WEIR_E_NOT_FOUND);
+    must(log_topic_alter(w.log, "in", &config));
+    must(log_topic_grow(w.log, "in", 9));
+    uint32_t uid = w.in->partitions[8]->uid;
+    world_crash(&w, false);
+    must(world_open(&w));
+    assert_int_equal(w.in->config.retention_bytes, 4096);
+    assert_int_equal(w.in->config.retention_ms, 1000);
+    assert_int_equal(w.in->partition_count, 9);
+    assert_int_equal(w.in->partitions[8]->uid, uid);
+    config.compression = LOG_COMPRESSION_ZSTD;
+    assert_int_equal(log_topic_alter(w.log, "in", &config), WEIR_E_INVALID);
+    world_done(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_segment_that_was_filled_since_the_last_checkpoint_is_synced),
@@ -247,6 +281,7 @@ int main(void) {
         cmocka_unit_test(a_power_cut_at_any_call_of_retention_leaves_a_whole_partition),
         cmocka_unit_test(a_stop_with_a_commit_that_was_not_released_is_not_called_clean),
         cmocka_unit_test(commits_of_all_lanes_share_one_frame),
+        cmocka_unit_test(a_topic_is_changed_durably_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

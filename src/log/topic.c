@@ -16,14 +16,15 @@ enum weir_error log_topic_new(struct log *log, const char *name, const char *fol
     snprintf(t->topic.name, sizeof t->topic.name, "%s", name);
     snprintf(t->folder, sizeof t->folder, "%s", folder);
     t->topic.config = *config;
-    t->topic.partitions = calloc(partitions ? partitions : 1, sizeof(struct log_partition *));
-    bool whole = t->topic.partitions != NULL;
+    struct log_partition **partition_list = calloc(partitions ? partitions : 1, sizeof(struct log_partition *));
+    t->topic.partitions = partition_list;
+    bool whole = partition_list != NULL;
     for (uint32_t i = 0; whole && i < partitions; i++) {
         struct partition *p = log_partition_new(log, t, 0, i);
         whole = p != NULL;
         if (!p) break;
-        t->topic.partitions[i] = &p->partition;
-        t->topic.partition_count++;
+        partition_list[i] = &p->partition;
+        t->topic.partition_count = i + 1;
     }
     if (!whole) {
         log_topic_free(t, &log->cache);
@@ -38,6 +39,12 @@ void log_topic_free(struct topic *t, struct segment_cache *cache) {
     for (uint32_t i = 0; i < t->topic.partition_count; i++)
         log_partition_free(partition_of(t->topic.partitions[i]), cache);
     free(t->topic.partitions);
+    while (t->outgrown) {
+        struct outgrown *next = t->outgrown->next;
+        free(t->outgrown->partitions);
+        free(t->outgrown);
+        t->outgrown = next;
+    }
     free(t);
 }
 
@@ -281,6 +288,131 @@ enum weir_error log_topic_create(struct log *log, const char *name, uint32_t par
     return e;
 }
 
+/* ---- change
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* The catalogue could not be replaced. Which of the two is on the disk is not known, but when there was no room for
+ * another; so the one that counts is put there again, or nothing is acknowledged any more: what is appended to a topic
+ * that the next start does not know is lost. */
+static enum weir_error stay_as_it_was(struct log *log, enum weir_error e) {
+    char reason[512];
+    snprintf(reason, sizeof reason, "%s", weir_error_text());
+    if (e != WEIR_E_NO_SPACE && make_durable(log)) log_fail(log, "the catalogue can't be written");
+    return weir_error_context(e, "%s", reason);
+}
+
+static enum weir_error save_change(struct log *log, const struct topic_change *change) {
+    log->change = change;
+    enum weir_error e = make_durable(log);
+    log->change = NULL;
+    return e ? stay_as_it_was(log, e) : WEIR_OK;
+}
+
+static void set(uint64_t *number, uint64_t value) {
+    atomic_store_explicit((_Atomic uint64_t *)(void *)number, value, memory_order_relaxed);
+}
+
+static enum weir_error alter(struct log *log, struct topic *t, const struct log_topic_config *config) {
+    struct log_topic_config *now = &t->topic.config;
+    bool same_kind = config->durability == now->durability && config->compression == now->compression &&
+                     config->derived == now->derived && config->internal == now->internal;
+    if (!same_kind)
+        return weir_error_context(WEIR_E_INVALID,
+            "topic %s: only retention and segment size can be changed; the rest is fixed when it is made",
+            t->topic.name);
+    if (now->durability == LOG_MEMORY)
+        return weir_error_context(
+            WEIR_E_INVALID, "topic %s: a memory topic keeps the room that it was made with", t->topic.name);
+    struct topic_change change = {t, *config, t->topic.partitions, t->topic.partition_count};
+    enum weir_error e = save_change(log, &change);
+    if (e) return e;
+    set(&now->retention_bytes, config->retention_bytes);
+    set(&now->retention_ms, config->retention_ms);
+    set(&now->segment_bytes, config->segment_bytes);
+    return WEIR_OK;
+}
+
+/* The list of partitions with new ones behind; the old list stays until close, others may read it. */
+static enum weir_error make_more(
+    struct log *log, struct topic *t, uint32_t partitions, struct outgrown **ret_old, struct log_partition ***ret_new) {
+    uint32_t count = t->topic.partition_count, made = count;
+    struct outgrown *old = malloc(sizeof *old);
+    struct log_partition **list = calloc(partitions, sizeof(struct log_partition *));
+    for (uint32_t i = 0; list && i < count; i++)
+        list[i] = t->topic.partitions[i];
+    while (old && list && made < partitions) {
+        struct partition *p = log_partition_new(log, t, log->next_uid + (made - count), made);
+        if (!p) break;
+        list[made++] = &p->partition;
+    }
+    if (old && list && made == partitions) {
+        *ret_old = old;
+        *ret_new = list;
+        return WEIR_OK;
+    }
+    while (made > count)
+        log_partition_free(partition_of(list[--made]), &log->cache);
+    free(list);
+    free(old);
+    return weir_error_context(WEIR_E_NO_MEMORY, "no memory for topic %s with %u partitions", t->topic.name, partitions);
+}
+
+static enum weir_error grow(struct log *log, struct topic *t, uint32_t partitions) {
+    uint32_t count = t->topic.partition_count;
+    struct outgrown *old = NULL;
+    struct log_partition **list = NULL;
+    if (partitions <= count)
+        return weir_error_context(
+            WEIR_E_INVALID, "topic %s has %u partitions already; they only become more", t->topic.name, count);
+    uint32_t more = partitions - count;
+    if (more > log->options.partitions_max || log->next_uid > UINT32_MAX - more)
+        return weir_error_context(WEIR_E_FULL, "topic %s: %u partitions; at most %u are possible in all", t->topic.name,
+            partitions, log->options.partitions_max);
+    enum weir_error e = check_room(log, t->topic.name, more);
+    if (!e) e = check_memory_left(log, t->topic.name, more, &t->topic.config);
+    if (!e) e = make_more(log, t, partitions, &old, &list);
+    if (e) return e;
+    log->next_uid += more; /* not given again, whatever comes of it */
+    struct topic_change change = {t, t->topic.config, list, partitions};
+    e = save_change(log, &change);
+    if (e) {
+        for (uint32_t i = count; i < partitions; i++)
+            log_partition_free(partition_of(list[i]), &log->cache);
+        free(list);
+        free(old);
+        return e;
+    }
+    /* Durable first: a lane that found one might append, and the journal would name a partition that never was. */
+    for (uint32_t i = count; i < partitions; i++)
+        publish_partition(log, partition_of(list[i]));
+    *old = (struct outgrown){t->outgrown, t->topic.partitions};
+    t->outgrown = old;
+    t->topic.partitions = list;
+    t->topic.partition_count = partitions;
+    count_memory(log);
+    return WEIR_OK;
+}
+
+enum weir_error log_topic_alter(struct log *log, const char *name, const struct log_topic_config *config) {
+    if (log->options.read_only) return weir_error_context(WEIR_E_FORBIDDEN, "the log is open for reading only");
+    log_control_take(log);
+    struct log_topic *topic = log_topic_find(log, name);
+    enum weir_error e = topic ? alter(log, (struct topic *)topic, config)
+                              : weir_error_context(WEIR_E_NOT_FOUND, "there is no topic %s", name);
+    log_control_give(log);
+    return e;
+}
+
+enum weir_error log_topic_grow(struct log *log, const char *name, uint32_t partitions) {
+    if (log->options.read_only) return weir_error_context(WEIR_E_FORBIDDEN, "the log is open for reading only");
+    log_control_take(log);
+    struct log_topic *topic = log_topic_find(log, name);
+    enum weir_error e = topic ? grow(log, (struct topic *)topic, partitions)
+                              : weir_error_context(WEIR_E_NOT_FOUND, "there is no topic %s", name);
+    log_control_give(log);
+    return e;
+}
+
 /* ---- delete
  * ------------------------------------------------------------------------------------------------------------ */
 
@@ -318,16 +450,6 @@ enum weir_error log_topic_remove_folder(struct log *log, const char *folder) {
     return e ? e : log->sys->dir_remove(log->sys, path.text);
 }
 
-/* The catalogue could not be replaced by one without the topic. Which of the two is on the disk is not known, but when
- * there was no room for another; so one with it is put there again, or nothing is acknowledged any more: what is
- * appended to a topic that the next start does not know is lost. */
-static enum weir_error keep_topic(struct log *log, enum weir_error e) {
-    char reason[512];
-    snprintf(reason, sizeof reason, "%s", weir_error_text());
-    if (e != WEIR_E_NO_SPACE && make_durable(log)) log_fail(log, "the catalogue can't be written");
-    return weir_error_context(e, "%s", reason);
-}
-
 static enum weir_error remove_topic(struct log *log, struct topic *t) {
     enum weir_error e = remember_deleted(log, t);
     if (e) return e;
@@ -338,7 +460,7 @@ static enum weir_error remove_topic(struct log *log, struct topic *t) {
     log->leaving = NULL;
     if (e) {
         log->deleted_count--;
-        return keep_topic(log, e);
+        return stay_as_it_was(log, e);
     }
     forget(log, t);
     count_memory(log);

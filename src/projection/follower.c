@@ -65,7 +65,8 @@ static uint64_t bytes_waiting(const struct follower_part *part) {
 static void hold(struct follower *f) {
     for (uint32_t i = 0; i < f->part_count; i++) {
         struct log_partition *p = f->parts[i].partition;
-        bool too_many = bytes_waiting(&f->parts[i]) > p->topic->config.retention_bytes + f->hold_bytes;
+        bool too_many =
+            bytes_waiting(&f->parts[i]) > log_topic_setting(&p->topic->config.retention_bytes) + f->hold_bytes;
         atomic_store_explicit(&p->hold, too_many ? UINT64_MAX : f->parts[i].settled, memory_order_release);
     }
 }

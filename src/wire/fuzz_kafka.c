@@ -1,8 +1,9 @@
 /* Any bytes as a request's frame, or as the body of any message of any version: what is decoded, encoded again and
  * decoded once more encodes to the same bytes, whose count is bounded by what came in. The first byte picks the message
  * (0: a whole request; else its api + 1, and 128 more for its response), the second its version.
- * Covers: kafka.c kafka_group_messages.c kafka_messages.c kafka_sasl_messages.c kafka_txn_messages.c. */
+ * Covers: kafka.c kafka_admin_messages.c kafka_group_messages.c kafka_messages.c kafka_sasl_messages.c kafka_txn_messages.c. */
 #include "base/assert.h"
+#include "wire/kafka_admin_messages.h"
 #include "wire/kafka_group_messages.h"
 #include "wire/kafka_messages.h"
 #include "wire/kafka_sasl_messages.h"
@@ -41,7 +42,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     X(KAFKA_END_TXN, end_txn) \
     X(KAFKA_TXN_OFFSET_COMMIT, txn_offset_commit) \
     X(KAFKA_DESCRIBE_TRANSACTIONS, describe_transactions) \
-    X(KAFKA_LIST_TRANSACTIONS, list_transactions)
+    X(KAFKA_LIST_TRANSACTIONS, list_transactions) \
+    X(KAFKA_DESCRIBE_CONFIGS, describe_configs) \
+    X(KAFKA_ALTER_CONFIGS, alter_configs) \
+    X(KAFKA_CREATE_PARTITIONS, create_partitions)
 
 union message {
 #define FIELDS(api, name)                                                                                              \
@@ -61,6 +65,10 @@ union message {
 MESSAGES(CODE)
 #undef CODE
 
+static void code_incremental_alter_configs_request(struct kafka_coder *c, union message *m) {
+    kafka_incremental_alter_configs_request(c, &m->alter_configs_request);
+}
+
 static const struct message_row {
     int16_t api;
     void (*code[2])(struct kafka_coder *c, union message *m); /* of the request, of the response */
@@ -68,6 +76,7 @@ static const struct message_row {
 #define ROW(api, name) {api, {code_##name##_request, code_##name##_response}},
     MESSAGES(ROW)
 #undef ROW
+        {KAFKA_INCREMENTAL_ALTER_CONFIGS, {code_incremental_alter_configs_request, code_alter_configs_response}},
 };
 
 typedef void (*coder)(struct kafka_coder *c, union message *m);
