@@ -62,8 +62,8 @@ enum weir_error kafka_malformed(const struct kafka_call *call) {
 }
 
 static const struct kafka_handler *find_handler(int16_t api) {
-    const struct kafka_handler *const tables[] = {
-        kafka_topic_handlers, kafka_record_handlers, kafka_fetch_handlers, kafka_config_handlers, kafka_group_handlers, kafka_sasl_handlers};
+    const struct kafka_handler *const tables[] = {kafka_topic_handlers, kafka_record_handlers, kafka_fetch_handlers,
+        kafka_config_handlers, kafka_group_handlers, kafka_sasl_handlers};
     for (size_t i = 0; i < WEIR_ARRAY_COUNT(tables); i++)
         for (const struct kafka_handler *h = tables[i]; h->api >= 0; h++)
             if (h->api == api) return h;

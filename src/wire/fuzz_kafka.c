@@ -1,7 +1,8 @@
 /* Any bytes as a request's frame, or as the body of any message of any version: what is decoded, encoded again and
  * decoded once more encodes to the same bytes, whose count is bounded by what came in. The first byte picks the message
  * (0: a whole request; else its api + 1, and 128 more for its response), the second its version.
- * Covers: kafka.c kafka_admin_messages.c kafka_group_messages.c kafka_messages.c kafka_sasl_messages.c kafka_txn_messages.c. */
+ * Covers: kafka.c kafka_admin_messages.c kafka_group_messages.c kafka_messages.c kafka_sasl_messages.c
+ * kafka_txn_messages.c. */
 #include "base/assert.h"
 #include "wire/kafka_admin_messages.h"
 #include "wire/kafka_group_messages.h"
@@ -15,36 +16,36 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MESSAGES(X) \
-    X(KAFKA_API_VERSIONS, api_versions) \
-    X(KAFKA_METADATA, metadata) \
-    X(KAFKA_PRODUCE, produce) \
-    X(KAFKA_FETCH, fetch) \
-    X(KAFKA_LIST_OFFSETS, list_offsets) \
-    X(KAFKA_CREATE_TOPICS, create_topics) \
-    X(KAFKA_DELETE_TOPICS, delete_topics) \
-    X(KAFKA_INIT_PRODUCER_ID, init_producer_id) \
-    X(KAFKA_FIND_COORDINATOR, find_coordinator) \
-    X(KAFKA_JOIN_GROUP, join_group) \
-    X(KAFKA_SYNC_GROUP, sync_group) \
-    X(KAFKA_HEARTBEAT, heartbeat) \
-    X(KAFKA_LEAVE_GROUP, leave_group) \
-    X(KAFKA_OFFSET_COMMIT, offset_commit) \
-    X(KAFKA_OFFSET_FETCH, offset_fetch) \
-    X(KAFKA_DESCRIBE_GROUPS, describe_groups) \
-    X(KAFKA_LIST_GROUPS, list_groups) \
-    X(KAFKA_DELETE_GROUPS, delete_groups) \
-    X(KAFKA_OFFSET_DELETE, offset_delete) \
-    X(KAFKA_SASL_HANDSHAKE, sasl_handshake) \
-    X(KAFKA_SASL_AUTHENTICATE, sasl_authenticate) \
-    X(KAFKA_ADD_PARTITIONS_TO_TXN, add_partitions_to_txn) \
-    X(KAFKA_ADD_OFFSETS_TO_TXN, add_offsets_to_txn) \
-    X(KAFKA_END_TXN, end_txn) \
-    X(KAFKA_TXN_OFFSET_COMMIT, txn_offset_commit) \
-    X(KAFKA_DESCRIBE_TRANSACTIONS, describe_transactions) \
-    X(KAFKA_LIST_TRANSACTIONS, list_transactions) \
-    X(KAFKA_DESCRIBE_CONFIGS, describe_configs) \
-    X(KAFKA_ALTER_CONFIGS, alter_configs) \
+#define MESSAGES(X)                                                                                                    \
+    X(KAFKA_API_VERSIONS, api_versions)                                                                                \
+    X(KAFKA_METADATA, metadata)                                                                                        \
+    X(KAFKA_PRODUCE, produce)                                                                                          \
+    X(KAFKA_FETCH, fetch)                                                                                              \
+    X(KAFKA_LIST_OFFSETS, list_offsets)                                                                                \
+    X(KAFKA_CREATE_TOPICS, create_topics)                                                                              \
+    X(KAFKA_DELETE_TOPICS, delete_topics)                                                                              \
+    X(KAFKA_INIT_PRODUCER_ID, init_producer_id)                                                                        \
+    X(KAFKA_FIND_COORDINATOR, find_coordinator)                                                                        \
+    X(KAFKA_JOIN_GROUP, join_group)                                                                                    \
+    X(KAFKA_SYNC_GROUP, sync_group)                                                                                    \
+    X(KAFKA_HEARTBEAT, heartbeat)                                                                                      \
+    X(KAFKA_LEAVE_GROUP, leave_group)                                                                                  \
+    X(KAFKA_OFFSET_COMMIT, offset_commit)                                                                              \
+    X(KAFKA_OFFSET_FETCH, offset_fetch)                                                                                \
+    X(KAFKA_DESCRIBE_GROUPS, describe_groups)                                                                          \
+    X(KAFKA_LIST_GROUPS, list_groups)                                                                                  \
+    X(KAFKA_DELETE_GROUPS, delete_groups)                                                                              \
+    X(KAFKA_OFFSET_DELETE, offset_delete)                                                                              \
+    X(KAFKA_SASL_HANDSHAKE, sasl_handshake)                                                                            \
+    X(KAFKA_SASL_AUTHENTICATE, sasl_authenticate)                                                                      \
+    X(KAFKA_ADD_PARTITIONS_TO_TXN, add_partitions_to_txn)                                                              \
+    X(KAFKA_ADD_OFFSETS_TO_TXN, add_offsets_to_txn)                                                                    \
+    X(KAFKA_END_TXN, end_txn)                                                                                          \
+    X(KAFKA_TXN_OFFSET_COMMIT, txn_offset_commit)                                                                      \
+    X(KAFKA_DESCRIBE_TRANSACTIONS, describe_transactions)                                                              \
+    X(KAFKA_LIST_TRANSACTIONS, list_transactions)                                                                      \
+    X(KAFKA_DESCRIBE_CONFIGS, describe_configs)                                                                        \
+    X(KAFKA_ALTER_CONFIGS, alter_configs)                                                                              \
     X(KAFKA_CREATE_PARTITIONS, create_partitions)
 
 union message {
@@ -82,7 +83,8 @@ static const struct message_row {
 typedef void (*coder)(struct kafka_coder *c, union message *m);
 static struct arena arena;
 
-static bool decode(const struct kafka_api_row *row, coder code, int16_t version, struct weir_slice body, union message *m) {
+static bool decode(
+    const struct kafka_api_row *row, coder code, int16_t version, struct weir_slice body, union message *m) {
     struct kafka_coder c = {.version = version,
         .flexible = version >= row->flexible,
         .at = body.data,
@@ -94,11 +96,8 @@ static bool decode(const struct kafka_api_row *row, coder code, int16_t version,
 }
 
 static size_t encode(const struct kafka_api_row *row, coder code, int16_t version, union message *m, uint8_t *out) {
-    struct kafka_coder c = {.encoding = true,
-        .version = version,
-        .flexible = version >= row->flexible,
-        .out = out,
-        .out_size = OUT_MAX};
+    struct kafka_coder c = {
+        .encoding = true, .version = version, .flexible = version >= row->flexible, .out = out, .out_size = OUT_MAX};
     code(&c, m);
     /* Too little room is told, wherever it ends. */
     struct kafka_coder cut = c;
