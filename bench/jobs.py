@@ -18,7 +18,7 @@ import argparse, array, json, os, shutil, socket, subprocess, sys, tempfile, tim
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "tests", "lib"), os.path.join(HERE, "lib")]
 os.environ["WEIR"] = os.path.abspath(os.environ.get("WEIR", os.path.join(HERE, "..", "build", "weir")))
-from node import Node  # noqa: E402
+from node import Node, free_port  # noqa: E402
 from ideal import bare_syncs, ideal_latencies, quantile  # noqa: E402
 
 CLIENT = os.path.join(os.path.dirname(os.environ["WEIR"]), "bench_jobs_client")
@@ -34,12 +34,6 @@ def say(text):
 def program(name):
     path = shutil.which(name) or os.path.join(TOOLS, name)
     return path if os.path.exists(path) else None
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Peer:

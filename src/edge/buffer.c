@@ -23,7 +23,61 @@ enum weir_error buffers_open(struct buffers *buffers, uint64_t bytes_max) {
     return WEIR_OK;
 }
 
+/* ---- spares ---- */
+static void drop_oldest_spare(struct buffers *buffers) {
+    WEIR_ASSERT(buffers->spare_count > 0);
+    struct buffer_spare oldest = buffers->spares[0];
+    memmove(buffers->spares, buffers->spares + 1, --buffers->spare_count * sizeof oldest);
+    buffers->spare_bytes -= oldest.cap;
+    sys_memory_unmap(oldest.data, oldest.cap);
+}
+
+static void drop_spares(struct buffers *buffers) {
+    while (buffers->spare_count)
+        drop_oldest_spare(buffers);
+    WEIR_ASSERT(buffers->spare_bytes == 0);
+}
+
+static void keep_spare(struct buffers *buffers, uint8_t *data, size_t cap) {
+    if (cap > BUFFER_SPARE_MAX) {
+        sys_memory_unmap(data, cap);
+        return;
+    }
+    if (buffers->spare_count == BUFFER_SPARES) drop_oldest_spare(buffers);
+    buffers->spares[buffers->spare_count++] = (struct buffer_spare){data, cap};
+    buffers->spare_bytes += cap;
+    buffers->spares_end_ns = 0;
+}
+
+static bool holds_spare(const struct buffers *buffers, size_t cap) {
+    for (uint32_t i = 0; i < buffers->spare_count; i++)
+        if (buffers->spares[i].cap == cap) return true;
+    return false;
+}
+
+/* The newest one of that size, whose pages are the warmest. */
+static uint8_t *take_spare(struct buffers *buffers, size_t cap) {
+    for (uint32_t i = buffers->spare_count; i-- > 0;) {
+        if (buffers->spares[i].cap != cap) continue;
+        uint8_t *data = buffers->spares[i].data;
+        memmove(buffers->spares + i, buffers->spares + i + 1, (--buffers->spare_count - i) * sizeof *buffers->spares);
+        buffers->spare_bytes -= cap;
+        buffers->spares_end_ns = 0;
+        return data;
+    }
+    return NULL;
+}
+
+uint64_t buffers_rest(struct buffers *buffers, uint64_t now_ns) {
+    if (buffers->spare_count == 0) return UINT64_MAX;
+    if (buffers->spares_end_ns == 0) buffers->spares_end_ns = now_ns + BUFFER_SPARE_REST_NS;
+    if (now_ns < buffers->spares_end_ns) return buffers->spares_end_ns;
+    drop_spares(buffers);
+    return UINT64_MAX;
+}
+
 void buffers_close(struct buffers *buffers) {
+    drop_spares(buffers);
     for (unsigned i = 0; i < BUFFER_CLASSES; i++)
         if (buffers->memory[i]) sys_memory_unmap(buffers->memory[i], buffers->memory_size);
     memset(buffers, 0, sizeof *buffers);
@@ -41,9 +95,12 @@ static uint8_t *take(struct buffers *buffers, size_t cap) {
         buffers->refused++;
         return NULL;
     }
+    while (cap > buffers->bytes_max - buffers->bytes_used - buffers->spare_bytes && !holds_spare(buffers, cap))
+        drop_oldest_spare(buffers);
     void *memory = NULL;
     if (cap > SIZE_POOLED_MAX) {
-        if (sys_memory_map(cap, &memory)) return NULL;
+        memory = take_spare(buffers, cap);
+        if (!memory && sys_memory_map(cap, &memory)) return NULL;
     } else {
         struct pool *pool = &buffers->pools[class_of(cap)];
         uint32_t index = pool_take(pool);
@@ -59,7 +116,7 @@ static void give(struct buffers *buffers, uint8_t *data, size_t cap) {
     WEIR_ASSERT(buffers->bytes_used >= cap);
     buffers->bytes_used -= cap;
     if (cap > SIZE_POOLED_MAX) {
-        sys_memory_unmap(data, cap);
+        keep_spare(buffers, data, cap);
     } else {
         struct pool *pool = &buffers->pools[class_of(cap)];
         pool_give(pool, pool_index(pool, data));

@@ -85,6 +85,17 @@ bool conn_send(struct conn *conn, struct weir_slice bytes, size_t queued_max) {
     return true;
 }
 
+bool conn_send_buffer(struct conn *conn, struct buffer *bytes, size_t queued_max) {
+    if (buffer_count(&conn->out) || conn->dead || conn->lingering)
+        return conn_send(conn, buffer_slice(bytes), queued_max);
+    if (buffer_count(bytes) > queued_max) return false;
+    buffer_release(&conn->lane->buffers, &conn->out);
+    conn->out = *bytes;
+    *bytes = (struct buffer){0};
+    conn_touch(conn);
+    return true;
+}
+
 void conn_advance(struct conn *conn) {
     if (conn->dead || conn->lingering) return;
     switch (conn->kind) {

@@ -213,6 +213,14 @@ void *weir_session_scratch(struct weir_session *session, size_t size) {
     return size <= WEIR_SESSION_SCRATCH_MAX ? arena_alloc(&session->conn->lane->arena, size) : NULL;
 }
 
+static enum weir_error reads_too_slowly(struct conn *conn) {
+    metric_add(&conn->lane->metrics.slow_consumers, 1);
+    logline_error(&conn->lane->edge->log, LOGLINE_WARN, "slow_consumer", WEIR_E_FULL,
+        "a client did not read what its session sent and was closed");
+    conn_kill(conn);
+    return weir_error_context(WEIR_E_FULL, "%s reads too slowly", conn->peer);
+}
+
 enum weir_error weir_session_send(struct weir_session *session, struct weir_slice bytes, bool text) {
     struct conn *conn = session->conn;
     if (conn->dead || conn->closing || conn->lingering) return WEIR_E_CLOSED;
@@ -220,12 +228,15 @@ enum weir_error weir_session_send(struct weir_session *session, struct weir_slic
                     ? buffer_count(&conn->out) + bytes.size <= send_max(session) + WEIR_WS_HEADER_SIZE_MAX &&
                           ws_session_send(conn, text ? WEIR_WS_TEXT : WEIR_WS_BINARY, bytes)
                     : conn_send(conn, bytes, send_max(session) * 2) && buffer_count(&conn->out) <= send_max(session);
-    if (sent) return WEIR_OK;
-    metric_add(&conn->lane->metrics.slow_consumers, 1);
-    logline_error(&conn->lane->edge->log, LOGLINE_WARN, "slow_consumer", WEIR_E_FULL,
-        "a client did not read what its session sent and was closed");
-    conn_kill(conn);
-    return weir_error_context(WEIR_E_FULL, "%s reads too slowly", conn->peer);
+    return sent ? WEIR_OK : reads_too_slowly(conn);
+}
+
+enum weir_error gateway_send_buffer(struct weir_session *session, struct buffer *bytes) {
+    struct conn *conn = session->conn;
+    WEIR_ASSERT(!session->is_message);
+    if (conn->dead || conn->closing || conn->lingering) return WEIR_E_CLOSED;
+    bool sent = conn_send_buffer(conn, bytes, send_max(session) * 2) && buffer_count(&conn->out) <= send_max(session);
+    return sent ? WEIR_OK : reads_too_slowly(conn);
 }
 
 void weir_session_close(struct weir_session *session, const char *reason) {

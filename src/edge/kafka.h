@@ -97,6 +97,9 @@ struct log_topic *kafka_topic_find(struct weir_session *session, struct weir_sli
 /* ---- kafka_configs.c ---- */
 /* One of a topic's settings by Kafka's name. False: there is none of it, or it can't be that. */
 WEIR_MUST bool kafka_config_take(struct log_topic_config *config, struct weir_slice name, struct weir_slice value);
+/* What a topic that was made is set to, into the answer; in the lane's arena. How many bytes of the answer it takes at
+ * most. */
+size_t kafka_config_created(struct kafka_call *call, const struct log_topic *topic, struct kafka_created_topic *m);
 
 extern const struct weir_protocol kafka_protocol;
 #endif

@@ -215,6 +215,24 @@ static void describe_resource(struct description *d) {
     }
 }
 
+size_t kafka_config_created(struct kafka_call *call, const struct log_topic *topic, struct kafka_created_topic *m) {
+    struct arena *arena = &call->lane->arena;
+    struct kafka_config_resource asked = {.type = KAFKA_RESOURCE_TOPIC, .name = weir_slice_text(topic->name)};
+    struct kafka_described_resource all = {0};
+    struct description d = {.call = call, .asked = &asked, .m = &all};
+    describe_resource(&d);
+    struct kafka_topic_config *told = arena_alloc(arena, CONFIGS_MAX * sizeof *told);
+    if (!told) return 0;
+    for (uint32_t i = 0; i < all.config_count; i++) {
+        const struct kafka_described_config *c = &all.configs[i];
+        told[i] = (struct kafka_topic_config){
+            .name = c->name, .value = c->value, .read_only = c->read_only, .source = c->source};
+    }
+    m->configs = told;
+    m->config_count = all.config_count;
+    return d.size;
+}
+
 static enum weir_error describe_finish(struct kafka_call *call) {
     struct kafka_describe_configs_request request = {0};
     kafka_describe_configs_request(&call->in, &request);

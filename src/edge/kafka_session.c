@@ -99,7 +99,7 @@ static void send_done(struct weir_session *session) {
     while (k->count > 0) {
         struct kafka_turn *turn = &k->turns[k->first];
         if (turn->left > 0) return;
-        if (!turn->silent && weir_session_send(session, buffer_slice(&turn->frame), false)) return; /* it is closed */
+        if (!turn->silent && gateway_send_buffer(session, &turn->frame)) return; /* it is closed */
         turn_give(session, turn);
         k->first = (k->first + 1) % KAFKA_TURNS;
         k->count--;

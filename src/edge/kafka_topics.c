@@ -187,6 +187,7 @@ static enum weir_error create_finish(struct kafka_call *call) {
     kafka_create_topics_request(&call->in, &request);
     if (call->in.failed) return kafka_malformed(call);
     struct kafka_create_topics_response m = {.topic_count = request.topic_count};
+    struct kafka_topic_config none = {0}; /* the Java client takes no null for settings, as Kafka sends none */
     m.topics = arena_alloc(&call->lane->arena, (request.topic_count + 1) * sizeof *m.topics);
     if (!m.topics) return weir_error_context(WEIR_E_NO_MEMORY, "too many topics in one request");
     size_t size = 64;
@@ -195,8 +196,12 @@ static enum weir_error create_finish(struct kafka_call *call) {
         m.topics[i] = (struct kafka_created_topic){.name = request.topics[i].name,
             .error = result->error,
             .partition_count = result->error ? -1 : (int32_t)result->partition,
-            .replication_factor = result->error ? -1 : 1};
+            .replication_factor = result->error ? -1 : 1,
+            .configs = &none};
         size += 64 + request.topics[i].name.size;
+        const struct log_topic *topic = result->error ? NULL : kafka_topic_find(call->session, request.topics[i].name);
+        /* There is none when it was only tried; those of very many are left out, as the answer has a bound. */
+        if (topic && size < KAFKA_RESPONSE_MAX / 2) size += kafka_config_created(call, topic, &m.topics[i]);
     }
     struct kafka_coder out;
     enum weir_error e = kafka_answer_begin(call, size, &out);

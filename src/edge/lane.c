@@ -313,8 +313,10 @@ uint64_t edge_lane_cycle(struct edge_lane *lane, uint64_t now_ns) {
         arena_reset(&lane->arena);
         arena_trim(&lane->arena, ARENA_KEEP);
     }
-    metric_set(&lane->metrics.buffer_bytes, lane->buffers.bytes_used);
+    uint64_t buffers_next = buffers_rest(&lane->buffers, now_ns);
+    metric_set(&lane->metrics.buffer_bytes, lane->buffers.bytes_used + lane->buffers.spare_bytes);
     uint64_t next = deadlines_next(&lane->deadlines);
+    if (buffers_next < next) next = buffers_next;
     if (auth_next < next) next = auth_next;
     if (lane->dirty_head != EDGE_SLOT_NONE) next = now_ns;
     if (desk_next < next) next = desk_next;

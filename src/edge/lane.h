@@ -210,6 +210,8 @@ void conn_kill(struct conn *conn);              /* dead at once */
 void conn_close_after_flush(struct conn *conn); /* dead once everything queued was sent */
 WEIR_MUST bool conn_send(
     struct conn *conn, struct weir_slice bytes, size_t queued_max); /* false: it would pass queued_max */
+/* The same; where nothing waits to be sent the buffer itself is taken over, and is empty afterwards. */
+WEIR_MUST bool conn_send_buffer(struct conn *conn, struct buffer *bytes, size_t queued_max);
 void conn_reap(struct conn *conn);
 void conn_due(struct conn *conn); /* its timer came to the top */
 uint64_t conn_deadline(const struct conn *conn);
@@ -217,6 +219,8 @@ struct host_origin conn_origin(const struct conn *conn, uint64_t correlation);
 
 /* ---- gateway.c, ws_session.c: sessions of protocols
  * ------------------------------------------------------------------ */
+/* weir_session_send of a stream, with conn_send_buffer. */
+WEIR_MUST enum weir_error gateway_send_buffer(struct weir_session *session, struct buffer *bytes);
 void gateway_open(struct conn *conn, const struct weir_protocol *protocol, uint32_t service, bool is_message);
 void gateway_advance(struct conn *conn);
 /* False: nobody is there to hear it. */

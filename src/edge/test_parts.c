@@ -81,7 +81,8 @@ static void buffers_hold_what_was_put_in_and_keep_their_bounds(void **unused) {
             }
         }
         assert_int_equal(buffer_count(&b[i]), size[i]);
-        assert_true(pool.bytes_used <= pool.bytes_max);
+        assert_true(pool.bytes_used + pool.spare_bytes <= pool.bytes_max);
+        if (draw(50) == 0) (void)buffers_rest(&pool, (uint64_t)round * 100000000u);
         if (size[i]) assert_memory_equal(buffer_slice(&b[i]).data, model[i], size[i]);
     }
     for (int i = 0; i < 8; i++) {
@@ -89,6 +90,42 @@ static void buffers_hold_what_was_put_in_and_keep_their_bounds(void **unused) {
         free(model[i]);
     }
     assert_int_equal(pool.bytes_used, 0);
+    buffers_close(&pool);
+}
+
+static void a_large_buffer_is_taken_again_and_given_back_when_nobody_did(void **unused) {
+    (void)unused;
+    struct buffers pool;
+    struct buffer large = {0}, larger = {0};
+    const size_t size = 1 << 20;
+    assert_int_equal(buffers_open(&pool, 8 << 20), WEIR_OK);
+    assert_true(buffers_rest(&pool, 1) == UINT64_MAX);
+    for (int i = 0; i < 3; i++) {
+        assert_true(buffer_reserve(&pool, &large, size, size));
+        const uint8_t *where = large.data;
+        buffer_release(&pool, &large);
+        assert_int_equal(pool.spare_bytes, size);
+        assert_true(buffer_reserve(&pool, &large, size, size));
+        assert_ptr_equal(large.data, where);
+        assert_int_equal(pool.spare_bytes, 0);
+        buffer_release(&pool, &large);
+    }
+    assert_true(buffers_rest(&pool, 1000) == 1000 + BUFFER_SPARE_REST_NS);
+    assert_true(buffer_reserve(&pool, &large, size, size)); /* used: it stays longer */
+    buffer_release(&pool, &large);
+    assert_true(buffers_rest(&pool, 1000 + BUFFER_SPARE_REST_NS) == 1000 + 2 * BUFFER_SPARE_REST_NS);
+    assert_int_equal(pool.spare_bytes, size);
+    assert_true(buffers_rest(&pool, 1000 + 2 * BUFFER_SPARE_REST_NS) == UINT64_MAX);
+    assert_int_equal(pool.spare_bytes, 0);
+
+    /* The bound holds for spares too: they make room for who has none of its size. */
+    assert_true(buffer_reserve(&pool, &large, size, size));
+    buffer_release(&pool, &large);
+    assert_true(buffer_reserve(&pool, &larger, 8 << 20, 8 << 20));
+    assert_int_equal(pool.spare_bytes, 0);
+    assert_false(buffer_reserve(&pool, &large, size, size));
+    buffer_release(&pool, &larger);
+    assert_int_equal(pool.spare_bytes, 0); /* too large to stay */
     buffers_close(&pool);
 }
 
@@ -170,6 +207,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_deadline_is_met_however_it_moves),
         cmocka_unit_test(buffers_hold_what_was_put_in_and_keep_their_bounds),
+        cmocka_unit_test(a_large_buffer_is_taken_again_and_given_back_when_nobody_did),
         cmocka_unit_test(lines_are_one_line_in_both_formats_whatever_is_in_them),
         cmocka_unit_test(a_repeated_error_is_written_once_and_counted),
     };

@@ -272,6 +272,13 @@ class Node:
         return total
 
 
+def free_port():
+    """For servers that can't say which port they took."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 def journal_writes(tap, binary, folder):
     """The ways to write the journal that this machine allows on the disk of that folder, as `weir check disk` finds them; for the others
     a skip with the reason."""

@@ -1,6 +1,8 @@
 /* DescribeGroups, ListGroups, DeleteGroups: what tools ask of all groups. Each partition answers for its own. */
 #include "groups/groups.h"
 
+#include "base/text.h"
+
 bool groups_is_mine(const struct groups_call *call, struct weir_slice name) {
     return weir_partition_of(name, call->groups->partition_count) == call->groups->partition;
 }
@@ -74,9 +76,10 @@ void groups_describe(struct groups_call *call) {
 }
 
 /* ---- ListGroups ---- */
+/* Kafka's own tools write "Classic" and mean the same: letters of either size. */
 static bool is_listed(const struct weir_slice *filter, uint32_t count, struct weir_slice value) {
     for (uint32_t i = 0; i < count; i++)
-        if (weir_slice_equal(filter[i], value)) return true;
+        if (text_equal_nocase(filter[i], value)) return true;
     return count == 0;
 }
 
