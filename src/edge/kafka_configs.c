@@ -72,7 +72,7 @@ static uint64_t *number_of(struct log_topic_config *config, int number) {
 
 bool kafka_config_take(struct log_topic_config *config, struct weir_slice name, struct weir_slice value) {
     const struct config_row *row = find_row(name);
-    if (!row || strcmp(row->name, DURABILITY) == 0) return false;
+    if (!row || !value.data || strcmp(row->name, DURABILITY) == 0) return false; /* to unset is another operation */
     if (row->number >= 0) return parse_number(row, value, number_of(config, row->number));
     if (strcmp(row->name, COMPRESSION) == 0) return log_compression_parse(value, &config->compression);
     return strcmp(row->name, CLEANUP_POLICY) != 0 || weir_slice_equal(value, weir_slice_text("delete"));
