@@ -3,7 +3,9 @@
 #include "host/node.h"
 
 #define BUFFER_BYTES (2u << 20) /* a batch may be larger than what was asked for */
-#define LOOK_NS      1000000u   /* between two looks for the data of a long poll */
+#define WAKES_MAX    256u       /* long polls; with more of them each look takes too long to be made at every commit */
+#define LOOK_NS      1000000u   /* between two looks for the data of more long polls */
+#define TIMEOUT_NS   10000000u  /* between two looks for what is over, where the log wakes us for data */
 #define IDLE_NS      (100 * SYS_NANOS_PER_MS)
 
 /* False: the lane's ring is full, try again. */
@@ -100,11 +102,12 @@ static uint32_t work_once(void *self, uint64_t block_ns) {
     struct read_agent *r = self;
     struct sys *sys = r->host->sys;
     struct sys_poll_event event;
-    uint64_t limit = r->waiting_count ? LOOK_NS : IDLE_NS;
+    uint64_t limit = r->waiting_count > WAKES_MAX ? LOOK_NS : r->waiting_count ? TIMEOUT_NS : IDLE_NS;
     sys->poller_wait(sys, r->poller, &event, 1, block_ns < limit ? block_ns : limit);
     uint32_t work = 0;
     for (uint32_t lane = 0; lane < r->host->lane_count; lane++)
         work += serve_lane(r, lane);
+    if (r->waiting_count && r->waiting_count <= WAKES_MAX) log_wake_when_stored(r->host->log, r->poller);
     work += serve_waiting(r);
     mailbox_wake(&r->host->mailbox, host_read_endpoint(r->host));
     return work;

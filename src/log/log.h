@@ -238,6 +238,10 @@ WEIR_MUST enum weir_error log_read(struct log *log, struct log_partition *partit
 WEIR_MUST enum weir_error log_offset_at(
     struct log *log, struct log_partition *partition, uint64_t time_ms, uint64_t *ret_offset);
 
+/* Wakes the poller once, when more than now may be read of any partition. To miss nothing, look at `high` after it. For
+ * one caller (the newest one is woken); from any thread until log_stop(), before which the poller must not be closed. */
+void log_wake_when_stored(struct log *log, int poller);
+
 /* ---- pacing
  * ---------------------------------------------------------------------------------------------------------------------
  */

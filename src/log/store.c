@@ -14,6 +14,7 @@
 enum weir_error log_store_init(struct store *s, struct log *log) {
     s->log = log;
     s->poller = -1;
+    atomic_init(&s->waiter, -1);
     s->pending_tail = &s->pending;
     s->round_max = log->options.lanes * log->options.commits_per_lane;
     s->round = calloc(s->round_max, sizeof(struct commit *));
@@ -89,6 +90,13 @@ static void finish(struct store *s) {
         struct log_writer *w = atomic_load_explicit(&s->log->writers[lane], memory_order_relaxed);
         if ((wake & 1) && w->wake_poller >= 0) sys->poller_wake(sys, w->wake_poller);
     }
+    int waiter = atomic_exchange_explicit(&s->waiter, -1, memory_order_acq_rel);
+    if (waiter >= 0) sys->poller_wake(sys, waiter);
+}
+
+/* Both sides exchange: who comes second sees what the first one did before, the watermarks or the poller. */
+void log_wake_when_stored(struct log *log, int poller) {
+    (void)atomic_exchange_explicit(&log->store.waiter, poller, memory_order_acq_rel);
 }
 
 /* After a round of many small writes the next one waits a little, so that more comes together per partition: else a

@@ -17,6 +17,7 @@ struct partition;
 struct store {
     struct log *log;
     int poller;
+    _Atomic int waiter; /* poller of who waits for watermarks to move; -1: nobody */
     /* store agent only */
     struct commit **round; /* commits being stored */
     uint32_t round_count, round_max;

@@ -49,9 +49,40 @@ static void a_killed_process_finds_every_acknowledged_record(void **state) {
     }
 }
 
+/* Whether the poller was woken: else waiting takes its time. */
+static bool was_woken(struct world *w, int poller) {
+    struct sys_poll_event event;
+    uint64_t begin = w->sys->mono_ns(w->sys);
+    (void)w->sys->poller_wait(w->sys, poller, &event, 1, SYS_NANOS_PER_S);
+    return w->sys->mono_ns(w->sys) - begin < SYS_NANOS_PER_S;
+}
+
+static void who_waits_for_records_is_woken_once_when_they_can_be_read(void **state) {
+    (void)state;
+    struct world w;
+    int poller = -1;
+    world_init(&w, 3);
+    must(world_open(&w));
+    must(w.sys->poller_open(w.sys, &poller));
+    write_on(&w, 3, 10);
+    assert_false(was_woken(&w, poller)); /* it had not asked */
+    for (int i = 0; i < 20; i++) {
+        log_wake_when_stored(w.log, poller);
+        assert_false(was_woken(&w, poller)); /* nothing came */
+        write_on(&w, 1, 10);
+        assert_true(was_woken(&w, poller));
+        write_on(&w, 1, 10);
+        assert_false(was_woken(&w, poller));
+    }
+    log_stop(w.log);
+    w.sys->poller_close(w.sys, poller);
+    world_done(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_committed_is_read_back_and_again_after_a_clean_stop),
+        cmocka_unit_test(who_waits_for_records_is_woken_once_when_they_can_be_read),
         cmocka_unit_test(a_killed_process_finds_every_acknowledged_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
