@@ -63,7 +63,8 @@ static void fill_result(struct kafka_call *call, const struct kafka_fetch_topic 
                                                                                           : KAFKA_FETCH_BYTES;
     const struct log_partition *p = partition_of(r);
     uint64_t start = atomic_load_explicit(&p->start, memory_order_acquire);
-    if (asked->fetch_offset < 0 || r->offset < start || r->offset > high_of(p)) r->error = KAFKA_OFFSET_OUT_OF_RANGE;
+    if (asked->fetch_offset < 0 || r->offset < start || r->offset > log_partition_end(p))
+        r->error = KAFKA_OFFSET_OUT_OF_RANGE;
 }
 
 static enum weir_error fetch_begin(struct kafka_call *call) {
@@ -118,7 +119,8 @@ static void fill_fetched(const struct kafka_turn *turn, const struct kafka_fetch
     for (uint32_t p = 0; p < asked->partition_count; p++) {
         const struct kafka_result *r = &results[p];
         const struct log_partition *partition = partition_of(r);
-        int64_t high = partition ? (int64_t)high_of(partition) : -1;
+        int64_t high =
+            partition ? (int64_t)log_partition_end(partition) : -1; /* nobody at high_of() takes it for the end */
         int64_t start = partition ? (int64_t)atomic_load_explicit(&partition->start, memory_order_acquire) : -1;
         m->partitions[p] = (struct kafka_fetched_partition){.index = asked->partitions[p].index,
             .error = r->error,

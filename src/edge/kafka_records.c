@@ -210,7 +210,7 @@ static void list_one(struct kafka_call *call, const struct kafka_list_offsets_to
     if (asked->timestamp_ms == KAFKA_OFFSET_EARLIEST) {
         result->value = (int64_t)atomic_load_explicit(&p->start, memory_order_acquire);
     } else if (asked->timestamp_ms < 0) {
-        result->value = (int64_t)atomic_load_explicit(&p->high, memory_order_acquire);
+        result->value = (int64_t)log_partition_end(p);
     } else {
         struct time_order order = {.partition = (uint32_t)asked->index, .time_ms = (uint64_t)asked->timestamp_ms};
         if (!kafka_topic_name(m->name, order.name)) return;

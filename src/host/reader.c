@@ -43,6 +43,9 @@ static bool bring(struct read_agent *r, const struct mail_read *read, enum weir_
 static enum weir_error look(struct read_agent *r, const struct mail_read *read) {
     uint32_t bytes = read->bytes_max < READ_BYTES_MAX ? read->bytes_max : READ_BYTES_MAX;
     size_t size = 0;
+    r->found = weir_slice(r->buffer, 0);
+    uint64_t high = atomic_load_explicit(&read->partition->high, memory_order_acquire);
+    if (read->offset > high && read->offset <= log_partition_end(read->partition)) return WEIR_OK; /* not there yet */
     enum weir_error e = log_read(r->host->log, read->partition, read->offset, true, r->buffer, bytes, &size);
     if (e == WEIR_E_TOO_LARGE && size <= BUFFER_BYTES)
         e = log_read(r->host->log, read->partition, read->offset, true, r->buffer, BUFFER_BYTES, &size);

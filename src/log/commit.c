@@ -301,6 +301,10 @@ struct log_commit *log_writer_durable(struct log_writer *writer) {
     if (!slot_ring_pop(&writer->durable, &c)) return NULL;
     WEIR_ASSERT(c->state == COMMIT_SUBMITTED);
     c->state = COMMIT_DURABLE;
+    for (uint32_t i = 0; i < c->input.count; i++) {
+        const struct commit_batch *b = &c->input.batches[i];
+        atomic_store_explicit(&b->partition->partition.durable, commit_batch_end(b), memory_order_release);
+    }
     return &c->commit;
 }
 

@@ -101,6 +101,7 @@ struct log_partition {
     struct log_topic *topic;
     _Atomic uint64_t start;        /* first offset stored */
     _Atomic uint64_t high;         /* high watermark: records below it are in segments and may be read */
+    _Atomic uint64_t durable;      /* inputs: records below it are durable, and are in segments soon if not yet */
     _Atomic uint64_t checkpointed; /* records below it are synced in segments and need no journal */
     _Atomic uint64_t hold;  /* retention may not pass it (host: last good snapshot, 0 at first); UINT64_MAX: no hold */
     _Atomic uint64_t bytes; /* stored in segments */
@@ -108,6 +109,12 @@ struct log_partition {
     uint64_t resumed;       /* loose: the first offset that this run of the log may give. Below it may be a gap */
     void *host;             /* the host's own, set once before start */
 };
+/* Where the partition ends for who was told that a record is there: at `high`, or beyond it for a moment. */
+static inline uint64_t log_partition_end(const struct log_partition *p) {
+    uint64_t durable = atomic_load_explicit(&p->durable, memory_order_acquire);
+    uint64_t high = atomic_load_explicit(&p->high, memory_order_acquire);
+    return durable > high ? durable : high;
+}
 /* What log_topic_alter and log_topic_grow change under readers: the retentions and segment_bytes, each by itself, by
  * log_topic_setting; the partitions, which only become more. Who needs the same count twice reads it once. */
 struct log_topic {
@@ -239,7 +246,8 @@ WEIR_MUST enum weir_error log_offset_at(
     struct log *log, struct log_partition *partition, uint64_t time_ms, uint64_t *ret_offset);
 
 /* Wakes the poller once, when more than now may be read of any partition. To miss nothing, look at `high` after it. For
- * one caller (the newest one is woken); from any thread until log_stop(), before which the poller must not be closed. */
+ * one caller (the newest one is woken); from any thread until log_stop(), before which the poller must not be closed.
+ */
 void log_wake_when_stored(struct log *log, int poller);
 
 /* ---- pacing

@@ -27,6 +27,35 @@ static void what_was_committed_is_read_back_and_again_after_a_clean_stop(void **
     world_done(&w);
 }
 
+static void what_was_told_to_be_durable_is_below_the_end_before_it_is_stored(void **state) {
+    (void)state;
+    struct world w;
+    world_init(&w, 5);
+    must(world_open(&w));
+    write_on(&w, 5, 10);
+    uint64_t ends[WORLD_PARTITIONS];
+    for (uint32_t k = 0; k < WORLD_PARTITIONS; k++)
+        ends[k] = log_partition_end(w.in->partitions[k]);
+    assert_true(world_commit(&w, 40));
+    for (uint32_t k = 0; k < WORLD_PARTITIONS; k++)
+        assert_int_equal(log_partition_end(w.in->partitions[k]), ends[k]);
+    struct log_commit *c = NULL;
+    for (int i = 0; i < 1000 && !(c = log_writer_durable(w.writer)); i++)
+        sys_sim_run(w.sys, 100);
+    assert_non_null(c);
+    uint64_t behind = 0;
+    for (uint32_t k = 0; k < WORLD_PARTITIONS; k++) {
+        assert_int_equal(log_partition_end(w.in->partitions[k]), w.inputs[k].submitted);
+        behind += log_partition_end(w.in->partitions[k]) - atomic_load(&w.in->partitions[k]->high);
+    }
+    assert_true(behind > 0); /* it is not stored before it is released */
+    log_commit_release(c);
+    world_run(&w);
+    for (uint32_t k = 0; k < WORLD_PARTITIONS; k++)
+        assert_int_equal(atomic_load(&w.in->partitions[k]->high), w.inputs[k].submitted);
+    world_done(&w);
+}
+
 static void a_killed_process_finds_every_acknowledged_record(void **state) {
     (void)state;
     for (uint64_t seed = 1; seed < 40; seed++) {
@@ -82,6 +111,7 @@ static void who_waits_for_records_is_woken_once_when_they_can_be_read(void **sta
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_committed_is_read_back_and_again_after_a_clean_stop),
+        cmocka_unit_test(what_was_told_to_be_durable_is_below_the_end_before_it_is_stored),
         cmocka_unit_test(who_waits_for_records_is_woken_once_when_they_can_be_read),
         cmocka_unit_test(a_killed_process_finds_every_acknowledged_record),
     };

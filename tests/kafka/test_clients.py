@@ -54,12 +54,38 @@ def by_time(node, kafka):
         producer.flush(PATIENCE)
     consumer = kafka.Consumer({"bootstrap.servers": broker(node), "group.id": "unused", "enable.auto.commit": False})
     asked = [kafka.TopicPartition("timed", 0, t) for t in (1700000002000,)]
-    node.wait_for(lambda: consumer.get_watermark_offsets(asked[0], PATIENCE, False)[1] == 5, what="five records")
+    node.wait_for(lambda: node.get("/v1/topics/timed/records?partition=0").json()["high"] == 5, what="five records")
     found = consumer.offsets_for_times(asked, PATIENCE)
     tap.equal(found[0].offset, 2, "an offset is found by its time")
     late = consumer.offsets_for_times([kafka.TopicPartition("timed", 0, 1900000000000)], PATIENCE)
     tap.equal(late[0].offset, -1, "there is none in the future")
     tap.equal(consumer.get_watermark_offsets(asked[0], PATIENCE, False), (0, 5), "the ends of a partition are known")
+    consumer.close()
+
+
+def told_is_there(node, kafka):
+    """Who was told that a record is there finds it: at once in the partition's end, and up to that end whoever reads."""
+    producer = kafka.Producer({"bootstrap.servers": broker(node), "linger.ms": 0})
+    consumer = kafka.Consumer({"bootstrap.servers": broker(node), "group.id": "unused", "enable.auto.commit": False, "enable.partition.eof": True,
+                               "fetch.wait.max.ms": 10})
+    part, late, early = kafka.TopicPartition("told", 0), [], []
+    for i in range(200):
+        producer.produce("told", b"%d" % i, partition=0)
+        producer.flush(PATIENCE)
+        end = consumer.get_watermark_offsets(part, PATIENCE, False)[1]
+        if end != i + 1:
+            late.append((i, end))
+        consumer.assign([kafka.TopicPartition("told", 0, i)])
+        message = consumer.poll(PATIENCE)
+        if message is None or message.error():
+            early.append(i)
+        if i % 10 == 0:  # from the end itself, which may not be stored yet: it is no offset out of range
+            consumer.assign([kafka.TopicPartition("told", 0, end)])
+            message = consumer.poll(PATIENCE)
+            if message is None or not message.error() or message.error().code() != kafka.KafkaError._PARTITION_EOF:
+                early.append(("end", i))
+    tap.equal(late, [], "a partition ends behind what was acknowledged")
+    tap.equal(early, [], "and who reads up to its end misses nothing of it")
     consumer.close()
 
 
@@ -214,6 +240,7 @@ with Node(args=ARGS) as node:
         tap.skip("librdkafka's other calls", "%s has no confluent-kafka: apt-get install python3-confluent-kafka, and its own python3" % sys.executable)
     else:
         by_time(node, confluent_kafka)
+        told_is_there(node, confluent_kafka)
         admin(node)
         waits_for_records(node, confluent_kafka)
         killed_under_load(node, confluent_kafka)
