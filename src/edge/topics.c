@@ -350,7 +350,7 @@ static void answer_records(struct conn *conn, struct http_turn *turn, struct wei
     json_write_array_close(w);
     json_put_u64(w, "next", next);
     json_put_u64(w, "start", load(&p->start));
-    json_put_u64(w, "high", load(&p->high));
+    json_put_u64(w, "high", log_partition_end(p));
     json_write_object_close(w);
     if (e)
         http_fail(conn, turn, e, NULL);
@@ -387,7 +387,7 @@ void topics_read(struct http_call *call) {
         return;
     const struct log_partition *p = topic->partitions[partition];
     if (http_query(call, "offset", &text) && weir_slice_equal(text, weir_slice_text("-1")))
-        offset = load(&p->high);
+        offset = log_partition_end(p);
     else if (!http_query_u64(call, "offset", load(&p->start), &offset))
         return;
     if (limit > TOPICS_LIMIT_MAX) limit = TOPICS_LIMIT_MAX;
@@ -395,7 +395,7 @@ void topics_read(struct http_call *call) {
     call->turn->args[ARG_PARTITION] = partition;
     call->turn->args[ARG_OFFSET] = offset;
     call->turn->args[ARG_LIMIT] = limit;
-    if (offset == load(&p->high) && wait == 0) {
+    if (offset == log_partition_end(p) && wait == 0) {
         answer_records(call->conn, call->turn, weir_slice(NULL, 0));
         return;
     }

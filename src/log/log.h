@@ -101,7 +101,7 @@ struct log_partition {
     struct log_topic *topic;
     _Atomic uint64_t start;        /* first offset stored */
     _Atomic uint64_t high;         /* high watermark: records below it are in segments and may be read */
-    _Atomic uint64_t durable;      /* inputs: records below it are durable, and are in segments soon if not yet */
+    _Atomic uint64_t durable;      /* inputs: what may be acknowledged is below it, and in segments soon if not yet */
     _Atomic uint64_t checkpointed; /* records below it are synced in segments and need no journal */
     _Atomic uint64_t hold;  /* retention may not pass it (host: last good snapshot, 0 at first); UINT64_MAX: no hold */
     _Atomic uint64_t bytes; /* stored in segments */

@@ -54,9 +54,9 @@ def by_time(node, kafka):
         producer.flush(PATIENCE)
     consumer = kafka.Consumer({"bootstrap.servers": broker(node), "group.id": "unused", "enable.auto.commit": False})
     asked = [kafka.TopicPartition("timed", 0, t) for t in (1700000002000,)]
-    node.wait_for(lambda: node.get("/v1/topics/timed/records?partition=0").json()["high"] == 5, what="five records")
-    found = consumer.offsets_for_times(asked, PATIENCE)
-    tap.equal(found[0].offset, 2, "an offset is found by its time")
+    # By time only what is stored is found, a moment after it is acknowledged.
+    node.wait_for(lambda: consumer.offsets_for_times(asked, PATIENCE)[0].offset == 2, what="an offset found by its time")
+    tap.ok(True, "an offset is found by its time")
     late = consumer.offsets_for_times([kafka.TopicPartition("timed", 0, 1900000000000)], PATIENCE)
     tap.equal(late[0].offset, -1, "there is none in the future")
     tap.equal(consumer.get_watermark_offsets(asked[0], PATIENCE, False), (0, 5), "the ends of a partition are known")
