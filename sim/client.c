@@ -4,8 +4,10 @@
 
 #define PATIENCE_NS_MAX (20 * SYS_NANOS_PER_S)
 
+static bool parse_all(struct client *c);
+
 void client_init(struct client *c, struct sim *sim) {
-    *c = (struct client){.sim = sim, .connection = -1};
+    *c = (struct client){.sim = sim, .port = NODE_PORT, .take = parse_all, .connection = -1};
     c->out = malloc(CLIENT_BYTES_MAX);
     c->in = malloc(CLIENT_BYTES_MAX);
     WEIR_ASSERT(c->out && c->in);
@@ -40,24 +42,33 @@ static void put_request(struct client *c, const char *method, const char *target
     c->out_size += (size_t)n;
     if (size) memcpy(c->out + c->out_size, body, size);
     c->out_size += size;
-    c->sim->tally.requests++;
 }
 
 void client_ask_behind(struct client *c, const char *method, const char *target, const char *key, const char *body) {
     WEIR_ASSERT(c->state == CLIENT_WAITS && c->out_sent == 0 && !c->has_behind);
     put_request(c, method, target, key, body);
+    c->sim->tally.requests++;
     c->has_behind = true;
 }
 
-void client_ask(struct client *c, const char *method, const char *target, const char *key, const char *body) {
+void client_begin(struct client *c) {
     WEIR_ASSERT(c->state == CLIENT_FREE);
     c->out_size = c->out_sent = c->in_size = 0;
     c->has_behind = false;
     c->behind = (struct client_answer){0};
     c->status = 0;
+}
+
+void client_ask(struct client *c, const char *method, const char *target, const char *key, const char *body) {
+    client_begin(c);
     put_request(c, method, target, key, body);
+    client_send(c);
+}
+
+void client_send(struct client *c) {
     c->deadline_ns = sim_now_ns(c->sim) + prng_between(&c->sim->prng, SYS_NANOS_PER_S / 10, PATIENCE_NS_MAX);
     c->state = CLIENT_WAITS;
+    c->sim->tally.requests++;
 }
 
 static void send_some(struct client *c) {
@@ -116,7 +127,7 @@ static void receive_some(struct client *c) {
     size_t got = sys_sim_client_receive(c->sim->sys, c->connection, c->in + c->in_size, room);
     c->in_size += got;
     c->in[c->in_size] = 0;
-    if (got > 0 && parse_all(c)) {
+    if (got > 0 && c->take(c)) {
         c->state = CLIENT_ANSWERED;
         c->sim->tally.answered++;
     }
@@ -125,7 +136,7 @@ static void receive_some(struct client *c) {
 void client_step(struct client *c) {
     if (c->state != CLIENT_WAITS) return;
     if (c->connection < 0) {
-        if (sys_sim_connect(c->sim->sys, NODE_PORT, &c->connection) != WEIR_OK) {
+        if (sys_sim_connect(c->sim->sys, c->port, &c->connection) != WEIR_OK) {
             c->connection = -1;
             c->state = CLIENT_UNSENT;
             return;

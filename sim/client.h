@@ -23,7 +23,9 @@ enum client_state {
 };
 struct client {
     struct sim *sim;
-    int connection; /* -1: none */
+    uint16_t port;                       /* of the node */
+    bool (*take)(struct client *client); /* Bytes came. True: all that was asked is answered, or will never be. */
+    int connection;                      /* -1: none */
     enum client_state state;
     uint8_t *out, *in;
     size_t out_size, out_sent, in_size;
@@ -46,6 +48,9 @@ void client_ask(struct client *client, const char *method, const char *target, c
 void client_ask_behind(
     struct client *client, const char *method, const char *target, const char *key, const char *body);
 void client_step(struct client *client);
+/* For clients of other protocols (kafka_client.h): out is written and sent, take hears. */
+void client_begin(struct client *client);
+void client_send(struct client *client);
 void client_done_with(struct client *client);
 void client_hang_up(struct client *client); /* the machine at the other end is gone: a new life begins */
 

@@ -1,11 +1,10 @@
-/* sim/kafka_client.h: a Kafka client of the simulated node: one connection, one request at a time, with the bad manners
- * of client.h: it sends in pieces, vanishes in the middle, loses patience.
+/* sim/kafka_client.h: a Kafka client of the simulated node: client.h with frames for HTTP, one request at a time.
  *
  *     struct kafka_coder *m = kafka_client_begin(&c, KAFKA_HEARTBEAT);   encode the request into it
  *     kafka_client_ask(&c);
- *     kafka_client_step(&c);     at every step of its workload
- *     switch (c.state) ...       ANSWERED: decode from c.body, valid until the next begin; DOUBT, UNSENT: see client.h
- *     kafka_client_done_with(&c);
+ *     client_step(&c.base);              at every step of its workload
+ *     switch (c.base.state) ...          ANSWERED: decode from c.body, valid until the next begin; the rest as there
+ *     client_done_with(&c.base);
  *
  * The version of each request is drawn from those that the node says it serves.
  */
@@ -17,13 +16,8 @@
 #define KAFKA_PORT 9092 /* in the simulated world; what kafka.listen must say */
 
 struct kafka_client {
-    struct sim *sim;
-    int connection; /* -1: none */
-    enum client_state state;
+    struct client base; /* first; its state is this one's */
     struct arena arena; /* of the answer's arrays */
-    uint8_t *out, *in;
-    size_t out_size, out_sent, in_size;
-    uint64_t deadline_ns;
     int32_t correlation;
     struct kafka_coder request, body;
 };
@@ -31,8 +25,5 @@ void kafka_client_init(struct kafka_client *client, struct sim *sim);
 void kafka_client_done(struct kafka_client *client);
 struct kafka_coder *kafka_client_begin(struct kafka_client *client, enum kafka_api api);
 void kafka_client_ask(struct kafka_client *client);
-void kafka_client_step(struct kafka_client *client);
-void kafka_client_done_with(struct kafka_client *client);
-void kafka_client_hang_up(struct kafka_client *client);
 
 #endif

@@ -90,7 +90,7 @@ static void crew_configure(void *state, struct settings *settings) {
 static void crew_begin(void *state) {
     struct crew *w = state;
     for (uint32_t i = 0; i < w->actor_count; i++)
-        kafka_client_hang_up(&w->actors[i].client);
+        client_hang_up(&w->actors[i].client.base);
     w->calm_left = sim_calm_requests(w->sim);
     w->looked = false;
     w->calm_served = 0;
@@ -354,8 +354,8 @@ static void heard_beat(struct crew *w, struct actor *a) {
 }
 
 static void hear(struct crew *w, struct actor *a) {
-    bool answered = a->client.state == CLIENT_ANSWERED;
-    if (a->client.state == CLIENT_UNSENT) return; /* nothing has happened */
+    bool answered = a->client.base.state == CLIENT_ANSWERED;
+    if (a->client.base.state == CLIENT_UNSENT) return; /* nothing has happened */
     if (a->asked == PRIMES) {
         if (answered && commit_error(w, a) == KAFKA_NONE)
             w->primed = true;
@@ -399,7 +399,7 @@ static bool is_served(const struct crew *w) {
 
 /* A session, a rebalance and some, and not for ever: a partition whose owner is gone is given to another. */
 static void look_for_owners(struct crew *w, const struct actor *a) {
-    if (w->calm_until_ns == 0 && a->client.state == CLIENT_ANSWERED)
+    if (w->calm_until_ns == 0 && a->client.base.state == CLIENT_ANSWERED)
         w->calm_until_ns = sim_now_ns(w->sim) + OWNED_NS_MAX;
     if (w->calm_until_ns != 0 && sim_now_ns(w->sim) > w->calm_until_ns && !is_served(w))
         sim_fail(w->sim, "groups: of the partitions only these are served two minutes after the last fault: %x",
@@ -421,11 +421,11 @@ static void crew_step(void *state, bool calm) {
     struct crew *w = state;
     for (uint32_t i = 0; i < w->actor_count; i++) {
         struct actor *a = &w->actors[i];
-        kafka_client_step(&a->client);
-        if (a->client.state == CLIENT_WAITS) continue;
-        if (a->client.state != CLIENT_FREE) hear(w, a);
+        client_step(&a->client.base);
+        if (a->client.base.state == CLIENT_WAITS) continue;
+        if (a->client.base.state != CLIENT_FREE) hear(w, a);
         if (calm) look_for_owners(w, a);
-        kafka_client_done_with(&a->client);
+        client_done_with(&a->client.base);
         if (!a->gone) next_of(w, a, calm);
     }
 }
@@ -433,7 +433,7 @@ static void crew_step(void *state, bool calm) {
 static bool crew_settled(void *state) {
     const struct crew *w = state;
     for (uint32_t i = 0; i < w->actor_count; i++)
-        if (w->actors[i].client.state != CLIENT_FREE) return false;
+        if (w->actors[i].client.base.state != CLIENT_FREE) return false;
     return is_served(w);
 }
 
