@@ -12,7 +12,8 @@
 
 #define TOPIC          "altered"
 #define PARTITIONS_MAX 12u
-#define ORDERS_MAX     400u
+#define ORDERS_MAX     400u                /* before the calm */
+#define ALL_ORDERS_MAX 2000u               /* those that are asked again in the calm, too */
 #define KEPT_BYTES     (UINT64_C(1) << 40) /* and the number of the order */
 
 enum order { MAKES, GROWS, ALTERS };
@@ -27,7 +28,7 @@ struct altered {
     uint32_t told, asked;          /* partitions: so many at least, at most */
     uint32_t wanted;               /* by the order under way */
     uint32_t count, holds;         /* alterations asked; the last one that was answered, 0: none */
-    uint8_t fates[ORDERS_MAX];     /* enum fate */
+    uint8_t fates[ALL_ORDERS_MAX]; /* enum fate */
     uint32_t to, told_then;        /* partition that is written; told, when that was asked */
     uint64_t ends[PARTITIONS_MAX]; /* behind what was acknowledged */
 };
@@ -66,7 +67,6 @@ static void altered_begin(void *state) {
     client_hang_up(&a->writer);
     a->calm_orders = sim_calm_requests(a->sim);
     a->calm_records = sim_calm_requests(a->sim);
-    if (a->count + a->calm_orders >= ORDERS_MAX) a->calm_orders = 0;
 }
 
 /* ---- the admin --------------------------------------------------------------------------------------------------- */
@@ -142,7 +142,8 @@ static void hear_admin(struct altered *a) {
 
 static void next_order(struct altered *a, bool calm) {
     if (calm ? a->calm_orders == 0 : !sim_percent(a->sim, 5)) return;
-    if (!calm && a->count + SIM_CALM_REQUESTS_MAX + 1 >= ORDERS_MAX) return;
+    if (!calm && a->count == ORDERS_MAX) return;
+    WEIR_ASSERT(a->count + 1 < ALL_ORDERS_MAX);
     a->order = !a->made ? MAKES : a->told < PARTITIONS_MAX && sim_percent(a->sim, 30) ? GROWS : ALTERS;
     if (a->order == MAKES) ask_make(a);
     if (a->order == GROWS) ask_grow(a);

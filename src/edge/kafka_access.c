@@ -55,31 +55,95 @@ bool kafka_may_ask(struct weir_session *session, uint32_t service, int16_t api) 
     return false;
 }
 
-static enum weir_error denied(struct kafka_call *call) {
-    const int16_t error = KAFKA_GROUP_AUTHORIZATION_FAILED;
-    struct kafka_coder out;
-    enum weir_error e = kafka_answer_begin(call, 256, &out);
-    if (e) return e;
-    switch (call->turn->header.api) {
-    case KAFKA_JOIN_GROUP:
-        kafka_join_group_response(&out, &(struct kafka_join_group_response){.error = error, .generation_id = -1});
-        break;
-    case KAFKA_SYNC_GROUP:
-        kafka_sync_group_response(&out, &(struct kafka_sync_group_response){.error = error});
-        break;
-    case KAFKA_HEARTBEAT:
-        kafka_heartbeat_response(&out, &(struct kafka_heartbeat_response){.error = error});
-        break;
-    case KAFKA_LEAVE_GROUP:
-        kafka_leave_group_response(&out, &(struct kafka_leave_group_response){.error = error});
-        break;
-    case KAFKA_LIST_GROUPS:
-        kafka_list_groups_response(&out, &(struct kafka_list_groups_response){.error = error});
-        break;
-    default:
-        return weir_error_context(WEIR_E_FORBIDDEN, "the token has no role for a Kafka %s request",
-            kafka_api_find(call->turn->header.api)->name);
+/* ---- refusals, each where its answer has a place for the code ---- */
+#define DENIED KAFKA_GROUP_AUTHORIZATION_FAILED
+
+static void deny_commit(struct kafka_coder *in, struct kafka_coder *out) {
+    struct kafka_offset_commit_request m = {0};
+    kafka_offset_commit_request(in, &m);
+    for (uint32_t t = 0; t < m.topic_count; t++)
+        for (uint32_t p = 0; p < m.topics[t].partition_count; p++)
+            m.topics[t].partitions[p].error = DENIED;
+    kafka_offset_commit_response(
+        out, &(struct kafka_offset_commit_response){.topic_count = m.topic_count, .topics = m.topics});
+}
+
+/* Before version 2 there is a code for each partition alone. */
+static void deny_fetch(struct kafka_coder *in, struct kafka_coder *out) {
+    struct kafka_offset_fetch_request m = {0};
+    struct kafka_offset_fetch_response answer = {.one.error = DENIED};
+    kafka_offset_fetch_request(in, &m);
+    const struct kafka_wanted_group *wanted = &m.one;
+    if (in->version < 2) {
+        answer.one.topics = arena_zalloc(in->arena, wanted->topic_count + 1, sizeof *answer.one.topics);
+        for (; answer.one.topics && answer.one.topic_count < wanted->topic_count; answer.one.topic_count++) {
+            const struct kafka_wanted_topic *w = &wanted->topics[answer.one.topic_count];
+            struct kafka_group_topic *t = &answer.one.topics[answer.one.topic_count];
+            t->name = w->name;
+            t->partitions = arena_zalloc(in->arena, w->partition_count + 1, sizeof *t->partitions);
+            for (; t->partitions && t->partition_count < w->partition_count; t->partition_count++)
+                t->partitions[t->partition_count] = (struct kafka_group_offset){
+                    .index = w->partitions[t->partition_count], .offset = -1, .error = DENIED};
+        }
     }
+    answer.groups = arena_zalloc(in->arena, m.group_count + 1, sizeof *answer.groups);
+    for (; answer.groups && answer.group_count < m.group_count; answer.group_count++)
+        answer.groups[answer.group_count] =
+            (struct kafka_fetched_group){.group_id = m.groups[answer.group_count].group_id, .error = DENIED};
+    kafka_offset_fetch_response(out, &answer);
+}
+
+static void deny_describe(struct kafka_coder *in, struct kafka_coder *out) {
+    struct kafka_describe_groups_request m = {0};
+    struct kafka_describe_groups_response answer = {0};
+    kafka_describe_groups_request(in, &m);
+    answer.groups = arena_zalloc(in->arena, m.group_count + 1, sizeof *answer.groups);
+    for (; answer.groups && answer.group_count < m.group_count; answer.group_count++)
+        answer.groups[answer.group_count] = (struct kafka_described_group){
+            .error = DENIED, .group_id = m.groups[answer.group_count], .operations = INT32_MIN};
+    kafka_describe_groups_response(out, &answer);
+}
+
+static void deny_delete(struct kafka_coder *in, struct kafka_coder *out) {
+    struct kafka_delete_groups_request m = {0};
+    struct kafka_delete_groups_response answer = {0};
+    kafka_delete_groups_request(in, &m);
+    answer.groups = arena_zalloc(in->arena, m.group_count + 1, sizeof *answer.groups);
+    for (; answer.groups && answer.group_count < m.group_count; answer.group_count++)
+        answer.groups[answer.group_count] =
+            (struct kafka_deleted_group){.group_id = m.groups[answer.group_count], .error = DENIED};
+    kafka_delete_groups_response(out, &answer);
+}
+
+static void deny(int16_t api, struct kafka_coder *in, struct kafka_coder *out) {
+    if (api == KAFKA_JOIN_GROUP)
+        kafka_join_group_response(out, &(struct kafka_join_group_response){.error = DENIED, .generation_id = -1});
+    if (api == KAFKA_SYNC_GROUP) kafka_sync_group_response(out, &(struct kafka_sync_group_response){.error = DENIED});
+    if (api == KAFKA_HEARTBEAT) kafka_heartbeat_response(out, &(struct kafka_heartbeat_response){.error = DENIED});
+    if (api == KAFKA_LEAVE_GROUP)
+        kafka_leave_group_response(out, &(struct kafka_leave_group_response){.error = DENIED});
+    if (api == KAFKA_LIST_GROUPS)
+        kafka_list_groups_response(out, &(struct kafka_list_groups_response){.error = DENIED});
+    if (api == KAFKA_OFFSET_DELETE)
+        kafka_offset_delete_response(out, &(struct kafka_offset_delete_response){.error = DENIED});
+    if (api == KAFKA_OFFSET_COMMIT) deny_commit(in, out);
+    if (api == KAFKA_OFFSET_FETCH) deny_fetch(in, out);
+    if (api == KAFKA_DESCRIBE_GROUPS) deny_describe(in, out);
+    if (api == KAFKA_DELETE_GROUPS) deny_delete(in, out);
+}
+
+static enum weir_error denied(struct kafka_call *call) {
+    int16_t api = call->turn->header.api;
+    size_t asked = (size_t)(call->in.end - call->in.at);
+    struct kafka_coder out;
+    enum weir_error e = kafka_answer_begin(call, 256 + 8 * asked, &out);
+    if (e) return e;
+    size_t begun = out.out_at;
+    deny(api, &call->in, &out);
+    if (call->in.failed) return kafka_malformed(call);
+    if (out.out_at == begun)
+        return weir_error_context(
+            WEIR_E_FORBIDDEN, "the token has no role for a Kafka %s request", kafka_api_find(api)->name);
     return kafka_answer_end(call, &out);
 }
 

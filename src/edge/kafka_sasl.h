@@ -20,7 +20,7 @@ bool kafka_may(struct weir_session *session, struct weir_slice topic, enum role_
 bool kafka_may_see(struct weir_session *session, struct weir_slice topic); /* that it is there, and its offsets */
 /* The request to a service: members of groups need write, who looks at them read, who deletes them admin. */
 bool kafka_may_ask(struct weir_session *session, uint32_t service, int16_t api);
-/* Answers a group's request with GROUP_AUTHORIZATION_FAILED, or closes where the answer has no place for it. */
+/* Answers a group's request with GROUP_AUTHORIZATION_FAILED; another service's closes the connection. */
 extern const struct kafka_handler kafka_denied_handler;
 
 #endif
